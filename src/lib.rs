@@ -1,0 +1,5 @@
+//! leadsync keeps Leads in step, both ways, between essensys Operate and Salesforce.
+
+pub mod config;
+pub mod lead;
+pub mod side;

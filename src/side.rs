@@ -1,0 +1,238 @@
+//! What the engine asks of a system: one trait, which the Operate client, the Salesforce client and a test's world implement.
+//!
+//! Clients know no store and no mapping: records go in and out under the system's own field names and in its own JSON.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value as Json;
+use tokio::sync::mpsc;
+
+use crate::lead::Side;
+
+/// Fields under their native names, in the system's own JSON.
+pub type NativeFields = BTreeMap<String, Json>;
+
+/// A lead as a system gave it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Record {
+    /// The lead's id on its side. Salesforce: 18 characters. Operate: the integer, as text.
+    pub id: String,
+    /// When it was last modified, by that server's clock, whole seconds as a rule.
+    pub modified_at: DateTime<Utc>,
+    /// When it was created, where the system says.
+    pub created_at: Option<DateTime<Utc>>,
+    /// The mapped fields (those asked for when the client was made), the external id field not among them.
+    pub fields: NativeFields,
+    /// The other side's id, where this side has a field that holds it and the field is filled.
+    pub external_id: Option<String>,
+    /// Whether the system says that it is deleted.
+    pub deleted: bool,
+    /// Whether it was converted and, on Salesforce, is read-only now.
+    pub converted: bool,
+    /// The lead that it was merged into.
+    pub master_id: Option<String>,
+}
+
+/// Where a poll goes on: everything modified after this, or at the same time with a greater id, is new.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// Modified time, by the server's clock.
+    pub modified_at: DateTime<Utc>,
+    /// The lead's id.
+    pub id: String,
+}
+
+/// Part of the answer to a poll.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    /// The leads, in any order.
+    pub records: Vec<Record>,
+    /// Once this page is stored the checkpoint may move here; `None` while later pages may still hold older leads.
+    pub checkpoint: Option<Position>,
+    /// A moment, by the server's clock, that is no later than the reading of these leads: a lead whose modified second is
+    /// earlier than the second of this moment cannot change again without showing a later modified time.
+    pub as_of: DateTime<Utc>,
+}
+
+/// How far a server's clock is ahead of ours, from the `Date` headers of its answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClockOffset {
+    /// Server time minus our time.
+    pub offset: TimeDelta,
+    /// How wrong the offset may be, either way: half the round trip and the header's whole second.
+    pub error: TimeDelta,
+}
+
+/// Says whether a lead that was just read again still is what a decision was based on.
+pub type Unmoved = Arc<dyn Fn(&Record) -> bool + Send + Sync>;
+
+/// What a write does to its lead.
+#[derive(Clone)]
+pub enum Action {
+    /// Make a new lead.
+    Create,
+    /// Change this lead, if it still is what the decision was based on. A side that can have its server check
+    /// `modified_at` does that; any other reads the lead again and asks `unmoved`.
+    Update {
+        /// The lead's id.
+        id: String,
+        /// Its modified time when it was observed.
+        modified_at: DateTime<Utc>,
+        /// The check by reading.
+        unmoved: Unmoved,
+    },
+}
+
+impl fmt::Debug for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Create => f.write_str("Create"),
+            Self::Update { id, modified_at, .. } => write!(f, "Update({id}, {modified_at})"),
+        }
+    }
+}
+
+/// One intended write.
+#[derive(Debug, Clone)]
+pub struct Write {
+    /// Create or guarded update.
+    pub action: Action,
+    /// The fields to set, native. `null` (Salesforce) or `""` (Operate) clears one: the mapping has decided which.
+    pub fields: NativeFields,
+    /// The other side's id, to be kept in this side's external id field if it has one.
+    pub external_id: Option<String>,
+}
+
+/// What became of one write.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// It took effect. `id` is the lead's; for a create it is the new one.
+    Done {
+        /// The lead's id.
+        id: String,
+    },
+    /// A create took effect and the answer holds no id: look for the lead.
+    DoneWithoutId,
+    /// The target is no longer what the decision was based on; nothing was written. The lead as it is now, where it was read.
+    Moved(Option<Box<Record>>),
+    /// The target is not there any more; nothing was written.
+    Gone,
+    /// The target was converted and is read-only; nothing was written.
+    Converted,
+    /// Nothing was written and the same write may work later: a lock, an overload, a network that was never reached.
+    Retry(Refusal),
+    /// Nobody knows whether it took effect: the answer was lost.
+    Unknown(Refusal),
+    /// The system will not have it. Somebody must change something first.
+    Refused(Refusal),
+}
+
+/// A system's own words about a write that it did not carry out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Refusal {
+    /// The system's code (`REQUIRED_FIELD_MISSING`), or ours where it has none (`http_503`, `timeout`).
+    pub code: String,
+    /// The system's text, word for word. It may hold a person's data: for the store, never for a log.
+    pub message: String,
+}
+
+impl Refusal {
+    /// Makes one.
+    pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { code: code.into(), message: message.into() }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.message)
+    }
+}
+
+/// A whole call failed: nothing is known of single leads.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SideError {
+    /// The system could not be reached, or kept failing until the retries ran out.
+    #[error("{side} cannot be reached: {reason}", side = .side.title())]
+    Unreachable {
+        /// Which system.
+        side: Side,
+        /// What happened, with the address and no credential.
+        reason: String,
+    },
+    /// It does not accept the credentials.
+    #[error("{side} refuses the sign-in: {reason}", side = .side.title())]
+    Auth {
+        /// Which system.
+        side: Side,
+        /// The system's words, and what to look at.
+        reason: String,
+    },
+    /// Its request limit is used up.
+    #[error("{side} allows no more requests now: {reason}", side = .side.title())]
+    Budget {
+        /// Which system.
+        side: Side,
+        /// The system's words.
+        reason: String,
+        /// When it said to come back.
+        retry_at: Option<DateTime<Utc>>,
+    },
+    /// It refuses the request: a field that is not there, a query that it does not understand.
+    #[error("{side} refuses the request: {reason}", side = .side.title())]
+    Refused {
+        /// Which system.
+        side: Side,
+        /// The system's words, unchanged.
+        reason: String,
+    },
+    /// Its answer is not what its documentation says.
+    #[error("{side} gave an answer that cannot be read: {reason}", side = .side.title())]
+    Answer {
+        /// Which system.
+        side: Side,
+        /// What was expected and what came.
+        reason: String,
+    },
+    /// The caller no longer listens (the cycle is being given up).
+    #[error("the poll was given up")]
+    Abandoned,
+}
+
+/// One system, as the engine sees it.
+#[async_trait]
+pub trait SideClient: Send + Sync {
+    /// Which one.
+    fn side(&self) -> Side;
+
+    /// Gives every lead modified since `from` less `overlap` (all leads without `from`) in pages. Each page is sent once; the
+    /// receiver may be slower than the network, and then the network waits. At least one page is sent, an empty one if
+    /// nothing is new, so that `as_of` is known.
+    async fn poll(&self, from: Option<Position>, overlap: TimeDelta, pages: mpsc::Sender<Page>) -> Result<(), SideError>;
+
+    /// Reads these leads; those that are gone are left out, or come back as deleted.
+    async fn read(&self, ids: &[String]) -> Result<Vec<Record>, SideError>;
+
+    /// Looks for leads that one of these unanswered creates may have made, all created since `since` (server's clock). May give too many: the
+    /// caller compares.
+    async fn find_created(&self, since: DateTime<Utc>, creates: &[Write]) -> Result<Vec<Record>, SideError>;
+
+    /// How many writes of one kind (all creates, or all updates) the engine may hand over at once.
+    fn batch_size(&self, creates: bool) -> usize;
+
+    /// How many batches may be under way at once.
+    fn concurrency(&self) -> usize;
+
+    /// Sends writes of one kind and gives an outcome for each, in order. An error means that nothing was sent at all.
+    async fn write(&self, writes: &[Write]) -> Result<Vec<Outcome>, SideError>;
+
+    /// The server's clock against ours, once an answer was seen.
+    fn clock(&self) -> Option<ClockOffset>;
+
+    /// Requests made so far by this client, retries included and sign-ins not.
+    fn requests(&self) -> u64;
+}
