@@ -3,3 +3,5 @@
 pub mod config;
 pub mod lead;
 pub mod side;
+pub mod mapping;
+pub mod merge;

@@ -1,0 +1,158 @@
+//! One field's lens: native JSON to neutral value and back.
+
+use chrono::{DateTime, LocalResult, NaiveDate, NaiveDateTime, SecondsFormat, TimeZone as _, Timelike as _, Utc};
+use serde_json::Value as Json;
+use unicode_normalization::UnicodeNormalization as _;
+
+use crate::lead::{Kind, Side, Value, decimal, number_to_json};
+use crate::mapping::{Choices, OperateTime};
+
+/// Reads and writes one field on both sides.
+#[derive(Debug, Clone)]
+pub struct Lens {
+    kind: Kind,
+    choices: Option<Choices>,
+    operate_time: OperateTime,
+}
+
+/// A neutral value has no native form on a side.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unwritable {
+    /// It was not understood where it came from.
+    #[error("the value {0:?} cannot be translated")]
+    Unknown(String),
+    /// The value map has no spelling for it.
+    #[error("`values` has no {side} value for {token:?}", side = .side.title())]
+    NoSpelling {
+        /// The side to be written.
+        side: Side,
+        /// The token.
+        token: String,
+    },
+    /// The moment lies in the hour that is repeated when clocks are set back, in its second half.
+    #[error("{0} lies in a repeated hour of Operate's time zone, which its timestamps cannot tell apart")]
+    RepeatedHour(DateTime<Utc>),
+}
+
+impl Lens {
+    /// A lens for fields of this kind.
+    #[must_use]
+    pub const fn new(kind: Kind, choices: Option<Choices>, operate_time: OperateTime) -> Self {
+        Self { kind, choices, operate_time }
+    }
+
+    /// What a readable value is, for messages: "a number", "in its value map".
+    #[must_use]
+    pub const fn expected(&self) -> &'static str {
+        match self.kind {
+            Kind::Text => "text",
+            Kind::Number => "a number",
+            Kind::Boolean => "a yes or no",
+            Kind::Date => "a date (YYYY-MM-DD)",
+            Kind::Instant => "a date and time",
+            Kind::Choice => "in the field's `values`",
+        }
+    }
+
+    /// Native to neutral. What cannot be read is [`Value::Unknown`].
+    #[must_use]
+    pub fn get(&self, side: Side, native: &Json) -> Value {
+        let raw;
+        let text = match native {
+            Json::String(text) => text.as_str(),
+            Json::Null => "",
+            other => {
+                raw = other.to_string();
+                &raw
+            }
+        };
+        let text = text.trim();
+        if text.is_empty() {
+            // Salesforce has no empty checkbox, so an empty one in Operate means the same as an unset one.
+            return if self.kind == Kind::Boolean { Value::Boolean(false) } else { Value::Empty };
+        }
+        let read = match self.kind {
+            Kind::Text => Some(Value::Text(normal(text))),
+            Kind::Number => decimal(text).map(Value::Number),
+            Kind::Boolean => boolean(text).map(Value::Boolean),
+            Kind::Date => date(text).map(Value::Date),
+            Kind::Instant => self.instant(side, text).map(Value::Instant),
+            Kind::Choice => match &self.choices {
+                None => Some(Value::Choice(normal(text))),
+                Some(choices) => choices.token(side, &normal(text)).map(|token| Value::Choice(token.to_owned())),
+            },
+        };
+        read.unwrap_or_else(|| Value::Unknown(normal(text)))
+    }
+
+    /// Neutral to native.
+    pub fn put(&self, side: Side, value: &Value) -> Result<Json, Unwritable> {
+        Ok(match (value, side) {
+            (Value::Empty, Side::Operate) => Json::String(String::new()),
+            (Value::Empty, Side::Salesforce) => Json::Null,
+            (Value::Text(text), _) => Json::String(text.clone()),
+            (Value::Number(number), _) => number_to_json(number),
+            (Value::Boolean(flag), _) => Json::Bool(*flag),
+            (Value::Date(date), _) => Json::String(date.to_string()),
+            (Value::Instant(instant), Side::Salesforce) => Json::String(instant.to_rfc3339_opts(SecondsFormat::Secs, true)),
+            (Value::Instant(instant), Side::Operate) => self.put_operate_instant(*instant)?,
+            (Value::Choice(token), side) => match &self.choices {
+                None => Json::String(token.clone()),
+                Some(choices) => match choices.spelling(side, token) {
+                    Some(spelling) => Json::String(spelling.to_owned()),
+                    None => return Err(Unwritable::NoSpelling { side, token: token.clone() }),
+                },
+            },
+            (Value::Unknown(raw), _) => return Err(Unwritable::Unknown(raw.clone())),
+        })
+    }
+
+    fn put_operate_instant(&self, instant: DateTime<Utc>) -> Result<Json, Unwritable> {
+        let text = instant.with_timezone(&self.operate_time.zone).format(&self.operate_time.format).to_string();
+        match self.instant(Side::Operate, &text) {
+            Some(read) if read == instant => Ok(Json::String(text)),
+            _ => Err(Unwritable::RepeatedHour(instant)),
+        }
+    }
+
+    fn instant(&self, side: Side, text: &str) -> Option<DateTime<Utc>> {
+        let with_offset = ["%Y-%m-%dT%H:%M:%S%.f%:z", "%Y-%m-%dT%H:%M:%S%.f%z", "%Y-%m-%dT%H:%M:%S%.fZ"];
+        let local = || {
+            let naive = NaiveDateTime::parse_from_str(text, &self.operate_time.format).ok()?;
+            match self.operate_time.zone.from_local_datetime(&naive) {
+                LocalResult::Single(time) | LocalResult::Ambiguous(time, _) => Some(time.to_utc()),
+                LocalResult::None => None,
+            }
+        };
+        let offset = || {
+            with_offset.iter().find_map(|format| {
+                DateTime::parse_from_str(text, format)
+                    .map(|time| time.to_utc())
+                    .or_else(|_| NaiveDateTime::parse_from_str(text, format).map(|naive| naive.and_utc()))
+                    .ok()
+            })
+        };
+        let time = if side == Side::Operate { local().or_else(offset) } else { offset() };
+        time.and_then(|time| time.with_nanosecond(0))
+    }
+}
+
+/// Trimmed, NFC, LF line ends.
+fn normal(text: &str) -> String {
+    let text: String = text.trim().nfc().collect();
+    if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text }
+}
+
+fn boolean(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "y" | "1" => Some(true),
+        "false" | "no" | "n" | "0" => Some(false),
+        _ => None,
+    }
+}
+
+/// A date, also where it is written as its midnight.
+fn date(text: &str) -> Option<NaiveDate> {
+    let day = text.strip_suffix(" 00:00:00").or_else(|| text.strip_suffix("T00:00:00")).unwrap_or(text);
+    NaiveDate::parse_from_str(day, "%Y-%m-%d").ok()
+}

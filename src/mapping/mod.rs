@@ -1,0 +1,365 @@
+//! The mapping: which field of one side is which field of the other, and the lens through which each is read and written.
+//!
+//! Pure: no runtime, no HTTP, no SQL. A lens has two laws, both property-tested: writing what was just read changes nothing, and
+//! reading what was just written gives it back.
+
+mod choices;
+mod lens;
+
+use std::fmt::Write as _;
+
+use chrono_tz::Tz;
+use serde_json::{Map, Value as Json};
+
+use crate::config::Config;
+use crate::config::field::{Direction, EmptyRule, FieldConfig, UnknownRule};
+use crate::config::sync::ConflictRule;
+use crate::lead::{Kind, PerSide, Side, Value};
+use crate::side::NativeFields;
+
+pub use choices::Choices;
+pub use lens::{Lens, Unwritable};
+
+/// A mapped field.
+#[derive(Debug, Clone)]
+pub struct Field {
+    /// Its name in the store and in messages.
+    pub name: String,
+    /// Its type.
+    pub kind: Kind,
+    /// Both systems' names of it.
+    pub native: PerSide<String>,
+    /// What merging needs to know.
+    pub policy: Policy,
+    /// What a create gives on a side where the other side is empty.
+    pub default: PerSide<Value>,
+    lens: Lens,
+}
+
+/// How a field merges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// Which way values go.
+    pub direction: Direction,
+    /// What decides a conflict.
+    pub rule: ConflictRule,
+    /// Whether an empty value overwrites.
+    pub empty: EmptyRule,
+    /// Whether a value that cannot be read parks the lead (or else each side keeps its own).
+    pub unknown_parks: bool,
+}
+
+impl Policy {
+    /// Whether values may be written to this side.
+    #[must_use]
+    pub const fn writes(self, side: Side) -> bool {
+        match self.direction {
+            Direction::Both => true,
+            Direction::ToSalesforce => matches!(side, Side::Salesforce),
+            Direction::ToOperate => matches!(side, Side::Operate),
+        }
+    }
+}
+
+/// The values of one lead, in the order of the mapping's fields.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Values(pub Vec<Value>);
+
+/// The values that both sides had when a link was last in step, in the order of the mapping's fields. A field that never was in
+/// step counts as empty on both sides.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Base(pub Vec<PerSide<Value>>);
+
+/// The configured fields do not make a mapping.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("field {field}: {reason}")]
+pub struct MappingError {
+    /// The field's name.
+    pub field: String,
+    /// What is wrong and what to do.
+    pub reason: String,
+}
+
+/// A value cannot be given to a side.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{field}: {reason}")]
+pub struct FieldProblem {
+    /// The field's name.
+    pub field: String,
+    /// Why, for the people who look after the lead.
+    pub reason: String,
+}
+
+/// All mapped fields.
+#[derive(Debug, Clone)]
+pub struct Mapping {
+    fields: Vec<Field>,
+    match_keys: Vec<Vec<usize>>,
+    fingerprint: String,
+}
+
+impl Mapping {
+    /// Builds the mapping that a checked configuration describes.
+    pub fn build(config: &Config) -> Result<Self, MappingError> {
+        let fields = config
+            .fields
+            .iter()
+            .map(|field| Field::build(field, config))
+            .collect::<Result<Vec<_>, _>>()?;
+        let place = |name: &String| {
+            fields.iter().position(|field| field.name == *name).ok_or_else(|| MappingError {
+                field: name.clone(),
+                reason: "is named in [sync].match and is no field of the mapping".to_owned(),
+            })
+        };
+        let match_keys = config
+            .sync
+            .match_keys
+            .iter()
+            .map(|names| names.iter().map(place).collect())
+            .collect::<Result<Vec<Vec<usize>>, _>>()?;
+        let mut fingerprint = format!("{:?} {}", config.sync.match_keys, config.operate.timezone);
+        for field in &config.fields {
+            let _ = write!(
+                fingerprint,
+                "\n{} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+                field.name, field.native, field.direction, field.kind, field.default, field.values, field.unknown, field.empty
+            );
+        }
+        Ok(Self { fields, match_keys, fingerprint })
+    }
+
+    /// The fields, in the configuration's order.
+    #[must_use]
+    pub fn fields(&self) -> &[Field] {
+        &self.fields
+    }
+
+    /// The field of this name, and its place.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<(usize, &Field)> {
+        self.fields.iter().enumerate().find(|(_, field)| field.name == name)
+    }
+
+    /// A text that changes whenever stored observations have to be read anew.
+    #[must_use]
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// The native names to read on a side.
+    #[must_use]
+    pub fn native_names(&self, side: Side) -> Vec<String> {
+        let mut names: Vec<String> = self.fields.iter().map(|field| field.native.get(side).clone()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// Reads a lead.
+    #[must_use]
+    pub fn read(&self, side: Side, native: &NativeFields) -> Values {
+        let read = |field: &Field| {
+            native.get(field.native.get(side)).map_or_else(|| field.lens.get(side, &Json::Null), |json| field.lens.get(side, json))
+        };
+        Values(self.fields.iter().map(read).collect())
+    }
+
+    /// The native fields that set these values.
+    pub fn write<'v>(
+        &self,
+        side: Side,
+        values: impl IntoIterator<Item = (usize, &'v Value)>,
+    ) -> Result<NativeFields, FieldProblem> {
+        let mut native = NativeFields::new();
+        for (place, value) in values {
+            let Some(field) = self.fields.get(place) else { continue };
+            let json = field
+                .lens
+                .put(side, value)
+                .map_err(|problem| FieldProblem { field: field.name.clone(), reason: problem.to_string() })?;
+            native.insert(field.native.get(side).clone(), json);
+        }
+        Ok(native)
+    }
+
+    /// What a new lead on side `to` is given: the other side's values and, where those are empty, the defaults.
+    pub fn create(&self, to: Side, source: &Values) -> Result<Vec<(usize, Value)>, FieldProblem> {
+        let mut given = Vec::new();
+        for (place, (field, value)) in self.fields.iter().zip(&source.0).enumerate() {
+            if !field.policy.writes(to) {
+                continue;
+            }
+            let value = match value {
+                Value::Empty => field.default.get(to),
+                Value::Unknown(_) if !field.policy.unknown_parks => continue,
+                Value::Unknown(raw) => return Err(field.unreadable(to.other(), raw)),
+                value => value,
+            };
+            if !value.is_empty() {
+                given.push((place, value.clone()));
+            }
+        }
+        Ok(given)
+    }
+
+    /// The keys by which an unlinked lead may be found, one per rule of `[sync].match`; `None` where a part is empty.
+    #[must_use]
+    pub fn match_keys(&self, values: &Values) -> Vec<Option<String>> {
+        let key = |places: &Vec<usize>| {
+            let mut key = String::new();
+            for place in places {
+                match values.0.get(*place) {
+                    None | Some(Value::Empty | Value::Unknown(_)) => return None,
+                    Some(value) => {
+                        for word in value.to_string().split_whitespace() {
+                            key.push_str(&word.to_lowercase());
+                            key.push(' ');
+                        }
+                        key.push('\u{1f}');
+                    }
+                }
+            }
+            Some(key)
+        };
+        self.match_keys.iter().map(key).collect()
+    }
+
+    /// How rule `rule` of `[sync].match` is written, for messages.
+    #[must_use]
+    pub fn match_rule(&self, rule: usize) -> String {
+        let names = self.match_keys.get(rule).into_iter().flatten();
+        names.filter_map(|place| self.fields.get(*place)).map(|field| field.name.as_str()).collect::<Vec<_>>().join(" and ")
+    }
+
+    /// The store's form of a lead's values: a JSON object by field name, without the empty ones.
+    #[must_use]
+    pub fn encode(&self, values: &Values) -> Json {
+        let pairs = self.fields.iter().zip(&values.0).filter(|(_, value)| !value.is_empty());
+        Json::Object(pairs.map(|(field, value)| (field.name.clone(), value.to_json())).collect())
+    }
+
+    /// Reads what [`Mapping::encode`] wrote. What the mapping no longer knows is left out.
+    #[must_use]
+    pub fn decode(&self, json: &Json) -> Values {
+        let read = |field: &Field| json.get(&field.name).and_then(|json| Value::from_json(field.kind, json)).unwrap_or_default();
+        Values(self.fields.iter().map(read).collect())
+    }
+
+    /// The store's form of some fields' values, the empty ones as null.
+    pub fn encode_some<'v>(&self, values: impl IntoIterator<Item = (usize, &'v Value)>) -> Json {
+        let pairs = values.into_iter().filter_map(|(place, value)| Some((self.fields.get(place)?.name.clone(), value.to_json())));
+        Json::Object(pairs.collect())
+    }
+
+    /// Reads what [`Mapping::encode_some`] wrote.
+    #[must_use]
+    pub fn decode_some(&self, json: &Json) -> Vec<(usize, Value)> {
+        let Json::Object(pairs) = json else { return Vec::new() };
+        let read = |(name, json): (&String, &Json)| {
+            let (place, field) = self.field(name)?;
+            Some((place, Value::from_json(field.kind, json)?))
+        };
+        let mut values: Vec<(usize, Value)> = pairs.iter().filter_map(read).collect();
+        values.sort_unstable_by_key(|(place, _)| *place);
+        values
+    }
+
+    /// The store's form of a base: by field name, one value where both sides had the same, else Operate's and Salesforce's in an
+    /// array; without the fields that are empty on both sides.
+    #[must_use]
+    pub fn encode_base(&self, base: &Base) -> Json {
+        let pairs = self.fields.iter().zip(&base.0).filter(|(_, pair)| !pair.operate.is_empty() || !pair.salesforce.is_empty());
+        Json::Object(pairs.map(|(field, pair)| (field.name.clone(), base_entry(pair))).collect())
+    }
+
+    /// The store's form of part of a base, as a merge patch for the whole of it.
+    pub fn encode_base_patch<'v>(&self, pairs: impl IntoIterator<Item = (usize, PerSide<&'v Value>)>) -> Json {
+        let entry = |(place, pair): (usize, PerSide<&'v Value>)| {
+            let pair = PerSide { operate: pair.operate.clone(), salesforce: pair.salesforce.clone() };
+            Some((self.fields.get(place)?.name.clone(), base_entry(&pair)))
+        };
+        Json::Object(pairs.into_iter().filter_map(entry).collect::<Map<_, _>>())
+    }
+
+    /// Reads what [`Mapping::encode_base`] wrote.
+    #[must_use]
+    pub fn decode_base(&self, json: &Json) -> Base {
+        let read = |field: &Field| {
+            let value = |json: &Json| Value::from_json(field.kind, json).unwrap_or_default();
+            match json.get(&field.name) {
+                None => PerSide::default(),
+                Some(Json::Array(pair)) => PerSide {
+                    operate: pair.first().map(value).unwrap_or_default(),
+                    salesforce: pair.get(1).map(value).unwrap_or_default(),
+                },
+                Some(both) => PerSide { operate: value(both), salesforce: value(both) },
+            }
+        };
+        Base(self.fields.iter().map(read).collect())
+    }
+}
+
+fn base_entry(pair: &PerSide<Value>) -> Json {
+    if pair.operate == pair.salesforce {
+        pair.operate.to_json()
+    } else {
+        Json::Array(vec![pair.operate.to_json(), pair.salesforce.to_json()])
+    }
+}
+
+impl Field {
+    fn build(config: &FieldConfig, whole: &Config) -> Result<Self, MappingError> {
+        let error = |reason: String| MappingError { field: config.name.clone(), reason };
+        let zone = OperateTime { zone: whole.operate.timezone, format: whole.operate.timestamp_format.clone() };
+        let choices = Choices::build(&config.values, config.direction, &config.unknown).map_err(error)?;
+        let lens = Lens::new(config.kind, choices, zone);
+        let mut default = PerSide::<Value>::default();
+        for side in Side::BOTH {
+            if let Some(text) = config.default.get(side) {
+                let value = lens.get(side, &Json::String(text.clone()));
+                if let Value::Unknown(raw) = value {
+                    return Err(error(format!("default for {}: {raw:?} is not {}", side.title(), lens.expected())));
+                }
+                *default.get_mut(side) = value;
+            }
+        }
+        Ok(Self {
+            name: config.name.clone(),
+            kind: config.kind,
+            native: config.native.clone(),
+            policy: Policy {
+                direction: config.direction,
+                rule: config.conflict.unwrap_or(whole.sync.conflict),
+                empty: config.empty,
+                unknown_parks: config.unknown != UnknownRule::Keep,
+            },
+            default,
+            lens,
+        })
+    }
+
+    /// Says that a side's value cannot be read.
+    #[must_use]
+    pub fn unreadable(&self, side: Side, raw: &str) -> FieldProblem {
+        FieldProblem {
+            field: self.name.clone(),
+            reason: format!("{}'s {} is {raw:?}, which is not {}", side.title(), self.native.get(side), self.lens.expected()),
+        }
+    }
+
+    /// The lens of this field.
+    #[must_use]
+    pub const fn lens(&self) -> &Lens {
+        &self.lens
+    }
+}
+
+/// How Operate writes a moment: in the workspace's zone, without an offset.
+#[derive(Debug, Clone)]
+pub struct OperateTime {
+    /// The workspace's zone.
+    pub zone: Tz,
+    /// In chrono's notation.
+    pub format: String,
+}

@@ -1,0 +1,207 @@
+//! Three-way merge of one linked lead: pure and total.
+//!
+//! For each field there is what each side had when they were last in step (the base) and what each side has now. A side has changed
+//! a field when its value differs from its own base. Before the first pairing the base is empty on both sides, so the same table
+//! serves: equal values are adopted, a filled one fills an empty one, and two different ones are a conflict.
+
+use crate::config::field::{Direction, EmptyRule};
+use crate::config::sync::ConflictRule;
+use crate::lead::{PerSide, Side, Value};
+use crate::mapping::{Base, Mapping, Policy, Values};
+
+/// Which side's lead was edited later, as far as the servers' clocks can tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Newest {
+    /// This side, beyond doubt.
+    Side(Side),
+    /// Too close to tell.
+    Tie,
+}
+
+/// What decided a conflict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DecidedBy {
+    /// The field's rule.
+    Rule(ConflictRule),
+    /// The rule `newest` could not tell: the fixed fallback, Salesforce.
+    Tie,
+    /// The field goes one way only, so the source wins.
+    Direction,
+    /// One of the values is empty and the field says that an empty value never overwrites.
+    Empty,
+    /// A person, by `leadsync resolve`.
+    Person,
+}
+
+impl DecidedBy {
+    /// The word for the store's `conflict.rule`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rule(rule) => rule_word(rule),
+            Self::Tie => "newest (tie)",
+            Self::Direction => "direction",
+            Self::Empty => "empty",
+            Self::Person => "manual",
+        }
+    }
+}
+
+/// The configuration's word for a rule.
+#[must_use]
+pub const fn rule_word(rule: ConflictRule) -> &'static str {
+    match rule {
+        ConflictRule::Newest => "newest",
+        ConflictRule::Operate => "operate",
+        ConflictRule::Salesforce => "salesforce",
+        ConflictRule::Manual => "manual",
+    }
+}
+
+/// What is to be done about one field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// Both sides have the same: the base moves there.
+    Agree,
+    /// Nobody changed it since the base, or the change goes against the field's arrow: nothing to do.
+    Rest,
+    /// A change that is not carried across, by the field's rule for empty values: the base moves to what each side has.
+    Accept,
+    /// The other side's value is given to this side.
+    Give(Side),
+    /// Both sides changed it, and this side's value wins: it is given to the other.
+    Settle {
+        /// Whose value wins.
+        winner: Side,
+        /// Why.
+        by: DecidedBy,
+    },
+    /// Both sides changed it and a person has to decide.
+    Open,
+    /// The value that would be given cannot be read: the lead waits for a person.
+    Blocked(Side),
+}
+
+/// What is known of one field.
+#[derive(Debug, Clone, Copy)]
+pub struct FieldState<'v> {
+    /// What each side had when both were last in step.
+    pub base: &'v PerSide<Value>,
+    /// What each side has now.
+    pub now: PerSide<&'v Value>,
+}
+
+/// Decides one field. `resolved` is a person's word on exactly this conflict.
+#[must_use]
+pub fn merge_field(state: FieldState<'_>, policy: Policy, newest: Newest, resolved: Option<Side>) -> Decision {
+    let PerSide { operate, salesforce } = state.now;
+    if operate == salesforce {
+        return Decision::Agree;
+    }
+    let unknown = |side: Side| matches!(state.now.get(side), Value::Unknown(_));
+    if !policy.unknown_parks && (unknown(Side::Operate) || unknown(Side::Salesforce)) {
+        return Decision::Rest;
+    }
+    match (*operate != state.base.operate, *salesforce != state.base.salesforce) {
+        (false, false) => Decision::Rest,
+        (true, false) => carry(state, policy, Side::Operate),
+        (false, true) => carry(state, policy, Side::Salesforce),
+        (true, true) => settle(state, policy, newest, resolved),
+    }
+}
+
+/// Only `from` changed.
+fn carry(state: FieldState<'_>, policy: Policy, from: Side) -> Decision {
+    match state.now.get(from) {
+        _ if !policy.writes(from.other()) => Decision::Rest,
+        Value::Empty if policy.empty == EmptyRule::Keep => Decision::Accept,
+        Value::Unknown(_) => Decision::Blocked(from),
+        _ => Decision::Give(from.other()),
+    }
+}
+
+/// Both changed, to different values.
+fn settle(state: FieldState<'_>, policy: Policy, newest: Newest, resolved: Option<Side>) -> Decision {
+    let source = match policy.direction {
+        Direction::Both => None,
+        Direction::ToSalesforce => Some(Side::Operate),
+        Direction::ToOperate => Some(Side::Salesforce),
+    };
+    let filled = match policy.empty {
+        EmptyRule::Overwrite => None,
+        EmptyRule::Keep => Side::BOTH.into_iter().find(|side| state.now.get(side.other()).is_empty()),
+    };
+    let (winner, by) = match (source, filled, resolved) {
+        (Some(source), Some(filled), _) if filled != source => return Decision::Accept,
+        (Some(source), ..) => (source, DecidedBy::Direction),
+        (None, Some(filled), _) => (filled, DecidedBy::Empty),
+        (None, None, Some(side)) => (side, DecidedBy::Person),
+        (None, None, None) => match (policy.rule, newest) {
+            (ConflictRule::Manual, _) => return Decision::Open,
+            (ConflictRule::Operate, _) => (Side::Operate, DecidedBy::Rule(policy.rule)),
+            (ConflictRule::Salesforce, _) => (Side::Salesforce, DecidedBy::Rule(policy.rule)),
+            (ConflictRule::Newest, Newest::Side(side)) => (side, DecidedBy::Rule(policy.rule)),
+            (ConflictRule::Newest, Newest::Tie) => (Side::Salesforce, DecidedBy::Tie),
+        },
+    };
+    if matches!(state.now.get(winner), Value::Unknown(_)) {
+        return Decision::Blocked(winner);
+    }
+    Decision::Settle { winner, by }
+}
+
+/// What is to be done about a lead: every decision that is not [`Decision::Rest`], by the field's place.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LeadDecision {
+    /// The decisions, in the order of the fields.
+    pub fields: Vec<(usize, Decision)>,
+    /// Whether the base moves although nothing is written.
+    pub rebased: bool,
+}
+
+impl LeadDecision {
+    /// The fields that a side is to be given.
+    pub fn given(&self, to: Side) -> impl Iterator<Item = usize> {
+        self.fields.iter().filter_map(move |(place, decision)| match decision {
+            Decision::Give(side) if *side == to => Some(*place),
+            Decision::Settle { winner, .. } if winner.other() == to => Some(*place),
+            _ => None,
+        })
+    }
+
+    /// The first field whose value cannot be given, and the side that has it.
+    #[must_use]
+    pub fn blocked(&self) -> Option<(usize, Side)> {
+        self.fields.iter().find_map(|(place, decision)| match decision {
+            Decision::Blocked(side) => Some((*place, *side)),
+            _ => None,
+        })
+    }
+}
+
+/// Decides every field of a lead.
+///
+/// `resolved` gives a person's word on a field's conflict, if there is one for exactly the values that now stand.
+#[must_use]
+pub fn merge_lead(
+    mapping: &Mapping,
+    base: &Base,
+    now: PerSide<&Values>,
+    newest: Newest,
+    resolved: impl Fn(usize) -> Option<Side>,
+) -> LeadDecision {
+    let mut lead = LeadDecision::default();
+    let values = now.operate.0.iter().zip(&now.salesforce.0).zip(&base.0);
+    for (place, (field, ((operate, salesforce), base))) in mapping.fields().iter().zip(values).enumerate() {
+        let state = FieldState { base, now: PerSide { operate, salesforce } };
+        match merge_field(state, field.policy, newest, resolved(place)) {
+            Decision::Rest => {}
+            Decision::Agree if *operate == base.operate && *salesforce == base.salesforce => {}
+            decision => {
+                lead.rebased |= matches!(decision, Decision::Agree | Decision::Accept);
+                lead.fields.push((place, decision));
+            }
+        }
+    }
+    lead
+}
