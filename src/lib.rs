@@ -2,6 +2,6 @@
 
 pub mod config;
 pub mod lead;
-pub mod side;
 pub mod mapping;
 pub mod merge;
+pub mod side;

@@ -1,1 +1,3 @@
+//! The `leadsync` program.
+
 fn main() {}

@@ -63,7 +63,8 @@ impl Choices {
     fn add(&mut self, side: Side, spelling: &str, token: &str, field: Direction) -> Result<(), String> {
         if let Some(known) = self.read.get(side).get(spelling) {
             // The side that is only written to may repeat a spelling.
-            let only_written = matches!((field, side), (Direction::ToSalesforce, Side::Salesforce) | (Direction::ToOperate, Side::Operate));
+            let only_written =
+                matches!((field, side), (Direction::ToSalesforce, Side::Salesforce) | (Direction::ToOperate, Side::Operate));
             if known == token || only_written {
                 self.write.get_mut(side).entry(token.to_owned()).or_insert_with(|| spelling.to_owned());
                 return Ok(());

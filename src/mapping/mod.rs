@@ -101,31 +101,30 @@ pub struct Mapping {
 impl Mapping {
     /// Builds the mapping that a checked configuration describes.
     pub fn build(config: &Config) -> Result<Self, MappingError> {
-        let fields = config
-            .fields
-            .iter()
-            .map(|field| Field::build(field, config))
-            .collect::<Result<Vec<_>, _>>()?;
+        let time = OperateTime { zone: config.operate.timezone, format: config.operate.timestamp_format.clone() };
+        Self::new(&config.fields, &config.sync.match_keys, config.sync.conflict, &time)
+    }
+
+    /// Builds a mapping of these fields. `match_keys` are names of fields, `conflict` is the rule for fields without their own.
+    pub fn new(
+        fields: &[FieldConfig],
+        match_keys: &[Vec<String>],
+        conflict: ConflictRule,
+        time: &OperateTime,
+    ) -> Result<Self, MappingError> {
+        let mut fingerprint = format!("{match_keys:?} {}", time.zone);
+        for field in fields {
+            let _ = write!(fingerprint, "\n{field:?}");
+        }
+        let fields = fields.iter().map(|field| Field::build(field, conflict, time)).collect::<Result<Vec<_>, _>>()?;
         let place = |name: &String| {
             fields.iter().position(|field| field.name == *name).ok_or_else(|| MappingError {
                 field: name.clone(),
                 reason: "is named in [sync].match and is no field of the mapping".to_owned(),
             })
         };
-        let match_keys = config
-            .sync
-            .match_keys
-            .iter()
-            .map(|names| names.iter().map(place).collect())
-            .collect::<Result<Vec<Vec<usize>>, _>>()?;
-        let mut fingerprint = format!("{:?} {}", config.sync.match_keys, config.operate.timezone);
-        for field in &config.fields {
-            let _ = write!(
-                fingerprint,
-                "\n{} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
-                field.name, field.native, field.direction, field.kind, field.default, field.values, field.unknown, field.empty
-            );
-        }
+        let match_keys =
+            match_keys.iter().map(|names| names.iter().map(place).collect()).collect::<Result<Vec<Vec<usize>>, _>>()?;
         Ok(Self { fields, match_keys, fingerprint })
     }
 
@@ -160,7 +159,9 @@ impl Mapping {
     #[must_use]
     pub fn read(&self, side: Side, native: &NativeFields) -> Values {
         let read = |field: &Field| {
-            native.get(field.native.get(side)).map_or_else(|| field.lens.get(side, &Json::Null), |json| field.lens.get(side, json))
+            native
+                .get(field.native.get(side))
+                .map_or_else(|| field.lens.get(side, &Json::Null), |json| field.lens.get(side, json))
         };
         Values(self.fields.iter().map(read).collect())
     }
@@ -309,11 +310,10 @@ fn base_entry(pair: &PerSide<Value>) -> Json {
 }
 
 impl Field {
-    fn build(config: &FieldConfig, whole: &Config) -> Result<Self, MappingError> {
+    fn build(config: &FieldConfig, conflict: ConflictRule, time: &OperateTime) -> Result<Self, MappingError> {
         let error = |reason: String| MappingError { field: config.name.clone(), reason };
-        let zone = OperateTime { zone: whole.operate.timezone, format: whole.operate.timestamp_format.clone() };
         let choices = Choices::build(&config.values, config.direction, &config.unknown).map_err(error)?;
-        let lens = Lens::new(config.kind, choices, zone);
+        let lens = Lens::new(config.kind, choices, time.clone());
         let mut default = PerSide::<Value>::default();
         for side in Side::BOTH {
             if let Some(text) = config.default.get(side) {
@@ -330,7 +330,7 @@ impl Field {
             native: config.native.clone(),
             policy: Policy {
                 direction: config.direction,
-                rule: config.conflict.unwrap_or(whole.sync.conflict),
+                rule: config.conflict.unwrap_or(conflict),
                 empty: config.empty,
                 unknown_parks: config.unknown != UnknownRule::Keep,
             },

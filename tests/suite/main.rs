@@ -1,1 +1,7 @@
+//! All tests that go through the library's public face, in one binary: linking is what takes the time.
+// A test that cannot go on should panic, and it is the place that panics which says why.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod fixtures;
+mod lenses;
+mod merging;

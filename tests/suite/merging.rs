@@ -1,0 +1,149 @@
+//! The merge rules as annotated cases, and the properties that hold for all of them.
+
+use leadsync::config::field::{Direction, EmptyRule};
+use leadsync::config::sync::ConflictRule;
+use leadsync::lead::{PerSide, Side, Value};
+use leadsync::mapping::Policy;
+use leadsync::merge::{DecidedBy, Decision, FieldState, Newest, merge_field};
+use proptest::prelude::*;
+
+const BOTH: Policy =
+    Policy { direction: Direction::Both, rule: ConflictRule::Newest, empty: EmptyRule::Overwrite, unknown_parks: true };
+const TO_SF: Policy = Policy { direction: Direction::ToSalesforce, ..BOTH };
+const KEEP: Policy = Policy { empty: EmptyRule::Keep, ..BOTH };
+
+/// "" is empty and "?x" is a value that cannot be read.
+fn value(word: &str) -> Value {
+    match word.strip_prefix('?') {
+        Some(raw) => Value::Unknown(raw.to_owned()),
+        None if word.is_empty() => Value::Empty,
+        None => Value::Text(word.to_owned()),
+    }
+}
+
+fn decide(base: [&str; 2], now: [&str; 2], policy: Policy, newest: Newest, resolved: Option<Side>) -> Decision {
+    let base = PerSide { operate: value(base[0]), salesforce: value(base[1]) };
+    let (operate, salesforce) = (value(now[0]), value(now[1]));
+    let state = FieldState { base: &base, now: PerSide { operate: &operate, salesforce: &salesforce } };
+    merge_field(state, policy, newest, resolved)
+}
+
+#[test]
+fn each_case_of_the_table_is_decided_as_written() {
+    use Decision::{Accept, Agree, Blocked, Give, Open, Rest, Settle};
+    use Side::{Operate as O, Salesforce as S};
+    let rule = |rule| Policy { rule, ..BOTH };
+    let won = |winner, by| Settle { winner, by };
+    let newest = DecidedBy::Rule(ConflictRule::Newest);
+    let cases = [
+        ("nobody changed it", ["a", "a"], ["a", "a"], BOTH, Agree),
+        ("both made the same change", ["a", "a"], ["b", "b"], BOTH, Agree),
+        ("Salesforce changed it", ["a", "a"], ["a", "b"], BOTH, Give(O)),
+        ("Operate changed it", ["a", "a"], ["b", "a"], BOTH, Give(S)),
+        ("Operate cleared it", ["a", "a"], ["", "a"], BOTH, Give(S)),
+        ("both changed it, and Operate's edit is later", ["a", "a"], ["b", "c"], BOTH, won(O, newest)),
+        ("first pairing, only one is filled", ["", ""], ["", "x"], BOTH, Give(O)),
+        ("first pairing, both are filled", ["", ""], ["x", "y"], BOTH, won(O, newest)),
+        ("different since they were last in step, and nobody changed either", ["a", "b"], ["a", "b"], BOTH, Rest),
+        ("one of a different pair changes", ["a", "b"], ["a", "c"], BOTH, Give(O)),
+        (
+            "the rule names Operate",
+            ["a", "a"],
+            ["b", "c"],
+            rule(ConflictRule::Operate),
+            won(O, DecidedBy::Rule(ConflictRule::Operate)),
+        ),
+        (
+            "the rule names Salesforce",
+            ["a", "a"],
+            ["b", "c"],
+            rule(ConflictRule::Salesforce),
+            won(S, DecidedBy::Rule(ConflictRule::Salesforce)),
+        ),
+        ("a person has to decide", ["a", "a"], ["b", "c"], rule(ConflictRule::Manual), Open),
+        ("a one-way field ignores a change against its arrow", ["a", "a"], ["a", "b"], TO_SF, Rest),
+        ("a one-way field's source wins", ["a", "a"], ["b", "c"], TO_SF, won(O, DecidedBy::Direction)),
+        ("a one-way field's empty source fills nothing back", ["", ""], ["", "x"], TO_SF, Rest),
+        ("an empty value never overwrites, if so told", ["a", "a"], ["", "a"], KEEP, Accept),
+        ("an empty value loses a conflict, if so told", ["a", "a"], ["", "c"], KEEP, won(S, DecidedBy::Empty)),
+        ("a source cleared against an edit", ["a", "a"], ["", "c"], Policy { empty: EmptyRule::Keep, ..TO_SF }, Accept),
+        ("a value that cannot be read is not given", ["a", "a"], ["?z", "a"], BOTH, Blocked(O)),
+        ("a value that cannot be read wins nothing", ["a", "a"], ["?z", "c"], BOTH, Blocked(O)),
+        ("a value that cannot be read rests", ["a", "a"], ["?z", "c"], Policy { unknown_parks: false, ..BOTH }, Rest),
+        ("a value that cannot be read and did not change rests", ["?z", "a"], ["?z", "a"], BOTH, Rest),
+    ];
+    for (why, base, now, policy, expected) in cases {
+        assert_eq!(decide(base, now, policy, Newest::Side(O), None), expected, "{why}");
+    }
+}
+
+#[test]
+fn a_tie_falls_to_salesforce() {
+    let tie = decide(["a", "a"], ["b", "c"], BOTH, Newest::Tie, None);
+    assert_eq!(tie, Decision::Settle { winner: Side::Salesforce, by: DecidedBy::Tie });
+}
+
+#[test]
+fn a_persons_word_settles_a_conflict() {
+    let manual = Policy { rule: ConflictRule::Manual, ..BOTH };
+    let settled = decide(["a", "a"], ["b", "c"], manual, Newest::Tie, Some(Side::Operate));
+    assert_eq!(settled, Decision::Settle { winner: Side::Operate, by: DecidedBy::Person });
+}
+
+fn word() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec!["", "a", "b", "c", "?z"])
+}
+
+fn policy() -> impl Strategy<Value = Policy> {
+    let direction = prop::sample::select(vec![Direction::Both, Direction::ToSalesforce, Direction::ToOperate]);
+    let rule =
+        prop::sample::select(vec![ConflictRule::Newest, ConflictRule::Operate, ConflictRule::Salesforce, ConflictRule::Manual]);
+    let empty = prop::sample::select(vec![EmptyRule::Overwrite, EmptyRule::Keep]);
+    (direction, rule, empty, any::<bool>()).prop_map(|(direction, rule, empty, unknown_parks)| Policy {
+        direction,
+        rule,
+        empty,
+        unknown_parks,
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_write_never_goes_against_the_arrow_nor_carries_what_cannot_be_read(
+        base in [word(), word()], now in [word(), word()], policy in policy(), later in any::<bool>(),
+    ) {
+        let newest = Newest::Side(if later { Side::Operate } else { Side::Salesforce });
+        let decision = decide(base, now, policy, newest, None);
+        let to = match decision {
+            Decision::Give(to) => Some(to),
+            Decision::Settle { winner, .. } => Some(winner.other()),
+            _ => None,
+        };
+        if let Some(to) = to {
+            prop_assert!(policy.writes(to));
+            let given = now[usize::from(to == Side::Operate)];
+            prop_assert!(!given.starts_with('?'));
+            prop_assert!(policy.empty == EmptyRule::Overwrite || !given.is_empty());
+        }
+    }
+
+    #[test]
+    fn nothing_is_overwritten_without_a_trace(base in [word(), word()], now in [word(), word()], policy in policy()) {
+        // Plain giving is only for a target that nobody changed: any other overwriting is a settled conflict.
+        if let Decision::Give(to) = decide(base, now, policy, Newest::Tie, None) {
+            let place = usize::from(to == Side::Salesforce);
+            prop_assert_eq!(now[place], base[place]);
+        }
+    }
+
+    #[test]
+    fn after_the_write_both_sides_agree(base in [word(), word()], now in [word(), word()], policy in policy()) {
+        let winner = match decide(base, now, policy, Newest::Tie, None) {
+            Decision::Give(to) => to.other(),
+            Decision::Settle { winner, .. } => winner,
+            _ => return Ok(()),
+        };
+        let value = now[usize::from(winner == Side::Salesforce)];
+        prop_assert_eq!(decide([value, value], [value, value], policy, Newest::Tie, None), Decision::Agree);
+    }
+}
