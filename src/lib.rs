@@ -5,3 +5,4 @@ pub mod lead;
 pub mod mapping;
 pub mod merge;
 pub mod side;
+pub mod store;

@@ -1,0 +1,98 @@
+//! A person's words: conflicts to settle, parked leads to try again. Left in the store for the daemon to carry out.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::Value as Json;
+use sqlx::Row as _;
+
+use super::decide::refresh;
+use super::{Store, StoreError, stamp};
+use crate::lead::Side;
+
+/// A conflict that waits for a person.
+#[derive(Debug, Clone, Serialize)]
+pub struct OpenConflict {
+    /// For `leadsync resolve`.
+    pub conflict_id: i64,
+    /// The link.
+    pub link_id: i64,
+    /// Operate's lead.
+    pub operate_id: Option<String>,
+    /// Salesforce's lead.
+    pub salesforce_id: Option<String>,
+    /// The field's name.
+    pub field: String,
+    /// What both had when they were last in step.
+    pub base_value: Json,
+    /// What Operate has.
+    pub operate_value: Json,
+    /// What Salesforce has.
+    pub salesforce_value: Json,
+    /// When it was found.
+    pub found_at: String,
+}
+
+impl Store {
+    /// All open conflicts, the oldest first.
+    pub async fn open_conflicts(&self) -> Result<Vec<OpenConflict>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM open_conflict ORDER BY conflict_id").fetch_all(&self.read).await?;
+        rows.iter()
+            .map(|row| {
+                let json = |name: &str| -> Result<Json, StoreError> {
+                    let text: Option<&str> = row.try_get(name)?;
+                    Ok(text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default())
+                };
+                Ok(OpenConflict {
+                    conflict_id: row.try_get("conflict_id")?,
+                    link_id: row.try_get("link_id")?,
+                    operate_id: row.try_get("operate_id")?,
+                    salesforce_id: row.try_get("salesforce_id")?,
+                    field: row.try_get("field")?,
+                    base_value: json("base_value")?,
+                    operate_value: json("operate_value")?,
+                    salesforce_value: json("salesforce_value")?,
+                    found_at: row.try_get("found_at")?,
+                })
+            })
+            .collect()
+    }
+
+    /// Settles an open conflict; the next cycle carries it out. `false`: there is no such open conflict.
+    pub async fn resolve(&self, conflict_id: i64, winner: Side, now: DateTime<Utc>) -> Result<bool, StoreError> {
+        let mut tx = self.write.begin().await?;
+        let link_id: Option<i64> = sqlx::query_scalar(
+            "UPDATE conflict SET state = 'settled', winner = ?, settled_at = ? WHERE conflict_id = ? AND state = 'open' RETURNING link_id",
+        )
+        .bind(winner.as_str())
+        .bind(stamp(now))
+        .bind(conflict_id)
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(link_id) = link_id else { return Ok(false) };
+        sqlx::query("UPDATE lead SET dirty = 1 WHERE link_id = ?").bind(link_id).execute(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Has parked leads tried again by the next cycle: those with one of these ids (of either side), or all. Gives how many.
+    pub async fn retry(&self, ids: Option<&[String]>, now: DateTime<Utc>) -> Result<u64, StoreError> {
+        let mut tx = self.write.begin().await?;
+        let links: Vec<i64> = sqlx::query_scalar(
+            "SELECT link_id FROM link WHERE state = 'parked' AND (?1 IS NULL
+             OR operate_id IN (SELECT value FROM json_each(?1)) OR salesforce_id IN (SELECT value FROM json_each(?1)))",
+        )
+        .bind(ids.map(|ids| Json::from(ids.to_vec()).to_string()))
+        .fetch_all(&mut *tx)
+        .await?;
+        let json = Json::from(links.clone()).to_string();
+        for sql in [
+            "UPDATE push SET state = 'due', due_at = ?1 WHERE state = 'parked' AND link_id IN (SELECT value FROM json_each(?2))",
+            "UPDATE lead SET dirty = 1 WHERE ?1 <> '' AND link_id IN (SELECT value FROM json_each(?2))",
+        ] {
+            sqlx::query(sql).bind(stamp(now)).bind(&json).execute(&mut *tx).await?;
+        }
+        refresh(&mut tx, &json, now).await?;
+        tx.commit().await?;
+        Ok(links.len() as u64)
+    }
+}

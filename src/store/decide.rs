@@ -1,0 +1,306 @@
+//! Decisions: links whose leads changed, and what was decided about them.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value as Json, json};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row as _, Sqlite, Transaction};
+
+use super::{Store, StoreError, stamp, time};
+use crate::lead::{PerSide, Side};
+
+/// A link of which a lead has changed.
+#[derive(Debug, Clone)]
+pub struct DirtyLink {
+    /// The link.
+    pub link_id: i64,
+    /// Its encoded base.
+    pub base: Json,
+    /// Whether this program made one of its leads.
+    pub created: bool,
+    /// Both leads, as far as there are any.
+    pub leads: PerSide<Option<LeadRow>>,
+    /// The writes that are not settled, encoded: side, state and fields.
+    pub unsettled: Vec<(Side, String, Json)>,
+    /// A person's word on conflicts that are not carried out yet: field, side, and both values as they stood, encoded.
+    pub resolved: Vec<(String, Side, PerSide<Json>)>,
+    /// The fields with an open conflict, with both values as they stood, encoded.
+    pub open: Vec<(String, PerSide<Json>)>,
+}
+
+/// A stored lead.
+#[derive(Debug, Clone)]
+pub struct LeadRow {
+    /// Its id.
+    pub lead_id: String,
+    /// By that server's clock.
+    pub modified_at: DateTime<Utc>,
+    /// When its mapped fields last changed by other hands than ours.
+    pub changed_at: DateTime<Utc>,
+    /// Its encoded values.
+    pub fields: Json,
+    /// The other side's id, as this side holds it.
+    pub external_id: Option<String>,
+    /// Whether it is read-only.
+    pub converted: bool,
+    /// Whether it is gone.
+    pub deleted: bool,
+}
+
+/// A write to be stored.
+#[derive(Debug, Clone)]
+pub struct NewPush {
+    /// The link.
+    pub link_id: i64,
+    /// The side that is written.
+    pub side: Side,
+    /// Whether it makes the lead.
+    pub create: bool,
+    /// What it gives, encoded; null clears.
+    pub fields: Json,
+    /// What that side had, encoded.
+    pub before: Json,
+    /// What the base becomes, as a merge patch.
+    pub base: Json,
+}
+
+/// A conflict to be stored.
+#[derive(Debug, Clone)]
+pub struct NewConflict {
+    /// The field's name.
+    pub field: String,
+    /// The base, encoded.
+    pub base: Json,
+    /// Both values, encoded.
+    pub values: PerSide<Json>,
+    /// What decided it.
+    pub rule: &'static str,
+    /// Who won; `None` while it is open.
+    pub winner: Option<Side>,
+}
+
+/// What was decided about a link.
+#[derive(Debug, Clone)]
+pub struct Decided {
+    /// The link.
+    pub link_id: i64,
+    /// The base as it is now.
+    pub base: Json,
+    /// A value that cannot be translated.
+    pub blocked: Option<String>,
+    /// Sides whose unsettled, unsent write is overtaken.
+    pub supersede: Vec<Side>,
+    /// New writes.
+    pub pushes: Vec<NewPush>,
+    /// New conflicts.
+    pub conflicts: Vec<NewConflict>,
+    /// Open conflicts that are none any more, by field.
+    pub closed: Vec<String>,
+}
+
+impl Store {
+    /// The next `limit` links after `after` of which a lead changed.
+    pub async fn dirty_links(&self, after: i64, limit: i64) -> Result<Vec<DirtyLink>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT l.link_id, l.base, l.origin,
+                    o.lead_id AS o_id, o.modified_at AS o_modified, o.changed_at AS o_changed, o.fields AS o_fields,
+                    o.external_id AS o_external, o.converted AS o_converted, o.deleted_at IS NOT NULL AS o_deleted,
+                    s.lead_id AS s_id, s.modified_at AS s_modified, s.changed_at AS s_changed, s.fields AS s_fields,
+                    s.external_id AS s_external, s.converted AS s_converted, s.deleted_at IS NOT NULL AS s_deleted,
+                    (SELECT json_group_array(json_array(p.side, p.state, json(p.fields))) FROM push p
+                     WHERE p.link_id = l.link_id AND p.state IN ('due', 'sent', 'parked')) AS unsettled,
+                    (SELECT json_group_array(json_array(c.field, c.winner, json(c.operate_value), json(c.salesforce_value)))
+                     FROM conflict c WHERE c.link_id = l.link_id AND c.rule = 'manual' AND c.conflict_id IN (
+                         SELECT max(d.conflict_id) FROM conflict d WHERE d.link_id = l.link_id GROUP BY d.field)) AS manual
+             FROM (SELECT DISTINCT link_id FROM lead WHERE dirty = 1 AND link_id > ? ORDER BY link_id LIMIT ?) d
+             JOIN link l USING (link_id)
+             LEFT JOIN lead o ON o.side = 'operate' AND o.lead_id = l.operate_id
+             LEFT JOIN lead s ON s.side = 'salesforce' AND s.lead_id = l.salesforce_id
+             ORDER BY l.link_id",
+        )
+        .bind(after)
+        .bind(limit)
+        .fetch_all(&self.write)
+        .await?;
+        rows.iter().map(dirty_link).collect()
+    }
+
+    /// Keeps decisions, in one transaction.
+    pub async fn decide(&self, decided: &[Decided], now: DateTime<Utc>) -> Result<(), StoreError> {
+        if decided.is_empty() {
+            return Ok(());
+        }
+        let links = Json::from_iter(decided.iter().map(|link| link.link_id)).to_string();
+        let bases = decided.iter().map(|link| json!([link.link_id, link.base.to_string(), link.blocked]));
+        let superseded = decided.iter().flat_map(|link| link.supersede.iter().map(|side| json!([link.link_id, side.as_str()])));
+        let conflicts = decided.iter().flat_map(|link| link.conflicts.iter().map(|conflict| conflict.row(link.link_id, now)));
+        let closed = decided.iter().flat_map(|link| link.closed.iter().map(|field| json!([link.link_id, field])));
+        let pushes: Vec<NewPush> = decided.iter().flat_map(|link| link.pushes.iter().cloned()).collect();
+
+        let mut tx = self.write.begin().await?;
+        for (sql, rows) in [
+            (
+                "UPDATE link SET base = j.value ->> 1, blocked = j.value ->> 2 FROM json_each(?2) j
+                 WHERE link.link_id = j.value ->> 0 AND (base <> j.value ->> 1 OR blocked IS NOT j.value ->> 2) AND ?1 <> ''",
+                Json::Array(bases.collect()),
+            ),
+            (
+                "UPDATE push SET state = 'superseded', done_at = ?1 FROM json_each(?2) j
+                 WHERE push.link_id = j.value ->> 0 AND push.side = j.value ->> 1 AND push.state IN ('due', 'parked')",
+                Json::Array(superseded.collect()),
+            ),
+            (
+                "UPDATE conflict SET state = 'settled', settled_at = ?1 FROM json_each(?2) j
+                 WHERE conflict.link_id = j.value ->> 0 AND conflict.field = j.value ->> 1 AND conflict.state = 'open'",
+                Json::Array(closed.collect()),
+            ),
+            (
+                "INSERT INTO conflict (link_id, field, base_value, operate_value, salesforce_value, rule, winner, state, found_at, settled_at)
+                 SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6,
+                        iif(j.value ->> 6 IS NULL, 'open', 'settled'), ?1, iif(j.value ->> 6 IS NULL, NULL, ?1)
+                 FROM json_each(?2) j
+                 WHERE NOT EXISTS (SELECT 1 FROM conflict c
+                     WHERE c.conflict_id = (SELECT max(conflict_id) FROM conflict WHERE link_id = j.value ->> 0 AND field = j.value ->> 1)
+                       AND c.operate_value IS j.value ->> 3 AND c.salesforce_value IS j.value ->> 4 AND c.base_value IS j.value ->> 2
+                       AND c.winner IS j.value ->> 6)",
+                Json::Array(conflicts.collect()),
+            ),
+        ] {
+            if rows.as_array().is_some_and(|rows| !rows.is_empty()) {
+                sqlx::query(sql).bind(stamp(now)).bind(rows.to_string()).execute(&mut *tx).await?;
+            }
+        }
+        insert_pushes(&mut tx, &pushes, now).await?;
+        sqlx::query("UPDATE lead SET dirty = 0 WHERE dirty = 1 AND link_id IN (SELECT value FROM json_each(?))")
+            .bind(&links)
+            .execute(&mut *tx)
+            .await?;
+        refresh(&mut tx, &links, now).await?;
+        Ok(tx.commit().await?)
+    }
+}
+
+impl NewConflict {
+    fn row(&self, link_id: i64, now: DateTime<Utc>) -> Json {
+        json!([
+            link_id,
+            self.field,
+            self.base.to_string(),
+            self.values.operate.to_string(),
+            self.values.salesforce.to_string(),
+            self.rule,
+            self.winner.map(Side::as_str),
+            stamp(now),
+        ])
+    }
+}
+
+fn dirty_link(row: &SqliteRow) -> Result<DirtyLink, StoreError> {
+    let list = |name: &str| -> Result<Vec<Json>, StoreError> {
+        Ok(serde_json::from_str(row.try_get(name)?).unwrap_or_default())
+    };
+    let word = |json: &Json, place: usize| json.get(place).and_then(Json::as_str).unwrap_or_default().to_owned();
+    let part = |json: &Json, place: usize| json.get(place).cloned().unwrap_or_default();
+    let mut resolved = Vec::new();
+    let mut open = Vec::new();
+    for conflict in list("manual")? {
+        let values = PerSide { operate: part(&conflict, 2), salesforce: part(&conflict, 3) };
+        match Side::parse(&word(&conflict, 1)) {
+            Some(side) => resolved.push((word(&conflict, 0), side, values)),
+            None => open.push((word(&conflict, 0), values)),
+        }
+    }
+    let unsettled = list("unsettled")?;
+    let unsettled = unsettled.iter().filter_map(|push| Some((Side::parse(&word(push, 0))?, word(push, 1), part(push, 2))));
+    let origin: &str = row.try_get("origin")?;
+    Ok(DirtyLink {
+        link_id: row.try_get("link_id")?,
+        base: serde_json::from_str(row.try_get("base")?).unwrap_or_default(),
+        created: origin == "create",
+        leads: PerSide { operate: lead_row(row, "o")?, salesforce: lead_row(row, "s")? },
+        unsettled: unsettled.collect(),
+        resolved,
+        open,
+    })
+}
+
+fn lead_row(row: &SqliteRow, prefix: &str) -> Result<Option<LeadRow>, StoreError> {
+    let column = |name: &str| format!("{prefix}_{name}");
+    let Some(lead_id) = row.try_get(column("id").as_str())? else { return Ok(None) };
+    Ok(Some(LeadRow {
+        lead_id,
+        modified_at: time(row.try_get(column("modified").as_str())?),
+        changed_at: time(row.try_get(column("changed").as_str())?),
+        fields: serde_json::from_str(row.try_get(column("fields").as_str())?).unwrap_or_default(),
+        external_id: row.try_get(column("external").as_str())?,
+        converted: row.try_get(column("converted").as_str())?,
+        deleted: row.try_get(column("deleted").as_str())?,
+    }))
+}
+
+/// Stores writes, due now.
+pub(super) async fn insert_pushes(
+    tx: &mut Transaction<'_, Sqlite>,
+    pushes: &[NewPush],
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    if pushes.is_empty() {
+        return Ok(());
+    }
+    let rows = pushes.iter().map(|push| {
+        json!([
+            push.link_id,
+            push.side.as_str(),
+            if push.create { "create" } else { "update" },
+            push.fields.to_string(),
+            push.before.to_string(),
+            push.base.to_string(),
+        ])
+    });
+    sqlx::query(
+        "INSERT INTO push (link_id, side, kind, fields, before, base, state, due_at, created_at)
+         SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5, 'due', ?1, ?1
+         FROM json_each(?2) j ORDER BY j.key",
+    )
+    .bind(stamp(now))
+    .bind(Json::Array(rows.collect()).to_string())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Brings the state of links up to date: it follows from their leads, pushes and conflicts.
+pub(super) async fn refresh(tx: &mut Transaction<'_, Sqlite>, links: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
+    sqlx::query(
+        "WITH now AS (
+            SELECT l.link_id,
+                (SELECT p.error FROM push p WHERE p.link_id = l.link_id AND p.state = 'parked' LIMIT 1) AS refusal,
+                EXISTS (SELECT 1 FROM push p WHERE p.link_id = l.link_id AND p.state = 'parked') AS refused,
+                EXISTS (SELECT 1 FROM push p WHERE p.link_id = l.link_id AND p.state IN ('due', 'sent')) AS due,
+                EXISTS (SELECT 1 FROM conflict c WHERE c.link_id = l.link_id AND c.state = 'open') AS conflict,
+                (SELECT group_concat(a.side || ' lead ' || a.lead_id || ' is deleted', '; ') FROM lead a
+                 WHERE a.link_id = l.link_id AND a.deleted_at IS NOT NULL) AS deleted,
+                l.operate_id IS NOT NULL AND l.salesforce_id IS NOT NULL AND NOT EXISTS (
+                    SELECT 1 FROM lead a WHERE a.side = 'operate' AND a.lead_id = l.operate_id) AS missing,
+                EXISTS (SELECT 1 FROM lead a WHERE a.link_id = l.link_id AND a.side = 'salesforce' AND a.converted) AS converted
+            FROM json_each(?1) j JOIN link l ON l.link_id = j.value)
+         UPDATE link SET updated_at = ?2,
+            state = CASE
+                WHEN link.origin = 'ambiguous' THEN 'parked'
+                WHEN now.deleted IS NOT NULL OR now.missing THEN 'deleted'
+                WHEN link.blocked IS NOT NULL OR now.refused THEN 'parked'
+                WHEN now.conflict THEN 'conflict'
+                WHEN now.due OR link.operate_id IS NULL OR link.salesforce_id IS NULL THEN 'pending'
+                WHEN now.converted THEN 'converted'
+                ELSE 'in_step' END,
+            reason = CASE
+                WHEN now.deleted IS NOT NULL THEN now.deleted
+                WHEN now.missing THEN 'operate lead ' || link.operate_id || ' is not there'
+                ELSE coalesce(link.blocked, now.refusal) END
+         FROM now WHERE now.link_id = link.link_id",
+    )
+    .bind(links)
+    .bind(stamp(now))
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,279 @@
+//! Observations: what pollers and reads saw. A row that says nothing new costs no write.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value as Json, json};
+use sqlx::{Row as _, Sqlite, Transaction};
+
+use super::{Store, StoreError, stamp};
+use crate::lead::Side;
+use crate::side::Position;
+
+/// A lead as it was seen, in neutral form.
+#[derive(Debug, Clone)]
+pub struct Observation {
+    /// Its id.
+    pub lead_id: String,
+    /// By that server's clock.
+    pub modified_at: DateTime<Utc>,
+    /// The encoded values.
+    pub fields: Json,
+    /// The keys by which it may be found while it is unlinked, one per rule.
+    pub keys: Vec<Option<String>>,
+    /// The other side's id, as this side holds it.
+    pub external_id: Option<String>,
+    /// Whether it is gone.
+    pub deleted: bool,
+    /// Whether it was converted.
+    pub converted: bool,
+    /// What it was merged into.
+    pub master_id: Option<String>,
+}
+
+/// What a page of observations brought.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Observed {
+    /// Leads that were new or had changed.
+    pub changed: u64,
+}
+
+struct Known {
+    link_id: Option<i64>,
+    modified_at: String,
+    changed_at: String,
+    fields: String,
+    external_id: Option<String>,
+    converted: bool,
+    master_id: Option<String>,
+    deleted: bool,
+    keyed: bool,
+}
+
+impl Store {
+    /// Keeps a page of observations, and moves the checkpoint, in one transaction.
+    pub async fn observe(
+        &self,
+        side: Side,
+        seen: &[Observation],
+        checkpoint: Option<&Position>,
+        now: DateTime<Utc>,
+    ) -> Result<Observed, StoreError> {
+        let ids = Json::from_iter(seen.iter().map(|seen| seen.lead_id.as_str())).to_string();
+        let known = self.known(side, &ids).await?;
+        let mut touched = Vec::new();
+        let mut rows = Vec::new();
+        let mut keys = Vec::new();
+        for seen in seen {
+            let fields = seen.fields.to_string();
+            let known = known.get(&seen.lead_id);
+            let modified_at = stamp(seen.modified_at);
+            match known {
+                None if seen.deleted => continue,
+                Some(known) if modified_at < known.modified_at => continue,
+                Some(known) if known.says(seen, &fields) => {
+                    if modified_at != known.modified_at {
+                        touched.push(json!([seen.lead_id, modified_at]));
+                    }
+                    continue;
+                }
+                _ => {}
+            }
+            let changed_at = match known {
+                Some(known) if known.fields == fields => known.changed_at.clone(),
+                _ => modified_at.clone(),
+            };
+            rows.push(json!({
+                "id": seen.lead_id, "modified": modified_at, "changed": changed_at, "fields": fields, "external": seen.external_id,
+                "converted": i32::from(seen.converted), "master": seen.master_id, "deleted": seen.deleted,
+            }));
+            let keyed = known.is_none_or(|known| known.link_id.is_none() || known.keyed);
+            for (rule, key) in seen.keys.iter().enumerate().filter(|_| keyed && !seen.deleted) {
+                keys.extend(key.as_ref().map(|key| json!([rule, key, seen.lead_id])));
+            }
+        }
+        let observed = Observed { changed: rows.len() as u64 };
+        if rows.is_empty() && touched.is_empty() && checkpoint.is_none() {
+            return Ok(observed);
+        }
+        let mut tx = self.write.begin().await?;
+        touch(&mut tx, side, touched).await?;
+        upsert(&mut tx, side, rows, keys, now).await?;
+        if let Some(position) = checkpoint {
+            move_checkpoint(&mut tx, side, position).await?;
+        }
+        tx.commit().await?;
+        Ok(observed)
+    }
+
+    async fn known(&self, side: Side, ids: &str) -> Result<HashMap<String, Known>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT a.lead_id, a.link_id, a.modified_at, a.changed_at, a.fields, a.external_id, a.converted, a.master_id,
+                    a.deleted_at IS NOT NULL AS deleted, coalesce(l.origin = 'ambiguous', 1) AS keyed
+             FROM json_each(?) j JOIN lead a ON a.side = ? AND a.lead_id = j.value LEFT JOIN link l ON l.link_id = a.link_id",
+        )
+        .bind(ids)
+        .bind(side.as_str())
+        .fetch_all(&self.write)
+        .await?;
+        rows.into_iter()
+            .map(|row| {
+                Ok((
+                    row.try_get("lead_id")?,
+                    Known {
+                        link_id: row.try_get("link_id")?,
+                        modified_at: row.try_get("modified_at")?,
+                        changed_at: row.try_get("changed_at")?,
+                        fields: row.try_get("fields")?,
+                        external_id: row.try_get("external_id")?,
+                        converted: row.try_get("converted")?,
+                        master_id: row.try_get("master_id")?,
+                        deleted: row.try_get("deleted")?,
+                        keyed: row.try_get("keyed")?,
+                    },
+                ))
+            })
+            .collect()
+    }
+
+    /// Forgets where the pollers were and has every lead looked at again, when `fingerprint` is not what the store was read under.
+    pub async fn read_under(&self, fingerprint: &str) -> Result<(), StoreError> {
+        let mut tx = self.write.begin().await?;
+        let before: Option<String> =
+            sqlx::query_scalar("SELECT value FROM fact WHERE name = 'mapping'").fetch_optional(&mut *tx).await?;
+        if before.as_deref() == Some(fingerprint) {
+            return Ok(());
+        }
+        if before.is_some() {
+            sqlx::query("UPDATE checkpoint SET modified_at = NULL, lead_id = NULL").execute(&mut *tx).await?;
+            sqlx::query("UPDATE lead SET dirty = 1").execute(&mut *tx).await?;
+        }
+        sqlx::query("INSERT INTO fact (name, value) VALUES ('mapping', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
+            .bind(fingerprint)
+            .execute(&mut *tx)
+            .await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// A lead is not there any more.
+    pub async fn observe_gone(&self, side: Side, lead_id: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
+        sqlx::query("UPDATE lead SET deleted_at = ?, dirty = 1 WHERE side = ? AND lead_id = ? AND deleted_at IS NULL")
+            .bind(stamp(now))
+            .bind(side.as_str())
+            .bind(lead_id)
+            .execute(&self.write)
+            .await?;
+        Ok(())
+    }
+
+    /// A lead turned out to be converted.
+    pub async fn observe_converted(&self, side: Side, lead_id: &str) -> Result<(), StoreError> {
+        sqlx::query("UPDATE lead SET converted = 1, dirty = 1 WHERE side = ? AND lead_id = ?")
+            .bind(side.as_str())
+            .bind(lead_id)
+            .execute(&self.write)
+            .await?;
+        Ok(())
+    }
+}
+
+impl Known {
+    /// Whether the observation holds nothing new but perhaps the time.
+    fn says(&self, seen: &Observation, fields: &str) -> bool {
+        self.fields == fields
+            && self.external_id == seen.external_id
+            && self.converted == seen.converted
+            && self.master_id == seen.master_id
+            && self.deleted == seen.deleted
+    }
+}
+
+async fn touch(tx: &mut Transaction<'_, Sqlite>, side: Side, touched: Vec<Json>) -> Result<(), StoreError> {
+    if touched.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "UPDATE lead SET modified_at = j.value ->> 1 FROM json_each(?) j WHERE lead.side = ? AND lead.lead_id = j.value ->> 0",
+    )
+    .bind(Json::Array(touched).to_string())
+    .bind(side.as_str())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+async fn upsert(
+    tx: &mut Transaction<'_, Sqlite>,
+    side: Side,
+    rows: Vec<Json>,
+    keys: Vec<Json>,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let ids = Json::from_iter(rows.iter().filter_map(|row| row.get("id").cloned())).to_string();
+    sqlx::query(
+        "INSERT INTO lead (side, lead_id, modified_at, changed_at, fields, external_id, converted, master_id, deleted_at, seen_at)
+         SELECT ?1, j.value ->> 'id', j.value ->> 'modified', j.value ->> 'changed', j.value ->> 'fields', j.value ->> 'external',
+                j.value ->> 'converted', j.value ->> 'master', CASE WHEN j.value ->> 'deleted' THEN ?2 END, ?2
+         FROM json_each(?3) j WHERE true
+         ON CONFLICT (side, lead_id) DO UPDATE SET
+             modified_at = excluded.modified_at, changed_at = excluded.changed_at, fields = excluded.fields,
+             external_id = excluded.external_id, converted = excluded.converted, master_id = excluded.master_id,
+             deleted_at = excluded.deleted_at, seen_at = excluded.seen_at, dirty = 1",
+    )
+    .bind(side.as_str())
+    .bind(stamp(now))
+    .bind(Json::Array(rows).to_string())
+    .execute(&mut **tx)
+    .await?;
+    drop_keys(tx, side, &ids).await?;
+    if !keys.is_empty() {
+        sqlx::query(
+            "INSERT OR IGNORE INTO lead_key (rule, key, side, lead_id)
+             SELECT j.value ->> 0, j.value ->> 1, ?, j.value ->> 2 FROM json_each(?) j",
+        )
+        .bind(side.as_str())
+        .bind(Json::Array(keys).to_string())
+        .execute(&mut **tx)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Takes leads out of the search. Leads that wait because several matched them are looked at again.
+pub(super) async fn drop_keys(tx: &mut Transaction<'_, Sqlite>, side: Side, ids: &str) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE lead SET dirty = 1
+         WHERE link_id IN (SELECT link_id FROM link WHERE state = 'parked' AND origin = 'ambiguous')
+           AND (side, lead_id) IN (
+               SELECT n.side, n.lead_id FROM json_each(?) j
+               JOIN lead_key k ON k.side = ? AND k.lead_id = j.value
+               JOIN lead_key n ON n.rule = k.rule AND n.key = k.key)",
+    )
+    .bind(ids)
+    .bind(side.as_str())
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query("DELETE FROM lead_key WHERE side = ? AND lead_id IN (SELECT value FROM json_each(?))")
+        .bind(side.as_str())
+        .bind(ids)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
+async fn move_checkpoint(tx: &mut Transaction<'_, Sqlite>, side: Side, position: &Position) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO checkpoint (side, modified_at, lead_id) VALUES (?1, ?2, ?3)
+         ON CONFLICT (side) DO UPDATE SET modified_at = ?2, lead_id = ?3
+         WHERE modified_at IS NULL OR modified_at < ?2 OR (modified_at = ?2 AND lead_id IS NOT ?3)",
+    )
+    .bind(side.as_str())
+    .bind(stamp(position.modified_at))
+    .bind(&position.id)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}

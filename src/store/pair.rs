@@ -1,0 +1,315 @@
+//! Pairing: unlinked leads find each other, by external id and then by the keys of `[sync].match`.
+//!
+//! Set-based, so that neither the order of polls nor of batches matters: two leads are linked by a key only when each is the only
+//! one on its side that has it.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value as Json, json};
+use sqlx::{Row as _, Sqlite, Transaction};
+
+use super::decide::{insert_pushes, refresh};
+use super::observe::drop_keys;
+use super::{NewPush, Store, StoreError, stamp, time};
+use crate::lead::Side;
+
+/// A lead that no other was found for.
+#[derive(Debug, Clone)]
+pub struct UnlinkedLead {
+    /// Its side.
+    pub side: Side,
+    /// Its id.
+    pub lead_id: String,
+    /// Its encoded values.
+    pub fields: Json,
+    /// Whether it is read-only.
+    pub converted: bool,
+    /// Whether it is gone.
+    pub deleted: bool,
+    /// By that server's clock.
+    pub modified_at: DateTime<Utc>,
+}
+
+/// A lead that several were found for, or whose only candidate has several.
+#[derive(Debug, Clone)]
+pub struct Ambiguous {
+    /// Its side.
+    pub side: Side,
+    /// Its id.
+    pub lead_id: String,
+    /// For people.
+    pub reason: String,
+}
+
+/// What becomes of a lead that is on one side only.
+#[derive(Debug, Clone)]
+pub struct Created {
+    /// Its side.
+    pub side: Side,
+    /// Its id.
+    pub lead_id: String,
+    /// The create on the other side (its link is not known yet), or why there is none.
+    pub push: Result<NewPush, String>,
+}
+
+impl Store {
+    /// Links what external ids say.
+    pub async fn pair_by_external_id(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let mut tx = self.write.begin().await?;
+        dissolve(&mut tx).await?;
+        let before = newest_link(&mut tx).await?;
+        for (side, id, other_id) in [("operate", "operate_id", "salesforce_id"), ("salesforce", "salesforce_id", "operate_id")] {
+            // A link that names this lead already.
+            run(&mut tx, &format!(
+                "UPDATE lead SET link_id = (SELECT link_id FROM link WHERE {id} = lead.lead_id), dirty = 1
+                 WHERE link_id IS NULL AND dirty = 1 AND side = '{side}' AND lead_id IN (SELECT {id} FROM link)"), now).await?;
+            // A link that waits for this lead: the create took effect, or somebody else made it.
+            let claims = format!(
+                "FROM lead a JOIN link l ON l.{other_id} = a.external_id AND l.{id} IS NULL AND l.origin <> 'ambiguous'
+                 WHERE a.link_id IS NULL AND a.dirty = 1 AND a.deleted_at IS NULL AND a.side = '{side}'");
+            run(&mut tx, &format!(
+                "UPDATE link SET base = coalesce((SELECT json_patch(link.base, p.base) FROM push p
+                     WHERE p.link_id = link.link_id AND p.side = '{side}' AND p.state = 'sent'), base)
+                 WHERE link_id IN (SELECT l.link_id {claims})"), now).await?;
+            run(&mut tx, &format!(
+                "UPDATE push SET state = iif(state = 'sent', 'done', 'superseded'), done_at = ?1
+                 WHERE side = '{side}' AND state IN ('due', 'sent', 'parked') AND link_id IN (SELECT l.link_id {claims})"), now).await?;
+            run(&mut tx, &format!(
+                "UPDATE link SET {id} = (SELECT min(a.lead_id) {claims} AND l.link_id = link.link_id), updated_at = ?1
+                 WHERE link_id IN (SELECT l.link_id {claims})"), now).await?;
+            run(&mut tx, &format!(
+                "UPDATE lead SET link_id = (SELECT link_id FROM link WHERE {id} = lead.lead_id), dirty = 1
+                 WHERE link_id IS NULL AND dirty = 1 AND side = '{side}' AND lead_id IN (SELECT {id} FROM link)"), now).await?;
+            // Both are there and neither is linked; `min` for the improbable case that two claim the same.
+            run(&mut tx, &format!(
+                "INSERT OR IGNORE INTO link ({id}, {other_id}, state, origin, created_at, updated_at)
+                 SELECT min(a.lead_id), b.lead_id, 'pending', 'external_id', ?1, ?1
+                 FROM lead a JOIN lead b ON b.side <> a.side AND b.lead_id = a.external_id AND b.link_id IS NULL
+                 WHERE a.link_id IS NULL AND a.deleted_at IS NULL AND (a.dirty = 1 OR b.dirty = 1) AND a.side = '{side}'
+                 GROUP BY b.lead_id"), now).await?;
+            attach(&mut tx, before).await?;
+        }
+        // The Operate lead that a Salesforce lead names is gone, or has another: nothing is created from such a lead.
+        run(&mut tx,
+            "INSERT OR IGNORE INTO link (operate_id, salesforce_id, state, origin, created_at, updated_at)
+             SELECT a.external_id, a.lead_id, 'deleted', 'external_id', ?1, ?1 FROM lead a
+             WHERE a.link_id IS NULL AND a.dirty = 1 AND a.deleted_at IS NULL AND a.side = 'salesforce' AND a.external_id IS NOT NULL
+               AND a.external_id NOT IN (SELECT operate_id FROM link WHERE operate_id IS NOT NULL)", now).await?;
+        run(&mut tx,
+            "INSERT OR IGNORE INTO link (salesforce_id, state, origin, blocked, created_at, updated_at)
+             SELECT a.lead_id, 'parked', 'external_id',
+                    'names Operate lead ' || a.external_id || ', which is linked to another Salesforce lead', ?1, ?1 FROM lead a
+             WHERE a.link_id IS NULL AND a.dirty = 1 AND a.deleted_at IS NULL AND a.side = 'salesforce' AND a.external_id IS NOT NULL
+               AND a.lead_id NOT IN (SELECT salesforce_id FROM link WHERE salesforce_id IS NOT NULL)", now).await?;
+        attach(&mut tx, before).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Links what one rule of `[sync].match` finds, and gives the leads that it finds several for.
+    pub async fn pair_by_key(&self, rule: usize, name: &str, now: DateTime<Utc>) -> Result<Vec<Ambiguous>, StoreError> {
+        let rule = i64::try_from(rule).unwrap_or(i64::MAX);
+        let mut tx = self.write.begin().await?;
+        let before = newest_link(&mut tx).await?;
+        sqlx::query(
+            "INSERT INTO link (operate_id, salesforce_id, state, origin, created_at, updated_at)
+             SELECT max(iif(n.side = 'operate', n.lead_id, NULL)), max(iif(n.side = 'salesforce', n.lead_id, NULL)),
+                    'pending', 'match', ?1, ?1
+             FROM (SELECT DISTINCT k.key FROM lead a JOIN lead_key k ON k.side = a.side AND k.lead_id = a.lead_id
+                   WHERE a.dirty = 1 AND a.link_id IS NULL AND k.rule = ?2) found
+             JOIN lead_key n ON n.rule = ?2 AND n.key = found.key
+             JOIN lead m ON m.side = n.side AND m.lead_id = n.lead_id
+             GROUP BY found.key
+             HAVING sum(n.side = 'operate') = 1 AND sum(n.side = 'salesforce') = 1 AND sum(m.link_id IS NOT NULL) = 0",
+        )
+        .bind(stamp(now))
+        .bind(rule)
+        .execute(&mut *tx)
+        .await?;
+        attach(&mut tx, before).await?;
+        let several = sqlx::query(
+            "SELECT n.side, n.lead_id, (m.link_id IS NULL AND m.dirty = 1) AS waits,
+                    (SELECT group_concat(c.lead_id, ', ') FROM (SELECT lead_id FROM lead_key
+                         WHERE rule = ?1 AND key = found.key AND side <> n.side ORDER BY lead_id LIMIT 10) c) AS candidates,
+                    (SELECT count(*) FROM lead_key WHERE rule = ?1 AND key = found.key AND side = n.side) AS rivals
+             FROM (SELECT DISTINCT k.key FROM lead a JOIN lead_key k ON k.side = a.side AND k.lead_id = a.lead_id
+                   WHERE a.dirty = 1 AND a.link_id IS NULL AND k.rule = ?1) found
+             JOIN lead_key n ON n.rule = ?1 AND n.key = found.key
+             JOIN lead m ON m.side = n.side AND m.lead_id = n.lead_id
+             WHERE candidates IS NOT NULL AND waits",
+        )
+        .bind(rule)
+        .fetch_all(&mut *tx)
+        .await?;
+        let mut ambiguous = Vec::new();
+        for row in several {
+            let side = side(row.try_get("side")?);
+            let candidates: String = row.try_get("candidates")?;
+            let rivals: i64 = row.try_get("rivals")?;
+            let mut reason = format!("the same {name} is on {} {candidates}", side.other().title());
+            if rivals > 1 {
+                reason = format!("{reason}, and on {} other {} lead(s)", rivals - 1, side.title());
+            }
+            ambiguous.push(Ambiguous { side, lead_id: row.try_get("lead_id")?, reason });
+        }
+        let rows = ambiguous.iter().map(|lead| json!([lead.lead_id, lead.reason, lead.side.as_str()]));
+        park_ambiguous(&mut tx, Json::Array(rows.collect()), now).await?;
+        tx.commit().await?;
+        Ok(ambiguous)
+    }
+
+    /// Leads that changed and that no other was found for: the next `limit` after `after`.
+    pub async fn unlinked(&self, after: Option<(Side, String)>, limit: i64) -> Result<Vec<UnlinkedLead>, StoreError> {
+        let (after_side, after_id) = after.map_or(("", String::new()), |(side, id)| (side.as_str(), id));
+        let rows = sqlx::query(
+            "SELECT side, lead_id, fields, converted, deleted_at IS NOT NULL AS deleted, modified_at FROM lead
+             WHERE dirty = 1 AND link_id IS NULL AND (side, lead_id) > (?, ?) ORDER BY side, lead_id LIMIT ?",
+        )
+        .bind(after_side)
+        .bind(after_id)
+        .bind(limit)
+        .fetch_all(&self.write)
+        .await?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(UnlinkedLead {
+                    side: side(row.try_get("side")?),
+                    lead_id: row.try_get("lead_id")?,
+                    fields: serde_json::from_str(row.try_get("fields")?).unwrap_or_default(),
+                    converted: row.try_get("converted")?,
+                    deleted: row.try_get("deleted")?,
+                    modified_at: time(row.try_get("modified_at")?),
+                })
+            })
+            .collect()
+    }
+
+    /// Makes links, each with the create of its other half (or the reason why there is none), in one transaction.
+    pub async fn create_links(&self, created: &[Created], now: DateTime<Utc>) -> Result<(), StoreError> {
+        if created.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.write.begin().await?;
+        let before = newest_link(&mut tx).await?;
+        let rows = created.iter().map(|lead| json!([lead.side.as_str(), lead.lead_id, lead.push.as_ref().err()]));
+        sqlx::query(
+            "INSERT INTO link (operate_id, salesforce_id, state, origin, blocked, created_at, updated_at)
+             SELECT iif(j.value ->> 0 = 'operate', j.value ->> 1, NULL), iif(j.value ->> 0 = 'salesforce', j.value ->> 1, NULL),
+                    'pending', 'create', j.value ->> 2, ?1, ?1
+             FROM json_each(?2) j ORDER BY j.key",
+        )
+        .bind(stamp(now))
+        .bind(Json::Array(rows.collect()).to_string())
+        .execute(&mut *tx)
+        .await?;
+        attach(&mut tx, before).await?;
+        let made = sqlx::query("SELECT link_id, operate_id, salesforce_id FROM link WHERE link_id > ? ORDER BY link_id")
+            .bind(before)
+            .fetch_all(&mut *tx)
+            .await?;
+        let mut pushes = Vec::new();
+        let mut links = Vec::new();
+        for (row, lead) in made.iter().zip(created) {
+            let link_id: i64 = row.try_get("link_id")?;
+            links.push(link_id);
+            pushes.extend(lead.push.as_ref().ok().map(|push| NewPush { link_id, ..push.clone() }));
+        }
+        insert_pushes(&mut tx, &pushes, now).await?;
+        let links = Json::from(links).to_string();
+        sqlx::query("UPDATE lead SET dirty = 0 WHERE link_id IN (SELECT value FROM json_each(?))")
+            .bind(&links)
+            .execute(&mut *tx)
+            .await?;
+        refresh(&mut tx, &links, now).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// These unlinked leads are left as they are.
+    pub async fn leave(&self, leads: &[(Side, String)]) -> Result<(), StoreError> {
+        if leads.is_empty() {
+            return Ok(());
+        }
+        let rows = leads.iter().map(|(side, id)| json!([side.as_str(), id]));
+        sqlx::query(
+            "UPDATE lead SET dirty = 0 FROM json_each(?) j WHERE lead.side = j.value ->> 0 AND lead.lead_id = j.value ->> 1",
+        )
+        .bind(Json::Array(rows.collect()).to_string())
+        .execute(&self.write)
+        .await?;
+        Ok(())
+    }
+}
+
+fn side(word: &str) -> Side {
+    Side::parse(word).unwrap_or(Side::Operate)
+}
+
+async fn run(tx: &mut Transaction<'_, Sqlite>, sql: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
+    // The text is put together from constants of this file only.
+    let query = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned()));
+    if sql.contains("?1") { query.bind(stamp(now)) } else { query }.execute(&mut **tx).await?;
+    Ok(())
+}
+
+async fn newest_link(tx: &mut Transaction<'_, Sqlite>) -> Result<i64, StoreError> {
+    Ok(sqlx::query_scalar("SELECT coalesce(max(link_id), 0) FROM link").fetch_one(&mut **tx).await?)
+}
+
+/// Leads that several matched, and of which something changed, are unlinked leads again.
+async fn dissolve(tx: &mut Transaction<'_, Sqlite>) -> Result<(), StoreError> {
+    for sql in [
+        "DELETE FROM link WHERE origin = 'ambiguous' AND link_id IN (SELECT link_id FROM lead WHERE dirty = 1)",
+        "DELETE FROM lead_key WHERE (side, lead_id) IN (SELECT side, lead_id FROM lead WHERE dirty = 1 AND deleted_at IS NOT NULL)",
+    ] {
+        sqlx::query(sql).execute(&mut **tx).await?;
+    }
+    Ok(())
+}
+
+/// Gives the leads of new links their link, and takes them out of the search.
+async fn attach(tx: &mut Transaction<'_, Sqlite>, before: i64) -> Result<(), StoreError> {
+    for (side, sql) in [
+        (
+            Side::Operate,
+            "UPDATE lead SET link_id = (SELECT link_id FROM link WHERE operate_id = lead.lead_id)
+             WHERE side = 'operate' AND link_id IS NULL AND lead_id IN (SELECT operate_id FROM link WHERE link_id > ?)
+             RETURNING lead_id",
+        ),
+        (
+            Side::Salesforce,
+            "UPDATE lead SET link_id = (SELECT link_id FROM link WHERE salesforce_id = lead.lead_id)
+             WHERE side = 'salesforce' AND link_id IS NULL AND lead_id IN (SELECT salesforce_id FROM link WHERE link_id > ?)
+             RETURNING lead_id",
+        ),
+    ] {
+        let ids: Vec<String> = sqlx::query_scalar(sql).bind(before).fetch_all(&mut **tx).await?;
+        if !ids.is_empty() {
+            drop_keys(tx, side, &Json::from(ids).to_string()).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Parks leads that several match. They stay in the search, so that they are found once only one is left.
+async fn park_ambiguous(
+    tx: &mut Transaction<'_, Sqlite>,
+    rows: Json,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO link (operate_id, salesforce_id, state, origin, blocked, reason, created_at, updated_at)
+         SELECT iif(j.value ->> 2 = 'operate', j.value ->> 0, NULL), iif(j.value ->> 2 = 'salesforce', j.value ->> 0, NULL),
+                'parked', 'ambiguous', j.value ->> 1, j.value ->> 1, ?1, ?1 FROM json_each(?2) j",
+    )
+    .bind(stamp(now))
+    .bind(rows.to_string())
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query(
+        "UPDATE lead SET dirty = 0, link_id = (SELECT link_id FROM link
+             WHERE (lead.side = 'operate' AND operate_id = lead.lead_id) OR (lead.side = 'salesforce' AND salesforce_id = lead.lead_id))
+         WHERE (side, lead_id) IN (SELECT j.value ->> 2, j.value ->> 0 FROM json_each(?1) j)",
+    )
+    .bind(rows.to_string())
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}

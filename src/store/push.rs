@@ -1,0 +1,211 @@
+//! The outbox: writes that are due, under way, in doubt or settled.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value as Json, json};
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+
+use super::decide::refresh;
+use super::{Store, StoreError, stamp, time};
+use crate::lead::Side;
+
+/// A stored write, with what is known of its target.
+#[derive(Debug, Clone)]
+pub struct PushRow {
+    /// The push.
+    pub push_id: i64,
+    /// The link.
+    pub link_id: i64,
+    /// The side that is written.
+    pub side: Side,
+    /// Whether it makes the lead.
+    pub create: bool,
+    /// What it gives, encoded.
+    pub fields: Json,
+    /// Failed attempts so far.
+    pub attempts: u32,
+    /// When it was sent last.
+    pub sent_at: Option<DateTime<Utc>>,
+    /// The target's id; `None` for a create.
+    pub target_id: Option<String>,
+    /// The id of the lead on the other side.
+    pub other_id: Option<String>,
+    /// The target's modified time when it was last seen.
+    pub target_modified_at: Option<DateTime<Utc>>,
+    /// The target's values when it was last seen, encoded.
+    pub target_fields: Json,
+    /// The other side's id, as the target holds it.
+    pub target_external_id: Option<String>,
+}
+
+/// What became of a push.
+#[derive(Debug, Clone)]
+pub enum Verdict {
+    /// It took effect on this lead.
+    Done {
+        /// The lead.
+        lead_id: String,
+        /// A moment, by the server's clock, that is not later than the write.
+        written_at: DateTime<Utc>,
+    },
+    /// It was overtaken: both leads are looked at again.
+    Superseded,
+    /// It is to be sent (again) at this time.
+    Due(DateTime<Utc>),
+    /// Nobody knows.
+    InDoubt,
+    /// It waits for a person.
+    Parked,
+}
+
+/// A push with its verdict and the system's words.
+#[derive(Debug, Clone)]
+pub struct Settled {
+    /// The push.
+    pub push_id: i64,
+    /// What became of it.
+    pub verdict: Verdict,
+    /// The code, if there is one.
+    pub code: Option<String>,
+    /// The system's own words.
+    pub error: Option<String>,
+}
+
+impl Settled {
+    /// Without words.
+    #[must_use]
+    pub const fn plain(push_id: i64, verdict: Verdict) -> Self {
+        Self { push_id, verdict, code: None, error: None }
+    }
+}
+
+const COLUMNS: &str = "SELECT p.push_id, p.link_id, p.side, p.kind, p.fields, p.attempts, p.sent_at,
+    iif(p.side = 'operate', l.operate_id, l.salesforce_id) AS target_id,
+    iif(p.side = 'operate', l.salesforce_id, l.operate_id) AS other_id,
+    a.modified_at AS target_modified, coalesce(a.fields, '{}') AS target_fields, a.external_id AS target_external
+    FROM push p JOIN link l USING (link_id)
+    LEFT JOIN lead a ON a.side = p.side AND a.lead_id = iif(p.side = 'operate', l.operate_id, l.salesforce_id)";
+
+impl Store {
+    /// The oldest writes that are due on a side: creates or updates.
+    pub async fn due(&self, side: Side, create: bool, now: DateTime<Utc>, limit: usize) -> Result<Vec<PushRow>, StoreError> {
+        let sql = format!("{COLUMNS} WHERE p.state = 'due' AND p.side = ? AND p.kind = ? AND p.due_at <= ? ORDER BY p.push_id LIMIT ?");
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(side.as_str())
+            .bind(if create { "create" } else { "update" })
+            .bind(stamp(now))
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .fetch_all(&self.write)
+            .await?;
+        rows.iter().map(push_row).collect()
+    }
+
+    /// The writes on a side whose outcome nobody knows.
+    pub async fn in_doubt(&self, side: Side) -> Result<Vec<PushRow>, StoreError> {
+        let sql = format!("{COLUMNS} WHERE p.state = 'sent' AND p.side = ? ORDER BY p.push_id");
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(side.as_str()).fetch_all(&self.write).await?;
+        rows.iter().map(push_row).collect()
+    }
+
+    /// When the next write is due or the next in doubt was sent; `None` where there are none.
+    pub async fn next_due(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
+        let at: Option<String> = sqlx::query_scalar("SELECT min(due_at) FROM push WHERE state = 'due'").fetch_one(&self.write).await?;
+        Ok(at.as_deref().map(time))
+    }
+
+    /// Notes, before they are sent, that these writes are sent.
+    pub async fn mark_sent(&self, pushes: &[i64], now: DateTime<Utc>) -> Result<(), StoreError> {
+        sqlx::query("UPDATE push SET state = 'sent', sent_at = ? WHERE push_id IN (SELECT value FROM json_each(?))")
+            .bind(stamp(now))
+            .bind(Json::from(pushes.to_vec()).to_string())
+            .execute(&self.write)
+            .await?;
+        Ok(())
+    }
+
+    /// Settles writes with all that their outcome changes, in one transaction.
+    pub async fn settle(&self, settled: &[Settled], now: DateTime<Utc>) -> Result<(), StoreError> {
+        if settled.is_empty() {
+            return Ok(());
+        }
+        let row = |settled: &Settled| {
+            let (state, lead, at) = match &settled.verdict {
+                Verdict::Done { lead_id, written_at } => ("done", Some(lead_id), Some(*written_at)),
+                Verdict::Superseded => ("superseded", None, None),
+                Verdict::Due(at) => ("due", None, Some(*at)),
+                Verdict::InDoubt => ("sent", None, None),
+                Verdict::Parked => ("parked", None, None),
+            };
+            json!([settled.push_id, state, lead, at.map(stamp), settled.code, settled.error])
+        };
+        let rows = Json::Array(settled.iter().map(row).collect()).to_string();
+        let mut tx = self.write.begin().await?;
+        for sql in SETTLE {
+            sqlx::query(sql).bind(stamp(now)).bind(&rows).execute(&mut *tx).await?;
+        }
+        let links: String = sqlx::query_scalar(
+            "SELECT json_group_array(p.link_id) FROM json_each(?) j JOIN push p ON p.push_id = j.value ->> 0",
+        )
+        .bind(&rows)
+        .fetch_one(&mut *tx)
+        .await?;
+        refresh(&mut tx, &links, now).await?;
+        Ok(tx.commit().await?)
+    }
+}
+
+/// `?1` is now, `?2` the rows [push, state, lead, time, code, error].
+const SETTLE: [&str; 6] = [
+    // The push itself.
+    "UPDATE push SET state = j.value ->> 1, error_code = j.value ->> 4, error = j.value ->> 5,
+        attempts = attempts + (j.value ->> 4 IS NOT NULL),
+        due_at = iif(j.value ->> 1 = 'due', j.value ->> 3, due_at),
+        done_at = iif(j.value ->> 1 IN ('done', 'superseded'), ?1, NULL)
+     FROM json_each(?2) j WHERE push.push_id = j.value ->> 0",
+    // A lead that was created gets its place in the link, which moves its base.
+    "UPDATE link SET base = json_patch(link.base, p.base),
+        operate_id = iif(p.side = 'operate', j.value ->> 2, operate_id),
+        salesforce_id = iif(p.side = 'salesforce', j.value ->> 2, salesforce_id)
+     FROM json_each(?2) j JOIN push p ON p.push_id = j.value ->> 0
+     WHERE j.value ->> 1 = 'done' AND link.link_id = p.link_id",
+    // The observation of the written side becomes what was written.
+    "UPDATE lead SET fields = json_patch(lead.fields, p.fields), modified_at = max(lead.modified_at, j.value ->> 3),
+        external_id = iif(p.side = 'salesforce', l.operate_id, lead.external_id)
+     FROM json_each(?2) j JOIN push p ON p.push_id = j.value ->> 0 JOIN link l ON l.link_id = p.link_id
+     WHERE j.value ->> 1 = 'done' AND p.kind = 'update' AND lead.side = p.side AND lead.lead_id = j.value ->> 2",
+    // A poll may have seen the created lead first: then what it saw stands, and is looked at again.
+    "INSERT INTO lead (side, lead_id, link_id, modified_at, changed_at, fields, external_id, seen_at, dirty)
+     SELECT p.side, j.value ->> 2, p.link_id, j.value ->> 3, j.value ->> 3, json_patch('{}', p.fields),
+            iif(p.side = 'salesforce', l.operate_id, NULL), ?1, p.side = 'operate'
+     FROM json_each(?2) j JOIN push p ON p.push_id = j.value ->> 0 JOIN link l ON l.link_id = p.link_id
+     WHERE j.value ->> 1 = 'done' AND p.kind = 'create'
+     ON CONFLICT (side, lead_id) DO UPDATE SET link_id = excluded.link_id, dirty = 1",
+    "DELETE FROM lead_key WHERE (side, lead_id) IN (
+        SELECT p.side, j.value ->> 2 FROM json_each(?2) j JOIN push p ON p.push_id = j.value ->> 0
+        WHERE j.value ->> 1 = 'done' AND p.kind = 'create' AND ?1 <> '')",
+    // What was overtaken is decided again.
+    "UPDATE lead SET dirty = 1 WHERE ?1 <> '' AND link_id IN (
+        SELECT p.link_id FROM json_each(?2) j JOIN push p ON p.push_id = j.value ->> 0 WHERE j.value ->> 1 = 'superseded')",
+];
+
+fn push_row(row: &SqliteRow) -> Result<PushRow, StoreError> {
+    let side: &str = row.try_get("side")?;
+    let kind: &str = row.try_get("kind")?;
+    let moment = |name: &str| -> Result<Option<DateTime<Utc>>, StoreError> {
+        Ok(row.try_get::<Option<&str>, _>(name)?.map(time))
+    };
+    Ok(PushRow {
+        push_id: row.try_get("push_id")?,
+        link_id: row.try_get("link_id")?,
+        side: Side::parse(side).unwrap_or(Side::Operate),
+        create: kind == "create",
+        fields: serde_json::from_str(row.try_get("fields")?).unwrap_or_default(),
+        attempts: row.try_get("attempts")?,
+        sent_at: moment("sent_at")?,
+        target_id: row.try_get("target_id")?,
+        other_id: row.try_get("other_id")?,
+        target_modified_at: moment("target_modified")?,
+        target_fields: serde_json::from_str(row.try_get("target_fields")?).unwrap_or_default(),
+        target_external_id: row.try_get("target_external")?,
+    })
+}

@@ -1,0 +1,223 @@
+//! What people ask the store, for the commands that report.
+
+use serde::Serialize;
+use serde_json::Value as Json;
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+
+use super::{Store, StoreError};
+use crate::lead::{PerSide, Side};
+
+/// The whole installation at a glance.
+#[derive(Debug, Clone, Serialize)]
+pub struct StatusReport {
+    /// Links by state.
+    pub links: Vec<(String, i64)>,
+    /// Pushes by state, the settled ones left out.
+    pub pushes: Vec<(String, i64)>,
+    /// Conflicts that wait for a person.
+    pub open_conflicts: i64,
+    /// For each side: the newest modified time that is stored, and the end of the last complete poll.
+    pub checkpoints: PerSide<Option<(Option<String>, Option<String>)>>,
+    /// The last cycle, column by column.
+    pub last_cycle: Option<Json>,
+}
+
+/// A parked lead.
+#[derive(Debug, Clone, Serialize)]
+pub struct ParkedLead {
+    /// The link.
+    pub link_id: i64,
+    /// Operate's lead.
+    pub operate_id: Option<String>,
+    /// Salesforce's lead.
+    pub salesforce_id: Option<String>,
+    /// The system's code, where a system refused it.
+    pub code: Option<String>,
+    /// Why.
+    pub reason: Option<String>,
+    /// Since when.
+    pub since: String,
+}
+
+/// A link with both leads and its history.
+#[derive(Debug, Clone, Serialize)]
+pub struct LinkReport {
+    /// The link.
+    pub link_id: Option<i64>,
+    /// Its state; `unlinked` where there is no link.
+    pub state: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// What both had when they were last in step: a value, or Operate's and Salesforce's.
+    pub base: Json,
+    /// Both leads.
+    pub leads: PerSide<Option<LeadReport>>,
+    /// Pushes and conflicts, the oldest first.
+    pub history: Vec<History>,
+}
+
+/// A lead.
+#[derive(Debug, Clone, Serialize)]
+pub struct LeadReport {
+    /// Its id.
+    pub lead_id: String,
+    /// By that server's clock.
+    pub modified_at: String,
+    /// Its values by field name.
+    pub fields: Json,
+    /// Since when it is gone.
+    pub deleted_at: Option<String>,
+}
+
+/// An event in a lead's life.
+#[derive(Debug, Clone, Serialize)]
+pub struct History {
+    /// When.
+    pub at: String,
+    /// `push` or `conflict`.
+    pub event: String,
+    /// The side written, or the winner.
+    pub side: Option<String>,
+    /// `create`, `update`, or the field and its rule.
+    pub kind: String,
+    /// The push's or conflict's state.
+    pub state: String,
+    /// What was there.
+    pub before: Json,
+    /// What was given; for a conflict Operate's and Salesforce's value.
+    pub after: Json,
+    /// The system's own words.
+    pub error: Option<String>,
+}
+
+impl Store {
+    /// The installation at a glance.
+    pub async fn status(&self) -> Result<StatusReport, StoreError> {
+        let counts = |rows: Vec<SqliteRow>| -> Result<Vec<(String, i64)>, StoreError> {
+            rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
+        };
+        let links = sqlx::query("SELECT state, count(*) FROM link GROUP BY state ORDER BY state").fetch_all(&self.read).await?;
+        let pushes =
+            sqlx::query("SELECT state, count(*) FROM push WHERE state IN ('due', 'sent', 'parked') GROUP BY state ORDER BY state")
+                .fetch_all(&self.read)
+                .await?;
+        let open_conflicts =
+            sqlx::query_scalar("SELECT count(*) FROM conflict WHERE state = 'open'").fetch_one(&self.read).await?;
+        let mut checkpoints = PerSide::default();
+        for row in sqlx::query("SELECT side, modified_at, polled_at FROM checkpoint").fetch_all(&self.read).await? {
+            if let Some(side) = Side::parse(row.try_get("side")?) {
+                *checkpoints.get_mut(side) = Some((row.try_get("modified_at")?, row.try_get("polled_at")?));
+            }
+        }
+        let last: Option<String> = sqlx::query_scalar(
+            "SELECT json_object('cycle_id', cycle_id, 'started_at', started_at, 'ended_at', ended_at, 'seen', seen, 'pushed', pushed,
+                 'conflicts', conflicts, 'parked', parked, 'requests_operate', requests_operate,
+                 'requests_salesforce', requests_salesforce, 'error', error)
+             FROM cycle ORDER BY cycle_id DESC LIMIT 1",
+        )
+        .fetch_optional(&self.read)
+        .await?;
+        Ok(StatusReport {
+            links: counts(links)?,
+            pushes: counts(pushes)?,
+            open_conflicts,
+            checkpoints,
+            last_cycle: last.and_then(|last| serde_json::from_str(&last).ok()),
+        })
+    }
+
+    /// Whether anything waits for a person.
+    pub async fn waits_for_a_person(&self) -> Result<bool, StoreError> {
+        Ok(sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM link WHERE state IN ('parked', 'conflict'))
+                 OR EXISTS (SELECT 1 FROM conflict WHERE state = 'open') OR EXISTS (SELECT 1 FROM push WHERE state = 'parked')",
+        )
+        .fetch_one(&self.read)
+        .await?)
+    }
+
+    /// All parked leads, the oldest first.
+    pub async fn parked(&self) -> Result<Vec<ParkedLead>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT l.link_id, l.operate_id, l.salesforce_id, l.reason, l.updated_at,
+                    (SELECT p.error_code FROM push p WHERE p.link_id = l.link_id AND p.state = 'parked' LIMIT 1) AS code
+             FROM link l WHERE l.state = 'parked' ORDER BY l.link_id",
+        )
+        .fetch_all(&self.read)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(ParkedLead {
+                    link_id: row.try_get("link_id")?,
+                    operate_id: row.try_get("operate_id")?,
+                    salesforce_id: row.try_get("salesforce_id")?,
+                    code: row.try_get("code")?,
+                    reason: row.try_get("reason")?,
+                    since: row.try_get("updated_at")?,
+                })
+            })
+            .collect()
+    }
+
+    /// One lead by either side's id (a Salesforce id in 15 or 18 characters).
+    pub async fn show(&self, id: &str) -> Result<Option<LinkReport>, StoreError> {
+        let lead = sqlx::query(
+            "SELECT link_id, side, lead_id FROM lead WHERE lead_id = ?1 OR (side = 'salesforce' AND length(?1) = 15
+                 AND substr(lead_id, 1, 15) = ?1) ORDER BY side LIMIT 1",
+        )
+        .bind(id)
+        .fetch_optional(&self.read)
+        .await?;
+        let Some(lead) = lead else { return Ok(None) };
+        let link_id: Option<i64> = lead.try_get("link_id")?;
+        let lead_id: String = lead.try_get("lead_id")?;
+        let link = sqlx::query("SELECT state, reason, base FROM link WHERE link_id = ?")
+            .bind(link_id)
+            .fetch_optional(&self.read)
+            .await?;
+        let rows = sqlx::query(
+            "SELECT side, lead_id, modified_at, fields, deleted_at FROM lead WHERE link_id = ?1 OR (?1 IS NULL AND lead_id = ?2)",
+        )
+        .bind(link_id)
+        .bind(lead_id)
+        .fetch_all(&self.read)
+        .await?;
+        let mut leads = PerSide::<Option<LeadReport>>::default();
+        for row in rows {
+            if let Some(side) = Side::parse(row.try_get("side")?) {
+                *leads.get_mut(side) = Some(LeadReport {
+                    lead_id: row.try_get("lead_id")?,
+                    modified_at: row.try_get("modified_at")?,
+                    fields: json(&row, "fields")?,
+                    deleted_at: row.try_get("deleted_at")?,
+                });
+            }
+        }
+        let history = sqlx::query("SELECT * FROM history WHERE link_id = ? ORDER BY at").bind(link_id).fetch_all(&self.read).await?;
+        let (state, reason, base) = match link {
+            None => ("unlinked".to_owned(), None, Json::Null),
+            Some(link) => (link.try_get("state")?, link.try_get("reason")?, json(&link, "base")?),
+        };
+        let history = history.iter().map(event).collect::<Result<_, _>>()?;
+        Ok(Some(LinkReport { link_id, state, reason, base, leads, history }))
+    }
+}
+
+fn json(row: &SqliteRow, name: &str) -> Result<Json, StoreError> {
+    let text: Option<&str> = row.try_get(name)?;
+    Ok(text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default())
+}
+
+fn event(row: &SqliteRow) -> Result<History, StoreError> {
+    Ok(History {
+        at: row.try_get("at")?,
+        event: row.try_get("event")?,
+        side: row.try_get("side")?,
+        kind: row.try_get("kind")?,
+        state: row.try_get("state")?,
+        before: json(row, "before")?,
+        after: json(row, "after")?,
+        error: row.try_get("error")?,
+    })
+}
