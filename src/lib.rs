@@ -6,3 +6,4 @@ pub mod mapping;
 pub mod merge;
 pub mod side;
 pub mod store;
+pub mod sync;

@@ -195,9 +195,7 @@ impl NewConflict {
 }
 
 fn dirty_link(row: &SqliteRow) -> Result<DirtyLink, StoreError> {
-    let list = |name: &str| -> Result<Vec<Json>, StoreError> {
-        Ok(serde_json::from_str(row.try_get(name)?).unwrap_or_default())
-    };
+    let list = |name: &str| -> Result<Vec<Json>, StoreError> { Ok(serde_json::from_str(row.try_get(name)?).unwrap_or_default()) };
     let word = |json: &Json, place: usize| json.get(place).and_then(Json::as_str).unwrap_or_default().to_owned();
     let part = |json: &Json, place: usize| json.get(place).cloned().unwrap_or_default();
     let mut resolved = Vec::new();

@@ -22,8 +22,7 @@ impl Hold {
         name.push(".lock");
         let path = PathBuf::from(name);
         let directory = |source| StoreError::Directory { path: path.clone(), source };
-        let mut file =
-            File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(directory)?;
+        let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(directory)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

@@ -62,7 +62,9 @@ pub enum StoreError {
         source: std::io::Error,
     },
     /// A later version of leadsync has been here.
-    #[error("the store {path} was written by a newer version of leadsync (schema {version}): use that version, or restore a backup")]
+    #[error(
+        "the store {path} was written by a newer version of leadsync (schema {version}): use that version, or restore a backup"
+    )]
     Newer {
         /// The store.
         path: PathBuf,
@@ -70,7 +72,9 @@ pub enum StoreError {
         version: i64,
     },
     /// The file is no database, or is damaged.
-    #[error("the store {path} is damaged or is no leadsync store ({reason}): it was left as it is; restore a backup or move it away")]
+    #[error(
+        "the store {path} is damaged or is no leadsync store ({reason}): it was left as it is; restore a backup or move it away"
+    )]
     Damaged {
         /// The store.
         path: PathBuf,
@@ -169,7 +173,8 @@ impl Store {
             }
         };
         let write = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await.map_err(open)?;
-        let read = SqlitePoolOptions::new().max_connections(4).connect_lazy_with(options.read_only(true).create_if_missing(false));
+        let read =
+            SqlitePoolOptions::new().max_connections(4).connect_lazy_with(options.read_only(true).create_if_missing(false));
         Ok(Self { path, write, read })
     }
 

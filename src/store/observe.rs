@@ -148,10 +148,12 @@ impl Store {
             sqlx::query("UPDATE checkpoint SET modified_at = NULL, lead_id = NULL").execute(&mut *tx).await?;
             sqlx::query("UPDATE lead SET dirty = 1").execute(&mut *tx).await?;
         }
-        sqlx::query("INSERT INTO fact (name, value) VALUES ('mapping', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
-            .bind(fingerprint)
-            .execute(&mut *tx)
-            .await?;
+        sqlx::query(
+            "INSERT INTO fact (name, value) VALUES ('mapping', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        )
+        .bind(fingerprint)
+        .execute(&mut *tx)
+        .await?;
         Ok(tx.commit().await?)
     }
 

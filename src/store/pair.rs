@@ -59,33 +59,70 @@ impl Store {
         let before = newest_link(&mut tx).await?;
         for (side, id, other_id) in [("operate", "operate_id", "salesforce_id"), ("salesforce", "salesforce_id", "operate_id")] {
             // A link that names this lead already.
-            run(&mut tx, &format!(
-                "UPDATE lead SET link_id = (SELECT link_id FROM link WHERE {id} = lead.lead_id), dirty = 1
-                 WHERE link_id IS NULL AND dirty = 1 AND side = '{side}' AND lead_id IN (SELECT {id} FROM link)"), now).await?;
+            run(
+                &mut tx,
+                &format!(
+                    "UPDATE lead SET link_id = (SELECT link_id FROM link WHERE {id} = lead.lead_id), dirty = 1
+                 WHERE link_id IS NULL AND dirty = 1 AND side = '{side}' AND lead_id IN (SELECT {id} FROM link)"
+                ),
+                now,
+            )
+            .await?;
             // A link that waits for this lead: the create took effect, or somebody else made it.
             let claims = format!(
                 "FROM lead a JOIN link l ON l.{other_id} = a.external_id AND l.{id} IS NULL AND l.origin <> 'ambiguous'
-                 WHERE a.link_id IS NULL AND a.dirty = 1 AND a.deleted_at IS NULL AND a.side = '{side}'");
-            run(&mut tx, &format!(
-                "UPDATE link SET base = coalesce((SELECT json_patch(link.base, p.base) FROM push p
+                 WHERE a.link_id IS NULL AND a.dirty = 1 AND a.deleted_at IS NULL AND a.side = '{side}'"
+            );
+            run(
+                &mut tx,
+                &format!(
+                    "UPDATE link SET base = coalesce((SELECT json_patch(link.base, p.base) FROM push p
                      WHERE p.link_id = link.link_id AND p.side = '{side}' AND p.state = 'sent'), base)
-                 WHERE link_id IN (SELECT l.link_id {claims})"), now).await?;
-            run(&mut tx, &format!(
-                "UPDATE push SET state = iif(state = 'sent', 'done', 'superseded'), done_at = ?1
-                 WHERE side = '{side}' AND state IN ('due', 'sent', 'parked') AND link_id IN (SELECT l.link_id {claims})"), now).await?;
-            run(&mut tx, &format!(
-                "UPDATE link SET {id} = (SELECT min(a.lead_id) {claims} AND l.link_id = link.link_id), updated_at = ?1
-                 WHERE link_id IN (SELECT l.link_id {claims})"), now).await?;
-            run(&mut tx, &format!(
-                "UPDATE lead SET link_id = (SELECT link_id FROM link WHERE {id} = lead.lead_id), dirty = 1
-                 WHERE link_id IS NULL AND dirty = 1 AND side = '{side}' AND lead_id IN (SELECT {id} FROM link)"), now).await?;
+                 WHERE link_id IN (SELECT l.link_id {claims})"
+                ),
+                now,
+            )
+            .await?;
+            run(
+                &mut tx,
+                &format!(
+                    "UPDATE push SET state = iif(state = 'sent', 'done', 'superseded'), done_at = ?1
+                 WHERE side = '{side}' AND state IN ('due', 'sent', 'parked') AND link_id IN (SELECT l.link_id {claims})"
+                ),
+                now,
+            )
+            .await?;
+            run(
+                &mut tx,
+                &format!(
+                    "UPDATE link SET {id} = (SELECT min(a.lead_id) {claims} AND l.link_id = link.link_id), updated_at = ?1
+                 WHERE link_id IN (SELECT l.link_id {claims})"
+                ),
+                now,
+            )
+            .await?;
+            run(
+                &mut tx,
+                &format!(
+                    "UPDATE lead SET link_id = (SELECT link_id FROM link WHERE {id} = lead.lead_id), dirty = 1
+                 WHERE link_id IS NULL AND dirty = 1 AND side = '{side}' AND lead_id IN (SELECT {id} FROM link)"
+                ),
+                now,
+            )
+            .await?;
             // Both are there and neither is linked; `min` for the improbable case that two claim the same.
-            run(&mut tx, &format!(
-                "INSERT OR IGNORE INTO link ({id}, {other_id}, state, origin, created_at, updated_at)
+            run(
+                &mut tx,
+                &format!(
+                    "INSERT OR IGNORE INTO link ({id}, {other_id}, state, origin, created_at, updated_at)
                  SELECT min(a.lead_id), b.lead_id, 'pending', 'external_id', ?1, ?1
                  FROM lead a JOIN lead b ON b.side <> a.side AND b.lead_id = a.external_id AND b.link_id IS NULL
                  WHERE a.link_id IS NULL AND a.deleted_at IS NULL AND (a.dirty = 1 OR b.dirty = 1) AND a.side = '{side}'
-                 GROUP BY b.lead_id"), now).await?;
+                 GROUP BY b.lead_id"
+                ),
+                now,
+            )
+            .await?;
             attach(&mut tx, before).await?;
         }
         // The Operate lead that a Salesforce lead names is gone, or has another: nothing is created from such a lead.
@@ -289,11 +326,7 @@ async fn attach(tx: &mut Transaction<'_, Sqlite>, before: i64) -> Result<(), Sto
 }
 
 /// Parks leads that several match. They stay in the search, so that they are found once only one is left.
-async fn park_ambiguous(
-    tx: &mut Transaction<'_, Sqlite>,
-    rows: Json,
-    now: DateTime<Utc>,
-) -> Result<(), StoreError> {
+async fn park_ambiguous(tx: &mut Transaction<'_, Sqlite>, rows: Json, now: DateTime<Utc>) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO link (operate_id, salesforce_id, state, origin, blocked, reason, created_at, updated_at)
          SELECT iif(j.value ->> 2 = 'operate', j.value ->> 0, NULL), iif(j.value ->> 2 = 'salesforce', j.value ->> 0, NULL),

@@ -89,7 +89,8 @@ const COLUMNS: &str = "SELECT p.push_id, p.link_id, p.side, p.kind, p.fields, p.
 impl Store {
     /// The oldest writes that are due on a side: creates or updates.
     pub async fn due(&self, side: Side, create: bool, now: DateTime<Utc>, limit: usize) -> Result<Vec<PushRow>, StoreError> {
-        let sql = format!("{COLUMNS} WHERE p.state = 'due' AND p.side = ? AND p.kind = ? AND p.due_at <= ? ORDER BY p.push_id LIMIT ?");
+        let sql =
+            format!("{COLUMNS} WHERE p.state = 'due' AND p.side = ? AND p.kind = ? AND p.due_at <= ? ORDER BY p.push_id LIMIT ?");
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(side.as_str())
             .bind(if create { "create" } else { "update" })
@@ -107,9 +108,21 @@ impl Store {
         rows.iter().map(push_row).collect()
     }
 
+    /// Those of these leads that have a link.
+    pub async fn linked_among(&self, side: Side, ids: &[&str]) -> Result<Vec<String>, StoreError> {
+        Ok(sqlx::query_scalar(
+            "SELECT a.lead_id FROM json_each(?) j JOIN lead a ON a.side = ? AND a.lead_id = j.value WHERE a.link_id IS NOT NULL",
+        )
+        .bind(Json::from_iter(ids.iter().copied()).to_string())
+        .bind(side.as_str())
+        .fetch_all(&self.write)
+        .await?)
+    }
+
     /// When the next write is due or the next in doubt was sent; `None` where there are none.
     pub async fn next_due(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
-        let at: Option<String> = sqlx::query_scalar("SELECT min(due_at) FROM push WHERE state = 'due'").fetch_one(&self.write).await?;
+        let at: Option<String> =
+            sqlx::query_scalar("SELECT min(due_at) FROM push WHERE state = 'due'").fetch_one(&self.write).await?;
         Ok(at.as_deref().map(time))
     }
 
@@ -143,12 +156,11 @@ impl Store {
         for sql in SETTLE {
             sqlx::query(sql).bind(stamp(now)).bind(&rows).execute(&mut *tx).await?;
         }
-        let links: String = sqlx::query_scalar(
-            "SELECT json_group_array(p.link_id) FROM json_each(?) j JOIN push p ON p.push_id = j.value ->> 0",
-        )
-        .bind(&rows)
-        .fetch_one(&mut *tx)
-        .await?;
+        let links: String =
+            sqlx::query_scalar("SELECT json_group_array(p.link_id) FROM json_each(?) j JOIN push p ON p.push_id = j.value ->> 0")
+                .bind(&rows)
+                .fetch_one(&mut *tx)
+                .await?;
         refresh(&mut tx, &links, now).await?;
         Ok(tx.commit().await?)
     }
@@ -191,9 +203,8 @@ const SETTLE: [&str; 6] = [
 fn push_row(row: &SqliteRow) -> Result<PushRow, StoreError> {
     let side: &str = row.try_get("side")?;
     let kind: &str = row.try_get("kind")?;
-    let moment = |name: &str| -> Result<Option<DateTime<Utc>>, StoreError> {
-        Ok(row.try_get::<Option<&str>, _>(name)?.map(time))
-    };
+    let moment =
+        |name: &str| -> Result<Option<DateTime<Utc>>, StoreError> { Ok(row.try_get::<Option<&str>, _>(name)?.map(time)) };
     Ok(PushRow {
         push_id: row.try_get("push_id")?,
         link_id: row.try_get("link_id")?,

@@ -98,10 +98,11 @@ impl Store {
             rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
         };
         let links = sqlx::query("SELECT state, count(*) FROM link GROUP BY state ORDER BY state").fetch_all(&self.read).await?;
-        let pushes =
-            sqlx::query("SELECT state, count(*) FROM push WHERE state IN ('due', 'sent', 'parked') GROUP BY state ORDER BY state")
-                .fetch_all(&self.read)
-                .await?;
+        let pushes = sqlx::query(
+            "SELECT state, count(*) FROM push WHERE state IN ('due', 'sent', 'parked') GROUP BY state ORDER BY state",
+        )
+        .fetch_all(&self.read)
+        .await?;
         let open_conflicts =
             sqlx::query_scalar("SELECT count(*) FROM conflict WHERE state = 'open'").fetch_one(&self.read).await?;
         let mut checkpoints = PerSide::default();
@@ -194,7 +195,8 @@ impl Store {
                 });
             }
         }
-        let history = sqlx::query("SELECT * FROM history WHERE link_id = ? ORDER BY at").bind(link_id).fetch_all(&self.read).await?;
+        let history =
+            sqlx::query("SELECT * FROM history WHERE link_id = ? ORDER BY at").bind(link_id).fetch_all(&self.read).await?;
         let (state, reason, base) = match link {
             None => ("unlinked".to_owned(), None, Json::Null),
             Some(link) => (link.try_get("state")?, link.try_get("reason")?, json(&link, "base")?),

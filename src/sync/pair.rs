@@ -1,0 +1,79 @@
+//! Pairing: what to do with leads that have no link.
+
+use super::{CycleError, Engine};
+use crate::lead::{PerSide, Side};
+use crate::store::{Created, NewPush, UnlinkedLead};
+
+/// Leads looked at in one transaction.
+const BATCH: i64 = 500;
+
+impl Engine {
+    /// Links unlinked leads, and gives those that nothing was found for a create. Gives how many were parked.
+    pub(super) async fn pair(&self) -> Result<u64, CycleError> {
+        let now = self.now();
+        self.store.pair_by_external_id(now).await?;
+        self.adopt_unanswered_creates().await?;
+        let mut parked = 0;
+        for rule in 0..self.rules.match_rules {
+            let ambiguous = self.store.pair_by_key(rule, &self.mapping.match_rule(rule), now).await?;
+            for lead in &ambiguous {
+                tracing::warn!(side = %lead.side, lead.id = lead.lead_id, "pair.ambiguous");
+            }
+            parked += ambiguous.len() as u64;
+        }
+        let mut after = None;
+        loop {
+            let leads = self.store.unlinked(after, BATCH).await?;
+            let Some(last) = leads.last() else { return Ok(parked) };
+            after = Some((last.side, last.lead_id.clone()));
+            let (alone, left): (Vec<_>, Vec<_>) = leads.into_iter().partition(|lead| {
+                let read_only = lead.converted && lead.side == Side::Salesforce;
+                !lead.deleted && !read_only && self.rules.creates(lead.side.other())
+            });
+            let created: Vec<Created> = alone.iter().map(|lead| self.create(lead)).collect();
+            parked += created.iter().filter(|lead| lead.push.is_err()).count() as u64;
+            self.store.create_links(&created, now).await?;
+            let left: Vec<_> = left.into_iter().map(|lead| (lead.side, lead.lead_id)).collect();
+            self.store.leave(&left).await?;
+        }
+    }
+
+    fn create(&self, lead: &UnlinkedLead) -> Created {
+        let push = self.create_push(lead.side, 0, &lead.fields).map_err(|problem| problem.to_string());
+        Created { side: lead.side, lead_id: lead.lead_id.clone(), push }
+    }
+
+    /// The write that makes the other half of a lead.
+    pub(super) fn create_push(
+        &self,
+        from: Side,
+        link_id: i64,
+        fields: &serde_json::Value,
+    ) -> Result<NewPush, crate::mapping::FieldProblem> {
+        let source = self.mapping.decode(fields);
+        let given = self.mapping.create(from.other(), &source)?;
+        // What cannot be spelled on the other side is found out now, not when it is sent.
+        self.mapping.write(from.other(), given.iter().map(|(place, value)| (*place, value)))?;
+        let mut target = vec![crate::lead::Value::Empty; source.0.len()];
+        for (place, value) in &given {
+            if let Some(slot) = target.get_mut(*place) {
+                slot.clone_from(value);
+            }
+        }
+        let pairs = source.0.iter().zip(&target).enumerate().map(|(place, (source, target))| {
+            let pair = match from {
+                Side::Operate => PerSide { operate: source, salesforce: target },
+                Side::Salesforce => PerSide { operate: target, salesforce: source },
+            };
+            (place, pair)
+        });
+        Ok(NewPush {
+            link_id,
+            side: from.other(),
+            create: true,
+            fields: self.mapping.encode_some(given.iter().map(|(place, value)| (*place, value))),
+            before: serde_json::json!({}),
+            base: self.mapping.encode_base_patch(pairs),
+        })
+    }
+}

@@ -1,0 +1,41 @@
+//! Polling: pages become observations, and the next page is fetched while one is stored.
+
+use chrono::{DateTime, Utc};
+use tokio::sync::mpsc;
+
+use super::{CycleError, Engine};
+use crate::lead::Side;
+use crate::store::StoreError;
+
+/// A complete poll of one side.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Polled {
+    /// Leads that were new or had changed.
+    pub(super) changed: u64,
+    /// A moment, by the server's clock, no later than any reading of this poll.
+    pub(super) as_of: DateTime<Utc>,
+}
+
+impl Engine {
+    pub(super) async fn poll(&self, side: Side) -> Result<Polled, CycleError> {
+        let checkpoint = self.store.checkpoint(side).await?;
+        let (pages, mut arriving) = mpsc::channel(1);
+        let reading = self.clients.get(side).poll(checkpoint.position, self.rules.overlap, pages);
+        let keeping = async move {
+            let mut polled = Polled { changed: 0, as_of: DateTime::<Utc>::MAX_UTC };
+            while let Some(page) = arriving.recv().await {
+                polled.as_of = polled.as_of.min(page.as_of);
+                let seen: Vec<_> = page.records.into_iter().map(|record| self.observation(side, record)).collect();
+                let observed = self.store.observe(side, &seen, page.checkpoint.as_ref(), self.now()).await?;
+                polled.changed += observed.changed;
+            }
+            Ok::<_, StoreError>(polled)
+        };
+        let (read, kept) = tokio::join!(reading, keeping);
+        let polled = kept?;
+        read?;
+        self.store.polled(side, self.now()).await?;
+        tracing::debug!(side = %side, leads.changed = polled.changed, "poll.complete");
+        Ok(polled)
+    }
+}

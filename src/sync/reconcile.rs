@@ -1,0 +1,219 @@
+//! Reconciling: links of which a lead changed are merged, and the decisions become pushes.
+
+use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
+use serde_json::{Value as Json, json};
+
+use super::{CycleError, Engine};
+use crate::lead::{PerSide, Side};
+use crate::mapping::{Base, Values};
+use crate::merge::{Decision, LeadDecision, Newest, merge_lead};
+use crate::store::{Decided, DirtyLink, LeadRow, NewConflict, NewPush};
+
+/// Links decided in one transaction.
+const BATCH: i64 = 500;
+
+/// What reconciling came to.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Reconciled {
+    /// Conflicts found.
+    pub(super) conflicts: u64,
+    /// Leads newly parked.
+    pub(super) parked: u64,
+    /// Links that have to wait: for a second to pass, or for a write in doubt.
+    pub(super) held: u64,
+}
+
+impl Engine {
+    /// Decides every link of which a lead changed. `as_of` is a moment by Salesforce's clock, no later than the reading of its leads.
+    pub(super) async fn reconcile(&self, as_of: DateTime<Utc>) -> Result<Reconciled, CycleError> {
+        let mut reconciled = Reconciled::default();
+        let mut after = 0;
+        loop {
+            let links = self.store.dirty_links(after, BATCH).await?;
+            let Some(last) = links.last() else { return Ok(reconciled) };
+            after = last.link_id;
+            let decided: Vec<Decided> = links.iter().filter_map(|link| self.decide(link, as_of)).collect();
+            reconciled.held += (links.len() - decided.len()) as u64;
+            for link in &decided {
+                reconciled.conflicts += link.conflicts.len() as u64;
+                reconciled.parked += u64::from(link.blocked.is_some());
+            }
+            self.store.decide(&decided, self.now()).await?;
+        }
+    }
+
+    /// `None`: not yet.
+    fn decide(&self, link: &DirtyLink, as_of: DateTime<Utc>) -> Option<Decided> {
+        let mut decided = Decided {
+            link_id: link.link_id,
+            base: link.base.clone(),
+            blocked: None,
+            supersede: Vec::new(),
+            pushes: Vec::new(),
+            conflicts: Vec::new(),
+            closed: Vec::new(),
+        };
+        if link.unsettled.iter().any(|(_, state, _)| state == "sent") {
+            return None;
+        }
+        match (&link.leads.operate, &link.leads.salesforce) {
+            (Some(operate), Some(salesforce)) if !operate.deleted && !salesforce.deleted => {
+                self.merge(link, PerSide { operate, salesforce }, as_of, &mut decided)?;
+            }
+            (Some(operate), None) if !operate.deleted && link.created => self.half(link, Side::Operate, operate, &mut decided),
+            (None, Some(salesforce)) if !salesforce.deleted && link.created => {
+                self.half(link, Side::Salesforce, salesforce, &mut decided);
+            }
+            _ => decided.supersede = Side::BOTH.to_vec(),
+        }
+        Some(decided)
+    }
+
+    /// Only one lead is there, and the other is to be created.
+    fn half(&self, link: &DirtyLink, side: Side, lead: &LeadRow, decided: &mut Decided) {
+        let to = side.other();
+        if (lead.converted && side == Side::Salesforce) || !self.rules.creates(to) {
+            decided.supersede.push(to);
+            return;
+        }
+        match self.create_push(side, link.link_id, &lead.fields) {
+            Ok(push) => replace(link, push, decided),
+            Err(problem) => {
+                decided.supersede.push(to);
+                decided.blocked = Some(problem.to_string());
+            }
+        }
+    }
+
+    fn merge(&self, link: &DirtyLink, leads: PerSide<&LeadRow>, as_of: DateTime<Utc>, decided: &mut Decided) -> Option<()> {
+        let now = PerSide::build(|side| self.mapping.decode(&leads.get(side).fields));
+        let mut base = self.mapping.decode_base(&link.base);
+        let resolved = |place: usize| {
+            let field = self.mapping.fields().get(place)?;
+            let (_, side, values) = link.resolved.iter().find(|(name, ..)| *name == field.name)?;
+            (*values == encoded(&now, place)).then_some(*side)
+        };
+        let both = PerSide { operate: &now.operate, salesforce: &now.salesforce };
+        let merged = merge_lead(&self.mapping, &base, both, self.newest(leads), resolved);
+        self.conflicts(link, &merged, &base, &now, decided);
+        rebase(&merged, &mut base, &now);
+        decided.base = self.mapping.encode_base(&base);
+        if let Some((place, side)) = merged.blocked()
+            && let (Some(field), Some(value)) = (self.mapping.fields().get(place), now.get(side).0.get(place))
+        {
+            decided.blocked = Some(field.unreadable(side, &value.to_string()).to_string());
+        }
+        for to in Side::BOTH {
+            let target = leads.get(to);
+            let given: Vec<usize> = merged.given(to).collect();
+            let named = to == Side::Operate || target.external_id.as_deref() == Some(&leads.operate.lead_id);
+            let waits = merged.blocked().is_some_and(|(_, side)| side == to.other());
+            let read_only = to == Side::Salesforce && target.converted;
+            if waits || read_only || (given.is_empty() && (named || !link.created)) {
+                decided.supersede.push(to);
+                continue;
+            }
+            if to == Side::Salesforce && second(target.modified_at) >= second(as_of) {
+                // Another edit in the same second would not show: look again once the second is over.
+                return None;
+            }
+            match self.update_push(link.link_id, to, &given, &now) {
+                Ok(push) => replace(link, push, decided),
+                Err(problem) => {
+                    decided.supersede.push(to);
+                    decided.blocked = Some(problem.to_string());
+                }
+            }
+        }
+        Some(())
+    }
+
+    fn update_push(
+        &self,
+        link_id: i64,
+        to: Side,
+        given: &[usize],
+        now: &PerSide<Values>,
+    ) -> Result<NewPush, crate::mapping::FieldProblem> {
+        let of = |side: Side| given.iter().filter_map(move |place| Some((*place, now.get(side).0.get(*place)?)));
+        self.mapping.write(to, of(to.other()))?;
+        let pairs = of(to.other()).map(|(place, value)| (place, PerSide { operate: value, salesforce: value }));
+        Ok(NewPush {
+            link_id,
+            side: to,
+            create: false,
+            fields: self.mapping.encode_some(of(to.other())),
+            before: self.mapping.encode_some(of(to)),
+            base: self.mapping.encode_base_patch(pairs),
+        })
+    }
+
+    fn conflicts(&self, link: &DirtyLink, merged: &LeadDecision, base: &Base, now: &PerSide<Values>, decided: &mut Decided) {
+        let mut open = Vec::new();
+        for (place, decision) in &merged.fields {
+            let (Some(field), Some(base)) = (self.mapping.fields().get(*place), base.0.get(*place)) else { continue };
+            let (rule, winner) = match decision {
+                Decision::Settle { winner, by } => (by.as_str(), Some(*winner)),
+                Decision::Open => ("manual", None),
+                _ => continue,
+            };
+            let values = encoded(now, *place);
+            if winner.is_none() && link.open.iter().any(|(name, stood)| *name == field.name && *stood == values) {
+                open.push(field.name.clone());
+                continue;
+            }
+            let base = if base.operate == base.salesforce {
+                base.operate.to_json()
+            } else {
+                json!([base.operate.to_json(), base.salesforce.to_json()])
+            };
+            decided.conflicts.push(NewConflict { field: field.name.clone(), base, values, rule, winner });
+        }
+        decided.closed = link.open.iter().map(|(name, _)| name.clone()).filter(|name| !open.contains(name)).collect();
+    }
+
+    /// Whose lead was edited later. Times are whole seconds and offsets are measured, so close calls are ties.
+    fn newest(&self, leads: PerSide<&LeadRow>) -> Newest {
+        let clocks = PerSide::build(|side| self.clients.get(side).clock());
+        let time = |side: Side| leads.get(side).changed_at - clocks.get(side).map_or_else(TimeDelta::zero, |clock| clock.offset);
+        let error = |side: Side| clocks.get(side).map_or_else(TimeDelta::zero, |clock| clock.error);
+        let ahead = time(Side::Operate) - time(Side::Salesforce);
+        let doubt = TimeDelta::seconds(1) + error(Side::Operate) + error(Side::Salesforce);
+        if ahead.abs() <= doubt {
+            Newest::Tie
+        } else if ahead > TimeDelta::zero() {
+            Newest::Side(Side::Operate)
+        } else {
+            Newest::Side(Side::Salesforce)
+        }
+    }
+}
+
+/// Puts a push in the place of what was to be sent before; a write that was refused and has not changed stays parked.
+fn replace(link: &DirtyLink, push: NewPush, decided: &mut Decided) {
+    let same = |(side, _, fields): &&(Side, String, Json)| *side == push.side && *fields == push.fields;
+    if link.unsettled.iter().find(same).is_some() {
+        return;
+    }
+    decided.supersede.push(push.side);
+    decided.pushes.push(push);
+}
+
+fn rebase(merged: &LeadDecision, base: &mut Base, now: &PerSide<Values>) {
+    for (place, decision) in &merged.fields {
+        if matches!(decision, Decision::Agree | Decision::Accept)
+            && let (Some(slot), Some(operate), Some(salesforce)) =
+                (base.0.get_mut(*place), now.operate.0.get(*place), now.salesforce.0.get(*place))
+        {
+            *slot = PerSide { operate: operate.clone(), salesforce: salesforce.clone() };
+        }
+    }
+}
+
+fn encoded(now: &PerSide<Values>, place: usize) -> PerSide<Json> {
+    PerSide::build(|side| now.get(side).0.get(place).map_or(Json::Null, crate::lead::Value::to_json))
+}
+
+fn second(time: DateTime<Utc>) -> DateTime<Utc> {
+    time.duration_trunc(TimeDelta::seconds(1)).unwrap_or(time)
+}
