@@ -129,7 +129,7 @@ impl Store {
         if decided.is_empty() {
             return Ok(());
         }
-        let links = Json::from_iter(decided.iter().map(|link| link.link_id)).to_string();
+        let links = decided.iter().map(|link| link.link_id).collect::<Json>().to_string();
         let bases = decided.iter().map(|link| json!([link.link_id, link.base.to_string(), link.blocked]));
         let superseded = decided.iter().flat_map(|link| link.supersede.iter().map(|side| json!([link.link_id, side.as_str()])));
         let conflicts = decided.iter().flat_map(|link| link.conflicts.iter().map(|conflict| conflict.row(link.link_id, now)));

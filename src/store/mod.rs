@@ -11,11 +11,13 @@ mod pair;
 mod push;
 mod report;
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use sqlx::error::DatabaseError;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
@@ -99,7 +101,7 @@ pub enum StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        match error.as_database_error().and_then(|error| error.code()).as_deref() {
+        match error.as_database_error().and_then(DatabaseError::code).as_deref() {
             // SQLITE_FULL
             Some("13") => Self::Full,
             _ => Self::Sql(error),
@@ -164,7 +166,7 @@ impl Store {
 
     async fn connect(path: PathBuf, options: SqliteConnectOptions) -> Result<Self, StoreError> {
         let open = |error: sqlx::Error| {
-            let code = error.as_database_error().and_then(|error| error.code().map(|code| code.into_owned()));
+            let code = error.as_database_error().and_then(|error| error.code().map(Cow::into_owned));
             match code.as_deref() {
                 // SQLITE_CORRUPT, SQLITE_NOTADB
                 Some("11" | "26") => StoreError::Damaged { path: path.clone(), reason: error.to_string() },

@@ -59,7 +59,7 @@ impl Store {
         checkpoint: Option<&Position>,
         now: DateTime<Utc>,
     ) -> Result<Observed, StoreError> {
-        let ids = Json::from_iter(seen.iter().map(|seen| seen.lead_id.as_str())).to_string();
+        let ids = seen.iter().map(|seen| seen.lead_id.as_str()).collect::<Json>().to_string();
         let known = self.known(side, &ids).await?;
         let mut touched = Vec::new();
         let mut rows = Vec::new();
@@ -214,7 +214,7 @@ async fn upsert(
     if rows.is_empty() {
         return Ok(());
     }
-    let ids = Json::from_iter(rows.iter().filter_map(|row| row.get("id").cloned())).to_string();
+    let ids = rows.iter().filter_map(|row| row.get("id").cloned()).collect::<Json>().to_string();
     sqlx::query(
         "INSERT INTO lead (side, lead_id, modified_at, changed_at, fields, external_id, converted, master_id, deleted_at, seen_at)
          SELECT ?1, j.value ->> 'id', j.value ->> 'modified', j.value ->> 'changed', j.value ->> 'fields', j.value ->> 'external',

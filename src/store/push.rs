@@ -113,7 +113,7 @@ impl Store {
         Ok(sqlx::query_scalar(
             "SELECT a.lead_id FROM json_each(?) j JOIN lead a ON a.side = ? AND a.lead_id = j.value WHERE a.link_id IS NOT NULL",
         )
-        .bind(Json::from_iter(ids.iter().copied()).to_string())
+        .bind(ids.iter().copied().collect::<Json>().to_string())
         .bind(side.as_str())
         .fetch_all(&self.write)
         .await?)

@@ -35,13 +35,13 @@ impl Engine {
         let client = self.clients.get(side);
         let mut pushed = Pushed::default();
         for create in [true, false] {
-            let size = client.batch_size(create);
+            let batch = client.batch_size(create);
             loop {
-                let due = self.store.due(side, create, self.now(), size * client.concurrency()).await?;
+                let due = self.store.due(side, create, self.now(), batch * client.concurrency()).await?;
                 if due.is_empty() || stop() {
                     break;
                 }
-                let batches = due.chunks(size).map(|batch| self.push_batch(side, batch)).collect::<FuturesUnordered<_>>();
+                let batches = due.chunks(batch).map(|chunk| self.push_batch(side, chunk)).collect::<FuturesUnordered<_>>();
                 for batch in batches.collect::<Vec<_>>().await {
                     pushed.add(batch?);
                 }
@@ -127,7 +127,7 @@ impl Engine {
             Outcome::Moved(record) => {
                 let fresh = match record {
                     Some(record) => vec![*record],
-                    None => self.clients.get(push.side).read(&[target]).await.or_else(|error| quiet(&error))?,
+                    None => self.clients.get(push.side).read(&[target]).await.unwrap_or_else(|error| quiet(&error)),
                 };
                 let seen: Vec<_> = fresh.into_iter().map(|record| self.observation(push.side, record)).collect();
                 self.store.observe(push.side, &seen, None, self.now()).await?;
@@ -152,9 +152,9 @@ impl Engine {
 }
 
 /// A read that fails here is not lost: the next poll brings the lead.
-fn quiet(error: &SideError) -> Result<Vec<Record>, SideError> {
+fn quiet(error: &SideError) -> Vec<Record> {
     tracing::warn!(error = %error, "push.reread_failed");
-    Ok(Vec::new())
+    Vec::new()
 }
 
 /// 1 s, 2 s, 4 s … 5 min.

@@ -1,0 +1,309 @@
+//! The engine and the real store against a model of both systems.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{TimeDelta, Utc};
+use leadsync::config::field::{Direction, FieldConfig};
+use leadsync::config::sync::{ConflictRule, CreateRule};
+use leadsync::lead::{Kind, PerSide, Side};
+use leadsync::mapping::{Mapping, OperateTime};
+use leadsync::store::{Cycle, Store};
+use leadsync::sync::{Engine, Patience, Rules};
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::fixtures::{field, row};
+use crate::world::{Fault, World};
+
+struct Bench {
+    operate: Arc<World>,
+    salesforce: Arc<World>,
+    engine: Engine,
+    fields: Vec<FieldConfig>,
+    folder: TempDir,
+}
+
+fn fields() -> Vec<FieldConfig> {
+    let mut status = field("status", Kind::Choice);
+    status.values = vec![row("New", "Open", Direction::Both), row("Working", "Contacted", Direction::Both)];
+    let plain = |name| field(name, Kind::Text);
+    vec![plain("email"), plain("phone"), plain("title"), status]
+}
+
+impl Bench {
+    async fn new() -> Self {
+        Self::with(fields()).await
+    }
+
+    async fn with(fields: Vec<FieldConfig>) -> Self {
+        let (operate, salesforce) = (Arc::new(World::new(Side::Operate)), Arc::new(World::new(Side::Salesforce)));
+        let folder = TempDir::new().unwrap();
+        let engine = engine(&folder, &fields, &operate, &salesforce).await;
+        Self { operate, salesforce, engine, fields, folder }
+    }
+
+    /// Drops the engine, as a crash would, and starts another on the same store.
+    async fn restart(&mut self) {
+        self.engine = engine(&self.folder, &self.fields, &self.operate, &self.salesforce).await;
+    }
+
+    async fn cycle(&self) -> Cycle {
+        self.operate.later();
+        self.salesforce.later();
+        self.engine.cycle(Patience::Wait(Duration::from_secs(10)), &|| false).await.unwrap()
+    }
+
+    /// The state of the link that a lead belongs to, and the reason.
+    async fn state(&self, id: &str) -> (String, String) {
+        let report = self.engine.store().show(id).await.unwrap().unwrap();
+        (report.state, report.reason.unwrap_or_default())
+    }
+
+    async fn pair(&self) -> (String, String) {
+        let operate = self.operate.add(&[("email", "ann@example.com"), ("phone", "1"), ("title", "CEO"), ("status", "New")]);
+        self.cycle().await;
+        let salesforce = self.salesforce.leads()[0].id.clone();
+        (operate, salesforce)
+    }
+}
+
+async fn engine(folder: &TempDir, fields: &[FieldConfig], operate: &Arc<World>, salesforce: &Arc<World>) -> Engine {
+    let time = OperateTime { zone: chrono_tz::UTC, format: "%Y-%m-%d %H:%M:%S".to_owned() };
+    let mapping = Mapping::new(fields, &[vec!["email".to_owned()]], ConflictRule::Newest, &time).unwrap();
+    let store = Store::open(&format!("sqlite:{}", folder.path().join("leads.db").display())).await.unwrap();
+    let rules =
+        Rules { create: CreateRule::Both, match_rules: 1, overlap: TimeDelta::minutes(10), settle: TimeDelta::seconds(1) };
+    let clients = PerSide { operate: Arc::clone(operate) as _, salesforce: Arc::clone(salesforce) as _ };
+    Engine::new(Arc::new(store), Arc::new(mapping), clients, rules, Arc::new(Utc::now)).await.unwrap()
+}
+
+#[tokio::test]
+async fn leads_on_one_side_are_created_on_the_other_and_those_on_both_find_each_other() {
+    let bench = Bench::new().await;
+    bench.operate.add(&[("email", "both@example.com"), ("phone", "1")]);
+    bench.salesforce.add(&[("email__c", "Both@Example.com"), ("title__c", "CEO")]);
+    let left = bench.operate.add(&[("email", "left@example.com"), ("status", "Working")]);
+    let right = bench.salesforce.add(&[("email__c", "right@example.com"), ("status__c", "Open")]);
+    bench.cycle().await;
+    assert_eq!((bench.operate.leads().len(), bench.salesforce.leads().len()), (3, 3));
+    assert_eq!(bench.state(&left).await.0, "in_step");
+    assert_eq!(bench.state(&right).await.0, "in_step");
+    let made = bench.salesforce.leads().into_iter().find(|lead| lead.external_id.as_ref() == Some(&left)).unwrap();
+    assert_eq!(made.fields["status__c"], "Contacted");
+    let both = bench.operate.leads().into_iter().find(|lead| lead.fields["phone"] == "1").unwrap();
+    assert_eq!(both.fields["title"], "CEO");
+}
+
+#[tokio::test]
+async fn a_cycle_writes_nothing_when_all_is_in_step() {
+    let bench = Bench::new().await;
+    bench.pair().await;
+    bench.salesforce.add(&[("email__c", "right@example.com")]);
+    bench.cycle().await;
+    bench.cycle().await;
+    let writes = bench.operate.writes() + bench.salesforce.writes();
+    for _ in 0..5 {
+        let cycle = bench.cycle().await;
+        assert_eq!((cycle.seen, cycle.pushed, cycle.requests), (0, 0, PerSide { operate: 1, salesforce: 1 }));
+    }
+    assert_eq!(bench.operate.writes() + bench.salesforce.writes(), writes);
+}
+
+#[tokio::test]
+async fn an_edit_on_each_side_to_different_fields_merges() {
+    let bench = Bench::new().await;
+    let (operate, salesforce) = bench.pair().await;
+    bench.operate.edit(&operate, "phone", "2");
+    bench.salesforce.edit(&salesforce, "title__c", "CTO");
+    bench.cycle().await;
+    assert_eq!((bench.operate.value(&operate, "phone"), bench.operate.value(&operate, "title")), (json!("2"), json!("CTO")));
+    assert_eq!(
+        (bench.salesforce.value(&salesforce, "phone__c"), bench.salesforce.value(&salesforce, "title__c")),
+        (json!("2"), json!("CTO"))
+    );
+}
+
+#[tokio::test]
+async fn the_later_edit_of_one_field_wins_and_the_other_is_kept_as_a_conflict() {
+    let bench = Bench::new().await;
+    let (operate, salesforce) = bench.pair().await;
+    bench.operate.edit(&operate, "phone", "early");
+    bench.salesforce.later();
+    bench.salesforce.later();
+    bench.salesforce.edit(&salesforce, "phone__c", "late");
+    bench.operate.later();
+    bench.operate.later();
+    let cycle = bench.cycle().await;
+    assert_eq!(cycle.conflicts, 1);
+    assert_eq!(bench.operate.value(&operate, "phone"), "late");
+    let history = bench.engine.store().show(&operate).await.unwrap().unwrap().history;
+    assert!(history.iter().any(|event| event.event == "conflict" && event.after == json!(["early", "late"])), "{history:?}");
+}
+
+#[tokio::test]
+async fn a_manual_conflict_waits_for_a_person_and_does_as_told() {
+    let mut fields = fields();
+    fields[1].conflict = Some(ConflictRule::Manual);
+    let bench = Bench::with(fields).await;
+    let (operate, salesforce) = bench.pair().await;
+    bench.operate.edit(&operate, "phone", "mine");
+    bench.salesforce.edit(&salesforce, "phone__c", "yours");
+    bench.salesforce.edit(&salesforce, "title__c", "CTO");
+    bench.cycle().await;
+    assert_eq!(bench.state(&operate).await.0, "conflict");
+    assert_eq!(bench.operate.value(&operate, "title"), "CTO", "the other fields go on");
+    bench.cycle().await;
+    let open = bench.engine.store().open_conflicts().await.unwrap();
+    assert_eq!(open.len(), 1);
+    assert!(bench.engine.store().resolve(open[0].conflict_id, Side::Operate, Utc::now()).await.unwrap());
+    bench.cycle().await;
+    assert_eq!(bench.salesforce.value(&salesforce, "phone__c"), "mine");
+    assert_eq!(bench.state(&operate).await.0, "in_step");
+}
+
+#[tokio::test]
+async fn a_create_whose_answer_is_lost_makes_no_second_lead() {
+    for fault in [Fault::LostAfter, Fault::LostBefore] {
+        let mut bench = Bench::new().await;
+        bench.operate.add(&[("email", "left@example.com")]);
+        bench.salesforce.add(&[("email__c", "right@example.com"), ("phone__c", "1")]);
+        bench.operate.fault(fault);
+        bench.salesforce.fault(fault);
+        bench.engine.cycle(Patience::NextCycle, &|| false).await.unwrap();
+        bench.restart().await;
+        bench.cycle().await;
+        bench.cycle().await;
+        assert_eq!((bench.operate.leads().len(), bench.salesforce.leads().len()), (2, 2), "{fault:?}");
+        assert!(!bench.engine.store().waits_for_a_person().await.unwrap());
+    }
+}
+
+#[tokio::test]
+async fn an_update_whose_answer_is_lost_arrives_once() {
+    for fault in [Fault::LostAfter, Fault::LostBefore] {
+        let bench = Bench::new().await;
+        let (operate, salesforce) = bench.pair().await;
+        bench.operate.edit(&operate, "phone", "2");
+        bench.salesforce.fault(fault);
+        bench.cycle().await;
+        bench.cycle().await;
+        assert_eq!(bench.salesforce.value(&salesforce, "phone__c"), "2");
+        assert_eq!(bench.state(&operate).await.0, "in_step");
+    }
+}
+
+#[tokio::test]
+async fn a_refused_lead_is_parked_with_the_systems_words_and_leaves_by_itself_when_mended() {
+    let bench = Bench::new().await;
+    let (other, _) = bench.pair().await;
+    let bad = bench.operate.add(&[("email", "refuse me"), ("phone", "9")]);
+    bench.operate.edit(&other, "phone", "2");
+    let cycle = bench.cycle().await;
+    assert_eq!(cycle.parked, 1);
+    assert_eq!(bench.state(&bad).await, ("parked".to_owned(), "this value is refused".to_owned()));
+    assert_eq!(bench.state(&other).await.0, "in_step", "one bad lead holds up nobody");
+    assert_eq!(bench.cycle().await.pushed, 0);
+    bench.operate.edit(&bad, "email", "good@example.com");
+    bench.cycle().await;
+    assert_eq!(bench.state(&bad).await.0, "in_step");
+    assert_eq!(bench.salesforce.leads().len(), 2);
+}
+
+#[tokio::test]
+async fn a_value_that_is_in_no_value_map_parks_its_lead_only() {
+    let bench = Bench::new().await;
+    let (operate, salesforce) = bench.pair().await;
+    bench.operate.edit(&operate, "status", "Odd");
+    bench.cycle().await;
+    let (state, reason) = bench.state(&operate).await;
+    assert_eq!(state, "parked");
+    assert!(reason.contains("Odd"), "{reason}");
+    assert_eq!(bench.salesforce.value(&salesforce, "status__c"), "Open");
+    bench.operate.edit(&operate, "status", "Working");
+    bench.cycle().await;
+    assert_eq!(bench.state(&operate).await.0, "in_step");
+    assert_eq!(bench.salesforce.value(&salesforce, "status__c"), "Contacted");
+}
+
+#[tokio::test]
+async fn several_candidates_wait_for_a_person_until_only_one_is_left() {
+    let bench = Bench::new().await;
+    let first = bench.operate.add(&[("email", "twin@example.com"), ("phone", "1")]);
+    let second = bench.operate.add(&[("email", "twin@example.com"), ("phone", "2")]);
+    let across = bench.salesforce.add(&[("email__c", "twin@example.com"), ("phone__c", "1")]);
+    bench.cycle().await;
+    for id in [&first, &second, &across] {
+        assert_eq!(bench.state(id).await.0, "parked");
+    }
+    assert_eq!((bench.operate.leads().len(), bench.salesforce.leads().len()), (2, 1));
+    bench.operate.edit(&second, "email", "other@example.com");
+    bench.cycle().await;
+    for id in [&first, &second, &across] {
+        assert_eq!(bench.state(id).await.0, "in_step");
+    }
+    assert_eq!((bench.operate.leads().len(), bench.salesforce.leads().len()), (2, 2));
+}
+
+#[tokio::test]
+async fn a_write_never_tramples_an_edit_that_came_in_between() {
+    let bench = Bench::new().await;
+    let (operate, salesforce) = bench.pair().await;
+    bench.operate.edit(&operate, "phone", "2");
+    // The store believes to know Salesforce's lead, which moves after the poll: the world refuses, and the edit is merged.
+    bench.operate.later();
+    bench.salesforce.later();
+    let rehearsed = bench.engine.rehearse().await.unwrap();
+    assert_eq!(rehearsed.seen, 1);
+    bench.salesforce.edit(&salesforce, "title__c", "CTO");
+    bench.cycle().await;
+    assert_eq!(bench.salesforce.value(&salesforce, "phone__c"), "2");
+    assert_eq!(bench.salesforce.value(&salesforce, "title__c"), "CTO");
+    assert_eq!(bench.operate.value(&operate, "title"), "CTO");
+}
+
+#[tokio::test]
+async fn a_delete_is_ignored_and_its_link_rests() {
+    let bench = Bench::new().await;
+    let (operate, salesforce) = bench.pair().await;
+    bench.salesforce.change(&salesforce, |lead| lead.deleted = true);
+    bench.cycle().await;
+    assert_eq!(bench.state(&operate).await.0, "deleted");
+    bench.operate.edit(&operate, "phone", "2");
+    assert_eq!(bench.cycle().await.pushed, 0);
+    assert_eq!(bench.operate.leads().len(), 1);
+    bench.salesforce.change(&salesforce, |lead| lead.deleted = false);
+    bench.cycle().await;
+    assert_eq!(bench.state(&operate).await.0, "in_step");
+    assert_eq!(bench.salesforce.value(&salesforce, "phone__c"), "2");
+}
+
+#[tokio::test]
+async fn a_converted_lead_gives_its_last_values_and_rests() {
+    let bench = Bench::new().await;
+    let (operate, salesforce) = bench.pair().await;
+    bench.salesforce.change(&salesforce, |lead| {
+        lead.converted = true;
+        lead.fields.insert("title__c".to_owned(), json!("CFO"));
+    });
+    bench.cycle().await;
+    assert_eq!(bench.operate.value(&operate, "title"), "CFO");
+    assert_eq!(bench.state(&operate).await.0, "converted");
+    bench.operate.edit(&operate, "phone", "2");
+    assert_eq!(bench.cycle().await.pushed, 0);
+}
+
+#[tokio::test]
+async fn a_lost_store_is_rebuilt_without_a_create_or_a_write() {
+    let mut bench = Bench::new().await;
+    bench.pair().await;
+    bench.salesforce.add(&[("phone__c", "no e-mail")]);
+    bench.cycle().await;
+    bench.cycle().await;
+    let writes = bench.operate.writes() + bench.salesforce.writes();
+    bench.folder = TempDir::new().unwrap();
+    bench.restart().await;
+    bench.cycle().await;
+    assert_eq!((bench.operate.leads().len(), bench.salesforce.leads().len()), (2, 2));
+    assert_eq!(bench.operate.writes() + bench.salesforce.writes(), writes);
+}

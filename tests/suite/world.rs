@@ -1,0 +1,204 @@
+//! A small model of one system behind the trait that the real clients implement, for tests of the engine alone.
+//!
+//! Whole-second times, no paging, faults on demand. It is stricter than kind: a guarded update of a lead that moved is refused.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use async_trait::async_trait;
+use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
+use leadsync::lead::Side;
+use leadsync::side::{Action, ClockOffset, NativeFields, Outcome, Page, Position, Record, Refusal, SideClient, SideError, Write};
+use serde_json::{Value as Json, json};
+use tokio::sync::mpsc;
+
+/// What goes wrong with the next write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It takes effect and the answer is lost.
+    LostAfter,
+    /// It never arrives, and nobody knows.
+    LostBefore,
+}
+
+pub struct World {
+    side: Side,
+    inner: Mutex<Inner>,
+    requests: AtomicU64,
+}
+
+#[derive(Default)]
+struct Inner {
+    leads: BTreeMap<String, Record>,
+    next: u64,
+    now: DateTime<Utc>,
+    faults: VecDeque<Fault>,
+    writes: u64,
+}
+
+impl World {
+    pub fn new(side: Side) -> Self {
+        let inner = Inner { now: Utc::now() - TimeDelta::days(1), ..Inner::default() };
+        Self { side, inner: Mutex::new(inner), requests: AtomicU64::new(0) }
+    }
+
+    fn inner(&self) -> std::sync::MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap()
+    }
+
+    /// Lets a minute pass.
+    pub fn later(&self) {
+        self.inner().now += TimeDelta::minutes(1);
+    }
+
+    pub fn fault(&self, fault: Fault) {
+        self.inner().faults.push_back(fault);
+    }
+
+    pub fn writes(&self) -> u64 {
+        self.inner().writes
+    }
+
+    pub fn leads(&self) -> Vec<Record> {
+        self.inner().leads.values().filter(|lead| !lead.deleted).cloned().collect()
+    }
+
+    pub fn value(&self, id: &str, field: &str) -> Json {
+        self.inner().leads[id].fields.get(field).cloned().unwrap_or_default()
+    }
+
+    /// Somebody makes a lead.
+    pub fn add(&self, fields: &[(&str, &str)]) -> String {
+        let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+        self.inner().create(self.side, fields, None)
+    }
+
+    /// Somebody edits a lead.
+    pub fn edit(&self, id: &str, field: &str, value: &str) {
+        let mut inner = self.inner();
+        let now = inner.second();
+        let lead = inner.leads.get_mut(id).unwrap();
+        lead.fields.insert(field.to_owned(), json!(value));
+        lead.modified_at = now;
+    }
+
+    pub fn change(&self, id: &str, change: impl FnOnce(&mut Record)) {
+        let mut inner = self.inner();
+        let now = inner.second();
+        let lead = inner.leads.get_mut(id).unwrap();
+        change(lead);
+        lead.modified_at = now;
+    }
+}
+
+impl Inner {
+    fn second(&self) -> DateTime<Utc> {
+        self.now.duration_trunc(TimeDelta::seconds(1)).unwrap()
+    }
+
+    fn create(&mut self, side: Side, fields: NativeFields, external_id: Option<String>) -> String {
+        self.next += 1;
+        let id = if side == Side::Operate { format!("{}", self.next) } else { format!("00Q{:012}AAA", self.next) };
+        let now = self.second();
+        let lead = Record { id: id.clone(), modified_at: now, created_at: Some(now), fields, external_id, ..Record::default() };
+        self.leads.insert(id.clone(), lead);
+        id
+    }
+
+    fn carry_out(&mut self, side: Side, write: &Write) -> Outcome {
+        if write.fields.values().any(|value| value == "refuse me") {
+            return Outcome::Refused(Refusal::new("INVALID", "this value is refused"));
+        }
+        let external_id = write.external_id.clone().filter(|_| side == Side::Salesforce);
+        match &write.action {
+            Action::Create => {
+                let known = self.leads.values().find(|lead| external_id.is_some() && lead.external_id == external_id);
+                let id = match known.map(|lead| lead.id.clone()) {
+                    Some(id) => id,
+                    None => self.create(side, write.fields.clone(), external_id),
+                };
+                self.writes += 1;
+                Outcome::Done { id }
+            }
+            Action::Update { id, modified_at, unmoved } => {
+                let now = self.second();
+                let Some(lead) = self.leads.get_mut(id).filter(|lead| !lead.deleted) else { return Outcome::Gone };
+                let moved = if side == Side::Salesforce { lead.modified_at > *modified_at } else { !unmoved(lead) };
+                if moved {
+                    return Outcome::Moved(Some(Box::new(lead.clone())));
+                }
+                lead.fields.extend(write.fields.clone());
+                lead.external_id = external_id.or(lead.external_id.take());
+                lead.modified_at = now;
+                self.writes += 1;
+                Outcome::Done { id: id.clone() }
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl SideClient for World {
+    fn side(&self) -> Side {
+        self.side
+    }
+
+    async fn poll(&self, from: Option<Position>, overlap: TimeDelta, pages: mpsc::Sender<Page>) -> Result<(), SideError> {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let page = {
+            let inner = self.inner();
+            let since = from.map(|from| from.modified_at - overlap);
+            let changed = inner.leads.values().filter(|lead| since.is_none_or(|since| lead.modified_at >= since));
+            let records: Vec<Record> = changed.cloned().collect();
+            let newest = records.iter().map(|lead| Position { modified_at: lead.modified_at, id: lead.id.clone() }).max();
+            Page { records, checkpoint: newest, as_of: inner.now + TimeDelta::seconds(1) }
+        };
+        self.inner().now += TimeDelta::seconds(2);
+        pages.send(page).await.map_err(|_| SideError::Abandoned)
+    }
+
+    async fn read(&self, ids: &[String]) -> Result<Vec<Record>, SideError> {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let inner = self.inner();
+        Ok(ids.iter().filter_map(|id| inner.leads.get(id).filter(|lead| !lead.deleted).cloned()).collect())
+    }
+
+    async fn find_created(&self, _: DateTime<Utc>, _: &[Write]) -> Result<Vec<Record>, SideError> {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        Ok(self.leads())
+    }
+
+    fn batch_size(&self, creates: bool) -> usize {
+        if creates { 200 } else { 25 }
+    }
+
+    fn concurrency(&self) -> usize {
+        2
+    }
+
+    async fn write(&self, writes: &[Write]) -> Result<Vec<Outcome>, SideError> {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let mut inner = self.inner();
+        inner.now += TimeDelta::seconds(2);
+        let lost = || Outcome::Unknown(Refusal::new("timeout", "no answer came"));
+        let one = |write: &Write| match inner.faults.pop_front() {
+            Some(Fault::LostBefore) => lost(),
+            Some(Fault::LostAfter) => {
+                inner.carry_out(self.side, write);
+                lost()
+            }
+            None => inner.carry_out(self.side, write),
+        };
+        Ok(writes.iter().map(one).collect())
+    }
+
+    fn clock(&self) -> Option<ClockOffset> {
+        let offset = self.inner().now - Utc::now();
+        Some(ClockOffset { offset, error: TimeDelta::zero() })
+    }
+
+    fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+}
