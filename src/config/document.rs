@@ -38,11 +38,11 @@ pub(super) struct Document<'a> {
 
 impl<'a> Document<'a> {
     /// Parses the text, or says where it is not TOML.
-    pub(super) fn parse(file: &Path, text: &'a str) -> Result<Self, Vec<Finding>> {
+    pub(super) fn parse(file: &Path, text: &'a str) -> Result<Self, Finding> {
         let (root, errors) = DeTable::parse_recoverable(text);
         let mut document = Self { file: file.to_owned(), text, root: DeTable::new(), hidden: Vec::new(), too_large: Vec::new() };
-        if !errors.is_empty() {
-            return Err(document.syntax_findings(&errors));
+        if let Some(error) = errors.first() {
+            return Err(document.syntax_finding(error));
         }
         document.survey(root.get_ref(), &KeyPath::root(), false);
         document.root = root.into_inner();
@@ -179,31 +179,21 @@ impl<'a> Document<'a> {
         Excerpt { text: shown, indent, width: end.saturating_sub(indent).max(1) }
     }
 
-    /// What the parser could not read. The tree cannot be trusted then, so a line is shown only where it surely holds no secret.
-    fn syntax_findings(&self, errors: &[toml::de::Error]) -> Vec<Finding> {
-        let mut findings: Vec<Finding> = Vec::new();
-        for error in errors {
-            let span = error.span().unwrap_or_default();
-            let (line, column) = self.position(span.start);
-            if findings.iter().any(|known| matches!(known.place, Place::Line { line: other, .. } if other == line)) {
-                continue;
-            }
-            let bounds = self.line_bounds(span.start);
-            let excerpt = self.surely_harmless(&bounds).then(|| self.excerpt(span));
-            let shown = excerpt.is_some();
-            findings.push(Finding {
-                severity: Severity::Error,
-                key: String::new(),
-                problem: format!("this is not TOML: {}", error.message().lines().collect::<Vec<_>>().join(", ")),
-                help: if shown {
-                    "mend the line; text stands in double quotes, and each key stands once in its section".to_owned()
-                } else {
-                    "mend the line, which is not shown here because it may hold a secret; text stands in double quotes".to_owned()
-                },
-                place: Place::Line { file: self.file.clone(), line, column, excerpt },
-            });
+    /// What the parser could not read: the first place, since one unclosed bracket makes errors of all that follows. The tree
+    /// cannot be trusted then, so the line is shown only where it surely holds no secret.
+    fn syntax_finding(&self, error: &toml::de::Error) -> Finding {
+        let span = error.span().unwrap_or_default();
+        let (line, column) = self.position(span.start);
+        let bounds = self.line_bounds(span.start);
+        let excerpt = self.surely_harmless(&bounds).then(|| self.excerpt(span));
+        let hidden = if excerpt.is_some() { "" } else { " (not shown here, because it may hold a secret)" };
+        Finding {
+            severity: Severity::Error,
+            key: String::new(),
+            problem: format!("this is not TOML: {}", error.message().lines().collect::<Vec<_>>().join(", ")),
+            help: format!("mend this line{hidden} or what is left open before it; nothing else was checked yet"),
+            place: Place::Line { file: self.file.clone(), line, column, excerpt },
         }
-        findings
     }
 
     fn surely_harmless(&self, bounds: &Range<usize>) -> bool {

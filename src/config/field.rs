@@ -116,7 +116,8 @@ impl FieldConfig {
         if !has_values && section.has("unknown") {
             misplaced("unknown", "this goes with a value map only", "remove it, or add values");
         }
-        let map = value_map::read(section);
+        let direction = section.or("direction", Direction::Both, |given| given.word(&DIRECTION_WORDS));
+        let map = value_map::read(section, direction);
         let unknown = section.or("unknown", UnknownRule::Park, |given| unknown_rule(given, &map));
         let defaults = section.section("default");
         let default = |side: Side| defaults.optional(side.as_str(), |given| default_value(given, kind, side, &map));
@@ -126,7 +127,7 @@ impl FieldConfig {
                 operate: section.required("operate", "\"leadname\"", Given::native_name),
                 salesforce: section.required("salesforce", "\"Company\"", Given::native_name),
             },
-            direction: section.or("direction", Direction::Both, |given| given.word(&DIRECTION_WORDS)),
+            direction,
             conflict: section.optional("conflict", |given| given.word(&CONFLICT_WORDS)),
             kind,
             default: PerSide::build(default),
@@ -151,7 +152,7 @@ fn field_name(given: &Given<'_>) -> Result<String, Fault> {
 }
 
 fn unknown_rule(given: &Given<'_>, map: &value_map::ValueMap) -> Result<UnknownRule, Fault> {
-    match given.text()?.trim() {
+    match value_map::normal(given.text()?).as_str() {
         "park" => Ok(UnknownRule::Park),
         "keep" => Ok(UnknownRule::Keep),
         literal if map.complete && !Side::BOTH.iter().any(|side| map.spellings(*side).any(|known| known == literal)) => {
@@ -181,11 +182,11 @@ fn default_value(given: &Given<'_>, kind: Kind, side: Side, map: &value_map::Val
         Kind::Date => (text.len() == 10 && text.parse::<NaiveDate>().is_ok(), "write a date as 2026-12-31"),
         Kind::Instant => (DateTime::parse_from_rfc3339(&text).is_ok(), "write a moment with its offset, as 2026-12-31T12:00:00Z"),
         Kind::Choice => (
-            !map.complete || map.spellings(side).any(|known| known == text),
+            !map.complete || map.spellings(side).any(|known| known == value_map::normal(&text)),
             "write a value that a row of the map has on this side",
         ),
     };
-    if fits { Ok(text) } else { Err(Fault::new(format!("{} cannot be read as {}", quote(&text), kind.as_str()), help)) }
+    if fits { Ok(text) } else { Err(Fault::new(format!("{} is not of type {}", quote(&text), kind.as_str()), help)) }
 }
 
 fn is_boolean(text: &str) -> bool {

@@ -90,7 +90,7 @@ pub(super) fn may_be_shown(key: &str) -> bool {
 
 /// Whether a text looks like an address that carries credentials.
 pub(super) fn carries_credentials(text: &str) -> bool {
-    text.contains("://") && text.contains('@')
+    text.contains(':') && text.contains('@')
 }
 
 /// The candidate that was probably meant, if one is near enough to be worth naming.

@@ -111,7 +111,7 @@ impl Config {
         env: impl Iterator<Item = (String, String)>,
     ) -> Result<Loaded, ConfigError> {
         let origin = origin.as_ref();
-        let document = Document::parse(origin, text).map_err(|findings| ConfigError { findings })?;
+        let document = Document::parse(origin, text).map_err(|finding| ConfigError { findings: vec![finding] })?;
         let env: BTreeMap<String, String> = env.collect();
         let (overrides, findings) = Overrides::select(&env);
         let report = Report::new(&document, &overrides, &env, findings);

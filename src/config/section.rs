@@ -183,7 +183,7 @@ impl<'a> Section<'a> {
 
     /// A key that must be there.
     pub(super) fn required<T: Default>(&self, key: &str, example: &str, read: impl FnOnce(&Given<'a>) -> Result<T, Fault>) -> T {
-        if !self.has(key) && !self.broken {
+        if !self.has(key) && !self.broken && !self.has_misspelt(key) {
             let section = self.path.section();
             let home = if section == "fields" { String::new() } else { format!(" to [{section}]") };
             let help = format!("add {key} = {example}{home}");
@@ -204,6 +204,13 @@ impl<'a> Section<'a> {
                 None
             }
         }
+    }
+
+    /// Whether an unknown key stands here that was refused with this one as the nearest.
+    fn has_misspelt(&self, key: &str) -> bool {
+        let known = keys::of_section(&self.path.section());
+        let mut given = self.table.into_iter().flat_map(Map::keys);
+        given.any(|given| !known.contains(&given.as_str()) && keys::nearest(given, known) == Some(key))
     }
 
     fn refuse_unknown_keys(&self) {

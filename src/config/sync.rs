@@ -120,7 +120,7 @@ fn match_key(report: &Report<'_>, path: &KeyPath, row: &Value, field_names: &[St
                 report.error(&path, Fault::new(format!("{} stands twice in one list", quote(name)), "remove one of the two"));
             }
             ValueKind::String(name) => {
-                if !field_names.contains(name) {
+                if !field_names.is_empty() && !field_names.contains(name) {
                     let help = keys::nearest(name, field_names).map_or_else(
                         || format!("write the name of a field: {}", field_names.join(", ")),
                         |near| format!("did you mean \"{near}\"?"),

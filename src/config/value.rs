@@ -55,7 +55,8 @@ impl Given<'_> {
     where
         T: TryFrom<i64>,
     {
-        let help = format!("write a whole number from {} to {}, without quotes", limits.start(), limits.end());
+        let quotes = if self.from_environment { "" } else { ", without quotes" };
+        let help = format!("write a whole number from {} to {}{quotes}", limits.start(), limits.end());
         let number = match self.kind {
             ValueKind::I64(number) => *number,
             ValueKind::String(text) if self.from_environment => {
@@ -69,7 +70,7 @@ impl Given<'_> {
 
     /// A share: above 0, and 1 at most.
     pub(super) fn share(&self) -> Result<f64, Fault> {
-        let help = "write a number above 0 and up to 1, such as 0.5 for half, without quotes";
+        let help = "write a number above 0 and up to 1, such as 0.5 for half; in the file, without quotes";
         let number = match self.kind {
             ValueKind::Float(number) => *number,
             ValueKind::I64(1) => 1.0,

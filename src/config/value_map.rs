@@ -1,6 +1,7 @@
 //! `values` of a field: the rows, and whether every value can be read in one way only.
 
 use config::{Value, ValueKind};
+use unicode_normalization::UnicodeNormalization as _;
 
 use super::field::{DIRECTION_WORDS, Direction, ValueRow};
 use super::keys::{self, KeyPath};
@@ -27,7 +28,7 @@ impl ValueMap {
 }
 
 /// Reads and checks the map; a field without one has no rows.
-pub(super) fn read(section: &Section<'_>) -> ValueMap {
+pub(super) fn read(section: &Section<'_>, field: Direction) -> ValueMap {
     let report = section.report;
     let elements = section.elements("values", HELP);
     if elements.as_ref().is_some_and(Vec::is_empty) {
@@ -38,9 +39,9 @@ pub(super) fn read(section: &Section<'_>) -> ValueMap {
     let rows: Vec<(KeyPath, ValueRow)> =
         elements.iter().filter_map(|(path, element)| read_row(report, path, element).map(|row| (path.clone(), row))).collect();
     let complete = readable && rows.len() == elements.len();
-    refuse_ambiguous(report, &rows);
+    refuse_ambiguous(report, &rows, field);
     if complete {
-        refuse_one_way_only(report, &rows);
+        refuse_unanchored(report, &rows);
     }
     ValueMap { rows: rows.into_iter().map(|(_, row)| row).collect(), complete }
 }
@@ -53,7 +54,7 @@ fn read_row(report: &Report<'_>, path: &KeyPath, element: &Value) -> Option<Valu
     let mut words = Vec::new();
     for (index, cell) in cells.iter().enumerate() {
         match &cell.kind {
-            ValueKind::String(word) if !word.trim().is_empty() => words.push(word.trim()),
+            ValueKind::String(word) if !word.trim().is_empty() => words.push(normal(word)),
             ValueKind::String(_) => {
                 let help = "remove the row: an empty value is empty on both sides without one";
                 report.error(&path.index(index), Fault::new("this is empty", help));
@@ -69,12 +70,11 @@ fn read_row(report: &Report<'_>, path: &KeyPath, element: &Value) -> Option<Valu
         [operate, salesforce] => (operate, salesforce, Direction::Both),
         [operate, salesforce, word] => (operate, salesforce, read_direction(report, &path.index(2), word)?),
         _ => {
-            let problem = format!("this row has {} values, where 2 or 3 are expected", words.len());
-            report.error(path, Fault::new(problem, HELP));
+            report.error(path, Fault::new("this row does not have 2 or 3 values", HELP));
             return None;
         }
     };
-    let native = PerSide { operate: (*operate).to_owned(), salesforce: (*salesforce).to_owned() };
+    let native = PerSide { operate: operate.clone(), salesforce: salesforce.clone() };
     Some(ValueRow { native, direction })
 }
 
@@ -102,13 +102,19 @@ fn is_read_from(row: &ValueRow, side: Side) -> bool {
     row.direction == Direction::Both || row.direction == way_from(side).0
 }
 
-/// A value that stands in two rows which are both used to read it has no one meaning.
-fn refuse_ambiguous(report: &Report<'_>, rows: &[(KeyPath, ValueRow)]) {
+/// A value that stands in two rows which are both used to read it has no one meaning. Only where a field never takes values
+/// from a side may rows for both ways share that side's spelling: the first of them stands for it.
+fn refuse_ambiguous(report: &Report<'_>, rows: &[(KeyPath, ValueRow)], field: Direction) {
     for (number, (path, row)) in rows.iter().enumerate() {
         for (column, side) in Side::BOTH.into_iter().enumerate().filter(|(_, side)| is_read_from(row, *side)) {
             let spelling = row.native.get(side);
-            let earlier =
-                rows.iter().take(number).find(|(_, other)| is_read_from(other, side) && other.native.get(side) == spelling);
+            let shared = |other: &ValueRow| {
+                !field.writes_to(side.other()) && row.direction == Direction::Both && other.direction == Direction::Both
+            };
+            let clashes = |other: &ValueRow| {
+                is_read_from(other, side) && other.native.get(side) == spelling && (other.native == row.native || !shared(other))
+            };
+            let earlier = rows.iter().take(number).find(|(_, other)| clashes(other));
             let Some((_, other)) = earlier else { continue };
             if other.native == row.native {
                 report.error(path, Fault::new("this row stands twice", "remove one of the two"));
@@ -122,8 +128,9 @@ fn refuse_ambiguous(report: &Report<'_>, rows: &[(KeyPath, ValueRow)]) {
     }
 }
 
-/// A row for one way leaves to other rows how its target is read back. If none does, what we write comes back as unknown.
-fn refuse_one_way_only(report: &Report<'_>, rows: &[(KeyPath, ValueRow)]) {
+/// A row for one way leans on a row for both ways that has the same target: that one says how the target is read back. If
+/// there is none, what we write would come back as unknown.
+fn refuse_unanchored(report: &Report<'_>, rows: &[(KeyPath, ValueRow)]) {
     for (path, row) in rows {
         let (target, column) = match row.direction {
             Direction::Both => continue,
@@ -131,9 +138,14 @@ fn refuse_one_way_only(report: &Report<'_>, rows: &[(KeyPath, ValueRow)]) {
             Direction::ToOperate => (Side::Operate, 0),
         };
         let spelling = row.native.get(target);
-        if !rows.iter().any(|(_, other)| is_read_from(other, target) && other.native.get(target) == spelling) {
-            let problem = format!("no row says how {}'s {} is read back", target.title(), quote(spelling));
-            report.error(&path.index(column), Fault::new(problem, "leave out the third word, or add the row for the other way"));
+        if !rows.iter().any(|(_, other)| other.direction == Direction::Both && other.native.get(target) == spelling) {
+            let problem = format!("no row for both ways says how {}'s {} is read back", target.title(), quote(spelling));
+            report.error(&path.index(column), Fault::new(problem, "leave out the third word, or add a row for both ways"));
         }
     }
+}
+
+/// A spelling in the form in which values are compared: trimmed, Unicode NFC.
+pub(super) fn normal(text: &str) -> String {
+    text.trim().nfc().collect()
 }
