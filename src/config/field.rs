@@ -1,9 +1,14 @@
 //! `[[fields]]`: one mapped field, as configured. What it means is in [`crate::mapping`].
 
+use chrono::{DateTime, NaiveDate};
 use serde::Deserialize;
 
-use crate::config::sync::ConflictRule;
-use crate::lead::{Kind, PerSide};
+use super::keys;
+use super::section::{Fault, Given, Section, wrong_type};
+use super::sync::{CONFLICT_WORDS, ConflictRule};
+use super::value::{quote, scalar_text};
+use super::value_map;
+use crate::lead::{Kind, PerSide, Side, decimal};
 
 /// One `[[fields]]` table.
 #[derive(Debug, Clone)]
@@ -69,4 +74,120 @@ pub enum EmptyRule {
     Overwrite,
     /// It never does.
     Keep,
+}
+
+/// The words for which way values go.
+pub(super) const DIRECTION_WORDS: [(&str, Direction); 3] =
+    [("both", Direction::Both), ("to_salesforce", Direction::ToSalesforce), ("to_operate", Direction::ToOperate)];
+
+/// The words for types.
+const KIND_WORDS: [(&str, Kind); 6] = [
+    ("text", Kind::Text),
+    ("number", Kind::Number),
+    ("boolean", Kind::Boolean),
+    ("date", Kind::Date),
+    ("instant", Kind::Instant),
+    ("choice", Kind::Choice),
+];
+
+impl Direction {
+    /// Whether values that go this way are written to that side.
+    #[must_use]
+    pub const fn writes_to(self, side: Side) -> bool {
+        matches!((self, side), (Self::Both, _) | (Self::ToSalesforce, Side::Salesforce) | (Self::ToOperate, Side::Operate))
+    }
+}
+
+impl FieldConfig {
+    /// Reads one `[[fields]]` table.
+    pub(super) fn read(section: &Section<'_>) -> Self {
+        let has_values = section.has("values");
+        let kind = section.optional("type", |given| given.word(&KIND_WORDS));
+        let kind = kind.unwrap_or(if has_values { Kind::Choice } else { Kind::Text });
+        let misplaced = |key: &str, problem: &str, help: &str| {
+            section.report.error_at_key(&section.path.key(key), Fault::new(problem, help));
+        };
+        if has_values && kind != Kind::Choice {
+            misplaced("values", "a value map goes with type = \"choice\" only", "remove the map, or leave out the type");
+        }
+        if !has_values && kind == Kind::Choice {
+            misplaced("type", "a choice needs a value map", "add values = [[\"New\", \"Open\"]], with a row for each value");
+        }
+        if !has_values && section.has("unknown") {
+            misplaced("unknown", "this goes with a value map only", "remove it, or add values");
+        }
+        let map = value_map::read(section);
+        let unknown = section.or("unknown", UnknownRule::Park, |given| unknown_rule(given, &map));
+        let defaults = section.section("default");
+        let default = |side: Side| defaults.optional(side.as_str(), |given| default_value(given, kind, side, &map));
+        Self {
+            name: section.required("name", "\"company\"", field_name),
+            native: PerSide {
+                operate: section.required("operate", "\"leadname\"", Given::native_name),
+                salesforce: section.required("salesforce", "\"Company\"", Given::native_name),
+            },
+            direction: section.or("direction", Direction::Both, |given| given.word(&DIRECTION_WORDS)),
+            conflict: section.optional("conflict", |given| given.word(&CONFLICT_WORDS)),
+            kind,
+            default: PerSide::build(default),
+            unknown,
+            empty: section.or("empty", EmptyRule::Overwrite, |given| {
+                given.word(&[("overwrite", EmptyRule::Overwrite), ("keep", EmptyRule::Keep)])
+            }),
+            values: map.rows,
+        }
+    }
+}
+
+fn field_name(given: &Given<'_>) -> Result<String, Fault> {
+    let text = given.filled()?;
+    let fits = text.starts_with(|first: char| first.is_ascii_lowercase())
+        && text.chars().all(|each| each.is_ascii_lowercase() || each.is_ascii_digit() || each == '_');
+    if fits {
+        return Ok(text);
+    }
+    let problem = format!("{} is not a name that a field can have", quote(&text));
+    Err(Fault::new(problem, "write small letters, digits and _, a letter first"))
+}
+
+fn unknown_rule(given: &Given<'_>, map: &value_map::ValueMap) -> Result<UnknownRule, Fault> {
+    match given.text()?.trim() {
+        "park" => Ok(UnknownRule::Park),
+        "keep" => Ok(UnknownRule::Keep),
+        literal if map.complete && !Side::BOTH.iter().any(|side| map.spellings(*side).any(|known| known == literal)) => {
+            let known = Side::BOTH.iter().flat_map(|side| map.spellings(*side));
+            let help = keys::nearest(literal, known.chain(["park", "keep"])).map_or_else(
+                || "write \"park\", \"keep\" or a value that a row of the map has".to_owned(),
+                |near| format!("did you mean \"{near}\"? Else write \"park\", \"keep\" or a value that a row of the map has"),
+            );
+            Err(Fault::new(format!("{} is in no row of the value map", quote(literal)), help))
+        }
+        literal => Ok(UnknownRule::Literal(literal.to_owned())),
+    }
+}
+
+/// What a create gives, in the side's own spelling.
+fn default_value(given: &Given<'_>, kind: Kind, side: Side, map: &value_map::ValueMap) -> Result<String, Fault> {
+    let Some(text) = scalar_text(given.kind) else {
+        return Err(wrong_type(given.kind, "a single value", "write the value alone"));
+    };
+    if text.is_empty() {
+        return Err(Fault::new("an empty default gives nothing", "leave it out"));
+    }
+    let (fits, help) = match kind {
+        Kind::Text => return Ok(text),
+        Kind::Number => (decimal(&text).is_some(), "write a decimal number"),
+        Kind::Boolean => (is_boolean(&text), "write true or false, yes or no"),
+        Kind::Date => (text.len() == 10 && text.parse::<NaiveDate>().is_ok(), "write a date as 2026-12-31"),
+        Kind::Instant => (DateTime::parse_from_rfc3339(&text).is_ok(), "write a moment with its offset, as 2026-12-31T12:00:00Z"),
+        Kind::Choice => (
+            !map.complete || map.spellings(side).any(|known| known == text),
+            "write a value that a row of the map has on this side",
+        ),
+    };
+    if fits { Ok(text) } else { Err(Fault::new(format!("{} cannot be read as {}", quote(&text), kind.as_str()), help)) }
+}
+
+fn is_boolean(text: &str) -> bool {
+    ["true", "false", "yes", "no"].iter().any(|word| text.eq_ignore_ascii_case(word))
 }

@@ -5,6 +5,10 @@ use std::time::Duration;
 use chrono_tz::Tz;
 use secrecy::SecretString;
 
+use super::secret;
+use super::section::{Fault, Given, Section};
+use super::value::DAY;
+
 /// `[operate]`. Every key but the address and the credentials has a default.
 #[derive(Debug, Clone)]
 pub struct OperateConfig {
@@ -55,4 +59,52 @@ pub struct OperateAuth {
     pub client_secret: SecretString,
     /// `grant = "password"`: user name and password as well.
     pub password: Option<(String, SecretString)>,
+}
+
+impl OperateConfig {
+    /// Reads `[operate]`.
+    pub(super) fn read(section: &Section<'_>) -> Self {
+        let name = |key, default: &str| section.or(key, default.to_owned(), Given::native_name);
+        Self {
+            base_url: section.required("base_url", "\"https://operate-api.essensys.tech\"", Given::base_address),
+            auth: OperateAuth::read(&section.section("auth")),
+            timezone: section.or("timezone", Tz::UTC, Given::zone),
+            requests_per_second: section.or("requests_per_second", 5, |given| given.whole(1..=10_000)),
+            concurrency: section.or("concurrency", 4, |given| given.whole(1..=100)),
+            timeout: section.or("timeout", Duration::from_mins(1), |given| {
+                given.duration(Duration::from_millis(1)..=Duration::from_hours(1))
+            }),
+            endpoint: name("endpoint", "Lead"),
+            envelope: name("envelope", "leads"),
+            id_field: name("id_field", "leadid"),
+            modified_field: name("modified_field", "lastmodified"),
+            created_field: name("created_field", "created"),
+            converted_field: name("converted_field", "converted"),
+            timestamp_format: section.or("timestamp_format", "%Y-%m-%d %H:%M:%S".to_owned(), Given::timestamp_format),
+            batch_size: section.or("batch_size", 1, |given| given.whole(1..=1_000)),
+            window: section.or("window", DAY * 30, |given| given.duration(Duration::from_mins(1)..=DAY * 3_650)),
+            external_id_field: section.or("external_id_field", String::new(), Given::native_name_or_none),
+            filter: section.or("filter", String::new(), Given::any_text),
+            settle: section.or("settle", Duration::from_secs(30), |given| given.duration(Duration::ZERO..=DAY)),
+        }
+    }
+}
+
+impl OperateAuth {
+    fn read(section: &Section<'_>) -> Self {
+        let with_password = section.or("grant", false, |given| given.word(&[("client_credentials", false), ("password", true)]));
+        let password = with_password.then(|| {
+            let username = section.required("username", "\"…\"", Given::filled);
+            (username, secret::required(section, "password"))
+        });
+        for key in ["username", "password"].into_iter().filter(|key| !with_password && section.has(key)) {
+            let help = "remove it, or write grant = \"password\"";
+            section.report.error_at_key(&section.path.key(key), Fault::new("this goes with grant = \"password\" only", help));
+        }
+        Self {
+            client_id: section.required("client_id", "\"…\"", Given::filled),
+            client_secret: secret::required(section, "client_secret"),
+            password,
+        }
+    }
 }

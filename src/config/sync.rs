@@ -1,6 +1,11 @@
 //! `[sync]`: what is created, who wins, how unlinked leads find each other.
 
+use config::{Value, ValueKind};
 use serde::Deserialize;
+
+use super::keys::{self, KeyPath};
+use super::section::{Fault, Given, Report, Section, wrong_type};
+use super::value::quote;
 
 /// `[sync]`.
 #[derive(Debug, Clone)]
@@ -53,4 +58,79 @@ pub enum ConflictRule {
 pub enum DeleteRule {
     /// The other side keeps its lead.
     Ignore,
+}
+
+/// The words for what decides a conflict.
+pub(super) const CONFLICT_WORDS: [(&str, ConflictRule); 4] = [
+    ("newest", ConflictRule::Newest),
+    ("operate", ConflictRule::Operate),
+    ("salesforce", ConflictRule::Salesforce),
+    ("manual", ConflictRule::Manual),
+];
+
+/// How `match` is written.
+const MATCH_HELP: &str = "write lists of field names, such as match = [[\"email\"], [\"company\", \"postcode\"]]";
+
+impl SyncConfig {
+    /// Reads `[sync]`. The match keys must be among the mapping's field names.
+    pub(super) fn read(section: &Section<'_>, field_names: &[String]) -> Self {
+        let create_words = [
+            ("both", CreateRule::Both),
+            ("to_salesforce", CreateRule::ToSalesforce),
+            ("to_operate", CreateRule::ToOperate),
+            ("none", CreateRule::None),
+        ];
+        let delete_words = [("ignore", Some(DeleteRule::Ignore)), ("propagate", None)];
+        Self {
+            create: section.or("create", CreateRule::Both, |given| given.word(&create_words)),
+            conflict: section.or("conflict", ConflictRule::Newest, |given| given.word(&CONFLICT_WORDS)),
+            delete: section.or("delete", DeleteRule::Ignore, |given| {
+                let unsupported = || Fault::unsupported("delete = \"propagate\"", "write delete = \"ignore\"");
+                given.word(&delete_words)?.ok_or_else(unsupported)
+            }),
+            match_keys: match_keys(section, field_names),
+            max_change: section.or("max_change", Some(0.2), Given::percentage),
+            max_delete: section.or("max_delete", 10, |given| given.whole(0..=i64::from(u32::MAX))),
+        }
+    }
+}
+
+fn match_keys(section: &Section<'_>, field_names: &[String]) -> Vec<Vec<String>> {
+    if !section.has("match") {
+        section.required("match", "[[\"email\"], [\"company\", \"postcode\"]]", |_| Ok(()));
+    }
+    let rows = section.elements("match", MATCH_HELP).unwrap_or_default();
+    rows.iter().map(|(path, row)| match_key(section.report, path, row, field_names)).collect()
+}
+
+/// One list of names.
+fn match_key(report: &Report<'_>, path: &KeyPath, row: &Value, field_names: &[String]) -> Vec<String> {
+    let ValueKind::Array(row) = &row.kind else {
+        report.error(path, wrong_type(&row.kind, "a list of field names", MATCH_HELP));
+        return Vec::new();
+    };
+    if row.is_empty() {
+        report.error(path, Fault::new("an empty list would take any two leads for the same", MATCH_HELP));
+    }
+    let mut names: Vec<String> = Vec::new();
+    for (index, element) in row.iter().enumerate() {
+        let path = path.index(index);
+        match &element.kind {
+            ValueKind::String(name) if names.contains(name) => {
+                report.error(&path, Fault::new(format!("{} stands twice in one list", quote(name)), "remove one of the two"));
+            }
+            ValueKind::String(name) => {
+                if !field_names.contains(name) {
+                    let help = keys::nearest(name, field_names).map_or_else(
+                        || format!("write the name of a field: {}", field_names.join(", ")),
+                        |near| format!("did you mean \"{near}\"?"),
+                    );
+                    report.error(&path, Fault::new(format!("no field of the mapping is named {}", quote(name)), help));
+                }
+                names.push(name.clone());
+            }
+            kind => report.error(&path, wrong_type(kind, "the name of a field", MATCH_HELP)),
+        }
+    }
+    names
 }

@@ -1,0 +1,229 @@
+//! The file's text, parsed a second time for the one thing that the layers lose: where each key and value stands.
+//!
+//! It also decides what of a line may be shown. Only values under known keys that hold no secret are: a misspelt key may be
+//! that of a secret, and a secret never reaches a message.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use toml::Spanned;
+use toml::de::{DeInteger, DeTable, DeValue};
+
+use super::finding::{Excerpt, Finding, Place, Severity};
+use super::keys::{self, KeyPath, Step, printable};
+use super::secret;
+
+/// What stands in a message in place of a secret, whatever its length.
+const BLOT: &str = "***";
+
+/// Which part of an entry a finding points at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// The key.
+    Key,
+    /// The value.
+    Value,
+}
+
+/// A parsed file.
+pub(super) struct Document<'a> {
+    file: PathBuf,
+    text: &'a str,
+    root: DeTable<'a>,
+    /// The parts of the text that are never shown.
+    hidden: Vec<Range<usize>>,
+    /// Numbers that do not fit.
+    too_large: Vec<KeyPath>,
+}
+
+impl<'a> Document<'a> {
+    /// Parses the text, or says where it is not TOML.
+    pub(super) fn parse(file: &Path, text: &'a str) -> Result<Self, Vec<Finding>> {
+        let (root, errors) = DeTable::parse_recoverable(text);
+        let mut document = Self { file: file.to_owned(), text, root: DeTable::new(), hidden: Vec::new(), too_large: Vec::new() };
+        if !errors.is_empty() {
+            return Err(document.syntax_findings(&errors));
+        }
+        document.survey(root.get_ref(), &KeyPath::root(), false);
+        document.root = root.into_inner();
+        Ok(document)
+    }
+
+    /// The file, as it was named.
+    pub(super) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Numbers that do not fit, which the layers would stumble over.
+    pub(super) fn too_large(&self) -> &[KeyPath] {
+        &self.too_large
+    }
+
+    /// Where a key or its value stands. Something that is not there is looked for one step up, where it would have been.
+    pub(super) fn place(&self, path: &KeyPath, part: Part) -> Place {
+        let mut path = path.clone();
+        let mut part = part;
+        loop {
+            if let Some(span) = self.span(&path, part) {
+                return self.line_place(span);
+            }
+            let Some(parent) = path.parent() else { return Place::File(self.file.clone()) };
+            path = parent;
+            part = Part::Key;
+        }
+    }
+
+    /// The line of a key, from 1.
+    pub(super) fn line(&self, path: &KeyPath) -> Option<usize> {
+        self.span(path, Part::Key).map(|span| self.position(span.start).0)
+    }
+
+    fn span(&self, path: &KeyPath, part: Part) -> Option<Range<usize>> {
+        let (last, above) = path.steps().split_last()?;
+        let mut table = Some(&self.root);
+        let mut value: Option<&Spanned<DeValue<'a>>> = None;
+        for step in above {
+            value = match step {
+                Step::Key(key) => table?.get(key.as_str()),
+                Step::Index(index) => value?.get_ref().get(*index),
+            };
+            table = value?.get_ref().as_table();
+        }
+        match last {
+            Step::Key(key) => {
+                let (key, value) = table?.get_key_value(key.as_str())?;
+                Some(if part == Part::Key { key.span() } else { value.span() })
+            }
+            Step::Index(index) => value?.get_ref().get(*index).map(Spanned::span),
+        }
+    }
+
+    /// Notes what must not be shown and what does not fit.
+    fn survey(&mut self, table: &DeTable<'a>, path: &KeyPath, hidden: bool) {
+        for (key, value) in table {
+            let name = key.get_ref();
+            self.survey_value(value, &path.key(name), hidden || !keys::may_be_shown(name));
+        }
+    }
+
+    fn survey_value(&mut self, value: &Spanned<DeValue<'a>>, path: &KeyPath, hidden: bool) {
+        match value.get_ref() {
+            DeValue::Table(table) => return self.survey(table, path, hidden),
+            DeValue::Array(elements) => {
+                for (index, element) in elements.iter().enumerate() {
+                    self.survey_value(element, &path.index(index), hidden);
+                }
+                return;
+            }
+            DeValue::Integer(number) if !fits(number) => self.too_large.push(path.clone()),
+            DeValue::Float(number) if overflows(number.as_str()) => self.too_large.push(path.clone()),
+            _ => {}
+        }
+        let text = value.get_ref().as_str();
+        if (hidden && !text.is_some_and(secret::is_reference)) || text.is_some_and(keys::carries_credentials) {
+            self.hidden.push(value.span());
+        }
+    }
+
+    fn line_place(&self, span: Range<usize>) -> Place {
+        let (line, column) = self.position(span.start);
+        Place::Line { file: self.file.clone(), line, column, excerpt: Some(self.excerpt(span)) }
+    }
+
+    /// Line and column, both from 1, of a byte of the text.
+    fn position(&self, offset: usize) -> (usize, usize) {
+        let before = self.text.get(..offset).unwrap_or(self.text);
+        let line = before.matches('\n').count() + 1;
+        let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        (line, before.get(start..).unwrap_or_default().chars().count() + 1)
+    }
+
+    fn line_bounds(&self, offset: usize) -> Range<usize> {
+        let start = self.text.get(..offset).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1);
+        let end = self.text.get(offset..).and_then(|after| after.find('\n')).map_or(self.text.len(), |newline| offset + newline);
+        start..end
+    }
+
+    /// The span's first line, with what must not be shown blotted out and the caret moved to match.
+    fn excerpt(&self, span: Range<usize>) -> Excerpt {
+        let bounds = self.line_bounds(span.start);
+        let line = self.text.get(bounds.clone()).unwrap_or_default().trim_end_matches('\r');
+        let (mut shown, mut indent, mut end) = (String::new(), 0, 0);
+        let mut length = 0;
+        let mut blotted: Option<&Range<usize>> = None;
+        for (position, each) in line.char_indices() {
+            let offset = bounds.start + position;
+            if offset <= span.start {
+                indent = length;
+            }
+            match self.hidden.iter().find(|hidden| hidden.contains(&offset)) {
+                Some(range) if blotted == Some(range) => {}
+                Some(range) => {
+                    blotted = Some(range);
+                    shown.push_str(BLOT);
+                    length += BLOT.len();
+                }
+                None => {
+                    blotted = None;
+                    shown.push_str(&printable(each.encode_utf8(&mut [0; 4])));
+                    length += 1;
+                }
+            }
+            if offset < span.end {
+                end = length;
+            }
+        }
+        if bounds.start + line.len() <= span.start {
+            indent = length;
+        }
+        Excerpt { text: shown, indent, width: end.saturating_sub(indent).max(1) }
+    }
+
+    /// What the parser could not read. The tree cannot be trusted then, so a line is shown only where it surely holds no secret.
+    fn syntax_findings(&self, errors: &[toml::de::Error]) -> Vec<Finding> {
+        let mut findings: Vec<Finding> = Vec::new();
+        for error in errors {
+            let span = error.span().unwrap_or_default();
+            let (line, column) = self.position(span.start);
+            if findings.iter().any(|known| matches!(known.place, Place::Line { line: other, .. } if other == line)) {
+                continue;
+            }
+            let bounds = self.line_bounds(span.start);
+            let excerpt = self.surely_harmless(&bounds).then(|| self.excerpt(span));
+            let shown = excerpt.is_some();
+            findings.push(Finding {
+                severity: Severity::Error,
+                key: String::new(),
+                problem: format!("this is not TOML: {}", error.message().lines().collect::<Vec<_>>().join(", ")),
+                help: if shown {
+                    "mend the line; text stands in double quotes, and each key stands once in its section".to_owned()
+                } else {
+                    "mend the line, which is not shown here because it may hold a secret; text stands in double quotes".to_owned()
+                },
+                place: Place::Line { file: self.file.clone(), line, column, excerpt },
+            });
+        }
+        findings
+    }
+
+    fn surely_harmless(&self, bounds: &Range<usize>) -> bool {
+        let before = self.text.get(..bounds.start).unwrap_or_default();
+        let line = self.text.get(bounds.clone()).unwrap_or_default().trim();
+        let inside_text = before.matches("\"\"\"").count() % 2 == 1 || before.matches("'''").count() % 2 == 1;
+        let key = line.split('=').next().unwrap_or_default().trim();
+        let known = match line.matches('=').count() {
+            0 => line.starts_with('['),
+            1 => keys::may_be_shown(key) && key != "auth",
+            _ => false,
+        };
+        known && !inside_text && !keys::carries_credentials(line)
+    }
+}
+
+fn fits(number: &DeInteger<'_>) -> bool {
+    i64::from_str_radix(number.as_str(), number.radix()).is_ok()
+}
+
+fn overflows(number: &str) -> bool {
+    number.parse::<f64>().is_ok_and(f64::is_infinite) && !number.contains("inf")
+}

@@ -1,0 +1,68 @@
+//! `[[fields]]` as a whole: what one table cannot say alone.
+
+use super::field::FieldConfig;
+use super::keys::KeyPath;
+use super::operate::OperateConfig;
+use super::salesforce::SalesforceConfig;
+use super::section::{Fault, Section};
+use super::value::quote;
+use crate::lead::Side;
+
+/// Fields of a Salesforce lead that the program itself goes by.
+const SALESFORCE_OWN: [&str; 3] = ["Id", "SystemModstamp", "LastModifiedDate"];
+
+/// Reads every table and checks them together.
+pub(super) fn read(root: &Section<'_>, operate: &OperateConfig, salesforce: &SalesforceConfig) -> Vec<FieldConfig> {
+    let read: Vec<(KeyPath, FieldConfig)> =
+        root.sections("fields").iter().map(|section| (section.path.clone(), FieldConfig::read(section))).collect();
+    if !root.has("fields") {
+        let help = "add a [[fields]] table with name, operate and salesforce for each field to keep in step";
+        root.report.error_at_key(&root.path.key("fields"), Fault::new("no field is mapped", help));
+    }
+    refuse_same_names(root, &read);
+    for side in Side::BOTH {
+        refuse_two_writers(root, &read, side);
+    }
+    let operate_own = [&operate.id_field, &operate.modified_field, &operate.external_id_field].map(String::as_str);
+    let salesforce_own: Vec<&str> = SALESFORCE_OWN.into_iter().chain([salesforce.external_id_field.as_str()]).collect();
+    refuse_own(root, &read, Side::Operate, &operate_own);
+    refuse_own(root, &read, Side::Salesforce, &salesforce_own);
+    read.into_iter().map(|(_, field)| field).collect()
+}
+
+fn refuse_same_names(root: &Section<'_>, fields: &[(KeyPath, FieldConfig)]) {
+    for (number, (path, field)) in fields.iter().enumerate().filter(|(_, (_, field))| !field.name.is_empty()) {
+        if let Some((other, _)) = fields.iter().take(number).find(|(_, other)| other.name == field.name) {
+            let problem =
+                format!("{} is the name of another field too, on {}", quote(&field.name), root.report.line(&other.key("name")));
+            root.report.error(&path.key("name"), Fault::new(problem, "give each field a name of its own"));
+        }
+    }
+}
+
+/// Two fields that write the same native field would overwrite each other in turns.
+fn refuse_two_writers(root: &Section<'_>, fields: &[(KeyPath, FieldConfig)], side: Side) {
+    let writers: Vec<&(KeyPath, FieldConfig)> =
+        fields.iter().filter(|(_, field)| field.direction.writes_to(side) && !field.native.get(side).is_empty()).collect();
+    for (number, (path, field)) in writers.iter().enumerate() {
+        let native = field.native.get(side);
+        let earlier = writers.iter().take(number).find(|(_, other)| other.native.get(side).eq_ignore_ascii_case(native));
+        if let Some((other, _)) = earlier {
+            let line = root.report.line(&other.key(side.as_str()));
+            let problem = format!("the field on {line} writes {}'s {} too", side.title(), quote(native));
+            let help = format!("remove one of them, or limit it with direction = \"to_{}\"", side.other());
+            root.report.error(&path.key(side.as_str()), Fault::new(problem, help));
+        }
+    }
+}
+
+fn refuse_own(root: &Section<'_>, fields: &[(KeyPath, FieldConfig)], side: Side, own: &[&str]) {
+    for (path, field) in fields {
+        let native = field.native.get(side);
+        if !native.is_empty() && own.iter().any(|each| each.eq_ignore_ascii_case(native)) {
+            let problem = format!("{} is what leads are told apart or followed by, and cannot be mapped", quote(native));
+            root.report
+                .error(&path.key(side.as_str()), Fault::new(problem, "remove this [[fields]] table: it is kept without it"));
+        }
+    }
+}

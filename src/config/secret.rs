@@ -1,0 +1,75 @@
+//! Secrets: named by an environment variable or a file; a literal works and draws a warning. Nothing here puts a secret, or
+//! what may be one, in a message.
+
+use secrecy::SecretString;
+
+use super::keys::printable;
+use super::section::{Fault, Given, Report, Section};
+
+/// How a secret is written.
+const HELP: &str = "write \"env:NAME\" for an environment variable or \"file:/path\" for a file";
+
+/// Whether a text says where the secret is and is none itself, so that it may be shown.
+pub(super) fn is_reference(text: &str) -> bool {
+    text.starts_with("file:") || text.strip_prefix("env:").is_some_and(is_variable_name)
+}
+
+fn is_variable_name(name: &str) -> bool {
+    !name.is_empty() && name.chars().all(|each| each.is_ascii_alphanumeric() || each == '_')
+}
+
+/// A secret that must be there.
+pub(super) fn required(section: &Section<'_>, key: &str) -> SecretString {
+    let report = section.report;
+    let (mut literal, path) = (false, section.path.key(key));
+    let secret = section.required(key, "\"env:NAME\"", |given| read(given, report, &mut literal));
+    if literal {
+        let problem = "the secret itself stands in the file, for everybody who can read it";
+        report.warn(&path, Fault::new(problem, HELP));
+    }
+    SecretString::from(secret)
+}
+
+fn read(given: &Given<'_>, report: &Report<'_>, literal: &mut bool) -> Result<String, Fault> {
+    let text = given.text().map_err(|fault| Fault::new(fault.problem, HELP))?;
+    let secret = if let Some(name) = text.strip_prefix("env:") {
+        from_variable(name.trim(), report)?
+    } else if let Some(path) = text.strip_prefix("file:") {
+        from_file(path.trim(), report)?
+    } else {
+        if text.is_empty() {
+            return Err(Fault::new("this is empty", HELP));
+        }
+        *literal = !given.from_environment;
+        text.to_owned()
+    };
+    Ok(secret)
+}
+
+fn from_variable(name: &str, report: &Report<'_>) -> Result<String, Fault> {
+    if name.is_empty() {
+        return Err(Fault::new("env: names no variable", HELP));
+    }
+    let shown = if is_variable_name(name) { name } else { "named" };
+    let help = "set it for this process (a shell needs `export`) and start again";
+    match report.env.get(name) {
+        Some(value) if !value.is_empty() => Ok(value.clone()),
+        Some(_) => Err(Fault::new(format!("the environment variable {shown} is empty"), help)),
+        None => Err(Fault::new(format!("the environment variable {shown} is not set"), help)),
+    }
+}
+
+fn from_file(path: &str, report: &Report<'_>) -> Result<String, Fault> {
+    if path.is_empty() {
+        return Err(Fault::new("file: names no file", HELP));
+    }
+    let path = report.folder().join(path);
+    let help = "the file must hold the secret alone, and this user must be able to read it";
+    let text = std::fs::read_to_string(&path)
+        .map_err(|error| Fault::new(format!("{} cannot be read: {error}", printable(&path.to_string_lossy())), help))?;
+    let secret = text.trim_end_matches(['\n', '\r']);
+    if secret.is_empty() {
+        return Err(Fault::new(format!("{} is empty", printable(&path.to_string_lossy())), help));
+    }
+    Ok(secret.to_owned())
+}
