@@ -10,6 +10,7 @@
 //!
 //! Everything that is known is in the store; nothing here survives a cycle. Only the cycle writes the store.
 
+mod compare;
 mod cycle;
 mod doubt;
 mod pair;
@@ -28,6 +29,7 @@ use crate::mapping::Mapping;
 use crate::side::{SideClient, SideError};
 use crate::store::{Observation, Store, StoreError};
 
+pub use compare::{Compared, Drift};
 pub use cycle::Patience;
 
 /// Tells the time; the servers' clocks are measured against it.

@@ -6,4 +6,5 @@ mod engine;
 mod fixtures;
 mod lenses;
 mod merging;
+mod store;
 mod world;
