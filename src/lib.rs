@@ -1,7 +1,9 @@
 //! leadsync keeps Leads in step, both ways, between essensys Operate and Salesforce.
 
 pub mod config;
+pub mod daemon;
 pub mod lead;
+pub mod logging;
 pub mod mapping;
 pub mod merge;
 pub mod side;

@@ -28,7 +28,7 @@ pub use hold::Hold;
 pub use observe::{Observation, Observed};
 pub use pair::{Ambiguous, Created, UnlinkedLead};
 pub use push::{PushRow, Settled, Verdict};
-pub use report::{History, LeadReport, LinkReport, ParkedLead, StatusReport};
+pub use report::{History, LeadReport, LinkReport, ParkedLead, PlannedField, PlannedPush, StatusReport};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -150,6 +150,19 @@ impl Store {
     pub async fn copy_to(&self, target: &Path) -> Result<(), StoreError> {
         sqlx::query("VACUUM INTO ?").bind(target.to_string_lossy()).execute(&self.write).await?;
         Ok(())
+    }
+
+    /// Lets the file grow to this many pages at most, in this connection. A write beyond it fails as on a full disk.
+    pub async fn limit_pages(&self, pages: u32) -> Result<(), StoreError> {
+        sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"))).fetch_all(&self.write).await?;
+        Ok(())
+    }
+
+    /// The journal mode and the `synchronous` level (2: full) under which the store is written.
+    pub async fn durability(&self) -> Result<(String, i64), StoreError> {
+        let mode = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&self.write).await?;
+        let level = sqlx::query_scalar("PRAGMA synchronous").fetch_one(&self.write).await?;
+        Ok((mode, level))
     }
 
     /// The database file.

@@ -157,6 +157,14 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
+    /// Forgets every lead, but not what is linked: everything will be read again. For a copy of the store.
+    pub async fn forget_observations(&self) -> Result<(), StoreError> {
+        for sql in ["DELETE FROM lead_key", "DELETE FROM lead", "UPDATE checkpoint SET modified_at = NULL, lead_id = NULL"] {
+            sqlx::query(sql).execute(&self.write).await?;
+        }
+        Ok(())
+    }
+
     /// A lead is not there any more.
     pub async fn observe_gone(&self, side: Side, lead_id: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
         sqlx::query("UPDATE lead SET deleted_at = ?, dirty = 1 WHERE side = ? AND lead_id = ? AND deleted_at IS NULL")

@@ -141,6 +141,13 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
+    /// Gives leads that links name already their link.
+    pub async fn attach_known(&self) -> Result<(), StoreError> {
+        let mut tx = self.write.begin().await?;
+        attach(&mut tx, 0).await?;
+        Ok(tx.commit().await?)
+    }
+
     /// Links what one rule of `[sync].match` finds, and gives the leads that it finds several for.
     pub async fn pair_by_key(&self, rule: usize, name: &str, now: DateTime<Utc>) -> Result<Vec<Ambiguous>, StoreError> {
         let rule = i64::try_from(rule).unwrap_or(i64::MAX);

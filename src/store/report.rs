@@ -40,6 +40,34 @@ pub struct ParkedLead {
     pub since: String,
 }
 
+/// A write that a cycle would make.
+#[derive(Debug, Clone, Serialize)]
+pub struct PlannedPush {
+    /// `create` or `update`.
+    pub kind: String,
+    /// The side that would be written.
+    pub side: String,
+    /// The lead that would be written; none for a create.
+    pub target_id: Option<String>,
+    /// The lead that it comes from.
+    pub source_id: Option<String>,
+    /// The fields.
+    pub fields: Vec<PlannedField>,
+}
+
+/// A field of a planned write.
+#[derive(Debug, Clone, Serialize)]
+pub struct PlannedField {
+    /// Its name.
+    pub name: String,
+    /// What is there.
+    pub before: Json,
+    /// What would be there.
+    pub after: Json,
+    /// What decides it: the rule of a conflict, or `changed` where only the other side changed.
+    pub rule: String,
+}
+
 /// A link with both leads and its history.
 #[derive(Debug, Clone, Serialize)]
 pub struct LinkReport {
@@ -126,6 +154,39 @@ impl Store {
             checkpoints,
             last_cycle: last.and_then(|last| serde_json::from_str(&last).ok()),
         })
+    }
+
+    /// What is due, field by field.
+    pub async fn planned(&self) -> Result<Vec<PlannedPush>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT p.kind, p.side, p.fields, p.before, iif(p.side = 'operate', l.operate_id, l.salesforce_id) AS target_id,
+                    iif(p.side = 'operate', l.salesforce_id, l.operate_id) AS source_id,
+                    (SELECT json_group_object(c.field, c.rule) FROM conflict c
+                     WHERE c.link_id = p.link_id AND c.settled_at >= p.created_at) AS rules
+             FROM push p JOIN link l USING (link_id) WHERE p.state = 'due' ORDER BY p.push_id",
+        )
+        .fetch_all(&self.read)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let (fields, before, rules) = (json(row, "fields")?, json(row, "before")?, json(row, "rules")?);
+                let kind: String = row.try_get("kind")?;
+                let usual = if kind == "create" { "new" } else { "changed" };
+                let field = |(name, after): (&String, &Json)| PlannedField {
+                    name: name.clone(),
+                    before: before.get(name).cloned().unwrap_or_default(),
+                    after: after.clone(),
+                    rule: rules.get(name).and_then(Json::as_str).unwrap_or(usual).to_owned(),
+                };
+                Ok(PlannedPush {
+                    fields: fields.as_object().into_iter().flatten().map(field).collect(),
+                    kind,
+                    side: row.try_get("side")?,
+                    target_id: row.try_get("target_id")?,
+                    source_id: row.try_get("source_id")?,
+                })
+            })
+            .collect()
     }
 
     /// Whether anything waits for a person.

@@ -2,14 +2,15 @@
 //!
 //! A cycle goes round once:
 //!
-//! 1. [`doubt`]: writes of which nobody knows whether they took effect are looked for.
-//! 2. [`poll`]: what changed on either side becomes observations.
-//! 3. [`pair`]: leads without a link find each other, or get a create.
-//! 4. [`reconcile`]: links of which a lead changed are merged; the decisions become pushes.
-//! 5. [`push`]: pushes that are due are sent, and their outcomes become observations again.
+//! 1. `doubt`: writes of which nobody knows whether they took effect are looked for.
+//! 2. `poll`: what changed on either side becomes observations.
+//! 3. `pair`: leads without a link find each other, or get a create.
+//! 4. `reconcile`: links of which a lead changed are merged; the decisions become pushes.
+//! 5. `push`: pushes that are due are sent, and their outcomes become observations again.
 //!
 //! Everything that is known is in the store; nothing here survives a cycle. Only the cycle writes the store.
 
+mod compare;
 mod cycle;
 mod doubt;
 mod pair;
@@ -28,6 +29,7 @@ use crate::mapping::Mapping;
 use crate::side::{SideClient, SideError};
 use crate::store::{Observation, Store, StoreError};
 
+pub use compare::{Compared, Drift};
 pub use cycle::Patience;
 
 /// Tells the time; the servers' clocks are measured against it.

@@ -7,4 +7,5 @@ mod engine;
 mod fixtures;
 mod lenses;
 mod merging;
+mod store;
 mod world;

@@ -1,0 +1,68 @@
+//! The daemon: a cycle at each tick of the schedule, never two at once, and an orderly end.
+
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio_cron_scheduler::{Job, JobScheduler};
+use tokio_util::sync::CancellationToken;
+
+use crate::sync::{Engine, Patience};
+
+/// How long an end may wait for writes under way. What is cut off then is looked for at the next start.
+const DRAIN: Duration = Duration::from_secs(20);
+
+/// Is cancelled by SIGTERM or SIGINT.
+pub fn stop_on_signal() -> std::io::Result<CancellationToken> {
+    let stop = CancellationToken::new();
+    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let token = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = term.recv() => {}
+            _ = int.recv() => {}
+        }
+        tracing::info!("daemon.stopping");
+        token.cancel();
+    });
+    Ok(stop)
+}
+
+/// Runs cycles until `stop`: one at once, then one at each tick of the cron expression `poll` (UTC). Ticks during a cycle count as one.
+pub async fn run(engine: &Engine, poll: &str, stop: CancellationToken) -> Result<(), String> {
+    let (tick, mut ticks) = mpsc::channel::<()>(1);
+    let mut scheduler = JobScheduler::new().await.map_err(|error| format!("the scheduler cannot start: {error}"))?;
+    let job = Job::new(poll, move |_, _| {
+        // Full: a tick is waiting already.
+        let _ = tick.try_send(());
+    })
+    .map_err(|error| format!("schedule.poll {poll:?}: {error}"))?;
+    scheduler.add(job).await.map_err(|error| format!("the scheduler cannot start: {error}"))?;
+    scheduler.start().await.map_err(|error| format!("the scheduler cannot start: {error}"))?;
+    tracing::info!(schedule = poll, process.id = std::process::id(), "daemon.started");
+    while !stop.is_cancelled() {
+        cycle(engine, &stop).await;
+        tokio::select! {
+            () = stop.cancelled() => {}
+            _ = ticks.recv() => {}
+        }
+    }
+    let _ = scheduler.shutdown().await;
+    tracing::info!("daemon.stopped");
+    Ok(())
+}
+
+async fn cycle(engine: &Engine, stop: &CancellationToken) {
+    let stopping = || stop.is_cancelled();
+    let cut_off = async {
+        stop.cancelled().await;
+        tokio::time::sleep(DRAIN).await;
+    };
+    tokio::select! {
+        ran = engine.cycle(Patience::NextCycle, &stopping) => match ran {
+            Ok(cycle) => tracing::debug!(leads.seen = cycle.seen, pushed = cycle.pushed, parked = cycle.parked, "cycle.done"),
+            Err(error) => tracing::error!(error = %error, "cycle.failed"),
+        },
+        () = cut_off => tracing::warn!("daemon.cut_off"),
+    }
+}

@@ -1,0 +1,129 @@
+//! The store as a user meets it: made, held, refused, damaged, full.
+
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+use leadsync::lead::Side;
+use leadsync::side::Position;
+use leadsync::store::{Hold, Observation, Store, StoreError};
+use serde_json::json;
+use tempfile::TempDir;
+
+fn url(folder: &TempDir) -> String {
+    format!("sqlite:{}", folder.path().join("leads.db").display())
+}
+
+fn lead(id: &str, second: i64, phone: &str) -> Observation {
+    Observation {
+        lead_id: id.to_owned(),
+        modified_at: DateTime::from_timestamp(second, 0).unwrap(),
+        fields: json!({ "phone": phone }),
+        keys: vec![Some(phone.to_owned())],
+        external_id: None,
+        deleted: false,
+        converted: false,
+        master_id: None,
+    }
+}
+
+async fn scalar(path: &Path, sql: &'static str) -> String {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    sqlx::query_scalar(sql).fetch_one(&pool).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_missing_store_is_made_for_the_daemon_and_reported_to_everybody_else() {
+    let folder = TempDir::new().unwrap();
+    let error = Store::open_existing(&url(&folder)).await.unwrap_err();
+    assert!(matches!(error, StoreError::Missing { .. }), "{error}");
+    Store::open(&url(&folder)).await.unwrap().close().await;
+    Store::open_existing(&url(&folder)).await.unwrap();
+}
+
+#[test]
+fn a_second_daemon_is_told_who_has_the_store() {
+    let folder = TempDir::new().unwrap();
+    let hold = Hold::take(&url(&folder)).unwrap();
+    let error = Hold::take(&url(&folder)).unwrap_err().to_string();
+    assert!(error.contains(&format!("process {} since 2", std::process::id())), "{error}");
+    drop(hold);
+    Hold::take(&url(&folder)).unwrap();
+}
+
+#[tokio::test]
+async fn a_store_of_a_newer_version_is_refused_and_left_alone() {
+    let folder = TempDir::new().unwrap();
+    let path = Store::open(&url(&folder)).await.unwrap().path().to_owned();
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
+    let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
+    sqlx::query("UPDATE _sqlx_migrations SET version = 9999").execute(&pool).await.unwrap();
+    for error in [Store::open(&url(&folder)).await.unwrap_err(), Store::open_existing(&url(&folder)).await.unwrap_err()] {
+        assert!(error.to_string().contains("newer version of leadsync (schema 9999)"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_store_is_refused_and_left_alone() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("leads.db");
+    let text = "this is a letter, and a long one at that. ".repeat(100);
+    std::fs::write(&path, &text).unwrap();
+    let error = Store::open(&url(&folder)).await.unwrap_err();
+    assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+}
+
+#[tokio::test]
+async fn a_folder_that_is_not_there_is_named() {
+    let error = Hold::take("sqlite:/nowhere/at/all/leads.db").unwrap_err().to_string();
+    assert!(error.contains("/nowhere/at/all/leads.db.lock"), "{error}");
+    let error = Store::open("sqlite:/nowhere/at/all/leads.db").await.unwrap_err().to_string();
+    assert!(error.contains("/nowhere/at/all/leads.db"), "{error}");
+}
+
+#[tokio::test]
+async fn a_full_store_says_so_and_keeps_what_was_committed() {
+    let folder = TempDir::new().unwrap();
+    let store = Store::open(&url(&folder)).await.unwrap();
+    store.observe(Side::Operate, &[lead("1", 10, "kept")], None, Utc::now()).await.unwrap();
+    store.limit_pages(60).await.unwrap();
+    let big: Vec<_> = (2..200).map(|id| lead(&id.to_string(), 11, &"x".repeat(4000))).collect();
+    let error = store.observe(Side::Operate, &big, None, Utc::now()).await.unwrap_err();
+    assert!(matches!(error, StoreError::Full), "{error}");
+    assert!(store.show("1").await.unwrap().is_some());
+    assert!(store.show("2").await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn what_was_seen_before_costs_nothing_and_an_older_state_is_not_news() {
+    let folder = TempDir::new().unwrap();
+    let store = Store::open(&url(&folder)).await.unwrap();
+    let now = Utc::now();
+    assert_eq!(store.observe(Side::Operate, &[lead("1", 10, "a")], None, now).await.unwrap().changed, 1);
+    assert_eq!(store.observe(Side::Operate, &[lead("1", 10, "a")], None, now).await.unwrap().changed, 0);
+    assert_eq!(store.observe(Side::Operate, &[lead("1", 12, "a")], None, now).await.unwrap().changed, 0);
+    assert_eq!(store.observe(Side::Operate, &[lead("1", 11, "old")], None, now).await.unwrap().changed, 0);
+    assert_eq!(store.observe(Side::Operate, &[lead("1", 12, "b")], None, now).await.unwrap().changed, 1);
+    assert_eq!(store.show("1").await.unwrap().unwrap().leads.operate.unwrap().fields, json!({ "phone": "b" }));
+}
+
+#[tokio::test]
+async fn the_checkpoint_never_goes_back() {
+    let folder = TempDir::new().unwrap();
+    let store = Store::open(&url(&folder)).await.unwrap();
+    let at = |second, id: &str| Position { modified_at: DateTime::from_timestamp(second, 0).unwrap(), id: id.to_owned() };
+    for position in [at(10, "a"), at(9, "z")] {
+        store.observe(Side::Salesforce, &[], Some(&position), Utc::now()).await.unwrap();
+    }
+    assert_eq!(store.checkpoint(Side::Salesforce).await.unwrap().position, Some(at(10, "a")));
+    assert_eq!(store.checkpoint(Side::Operate).await.unwrap().position, None);
+}
+
+#[tokio::test]
+async fn every_commit_reaches_the_disk_before_it_counts() {
+    let folder = TempDir::new().unwrap();
+    let store = Store::open(&url(&folder)).await.unwrap();
+    assert_eq!(store.durability().await.unwrap(), ("wal".to_owned(), 2));
+    assert_eq!(scalar(store.path(), "PRAGMA journal_mode").await, "wal");
+}
