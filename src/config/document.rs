@@ -38,11 +38,11 @@ pub(super) struct Document<'a> {
 
 impl<'a> Document<'a> {
     /// Parses the text, or says where it is not TOML.
-    pub(super) fn parse(file: &Path, text: &'a str) -> Result<Self, Finding> {
+    pub(super) fn parse(file: &Path, text: &'a str) -> Result<Self, Box<Finding>> {
         let (root, errors) = DeTable::parse_recoverable(text);
         let mut document = Self { file: file.to_owned(), text, root: DeTable::new(), hidden: Vec::new(), too_large: Vec::new() };
         if let Some(error) = errors.first() {
-            return Err(document.syntax_finding(error));
+            return Err(Box::new(document.syntax_finding(error)));
         }
         document.survey(root.get_ref(), &KeyPath::root(), false);
         document.root = root.into_inner();

@@ -108,11 +108,11 @@ impl Config {
     pub fn from_text(
         text: &str,
         origin: impl AsRef<Path>,
-        env: impl Iterator<Item = (String, String)>,
+        env: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Loaded, ConfigError> {
         let origin = origin.as_ref();
-        let document = Document::parse(origin, text).map_err(|finding| ConfigError { findings: vec![finding] })?;
-        let env: BTreeMap<String, String> = env.collect();
+        let document = Document::parse(origin, text).map_err(|finding| ConfigError { findings: vec![*finding] })?;
+        let env: BTreeMap<String, String> = env.into_iter().collect();
         let (overrides, findings) = Overrides::select(&env);
         let report = Report::new(&document, &overrides, &env, findings);
         for path in document.too_large() {
