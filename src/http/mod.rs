@@ -1,0 +1,163 @@
+//! One transport for both clients: time limits, connection reuse, gzip, rate and concurrency, retries, sign-in, the server's clock.
+//!
+//! It knows no lead and no vendor. A call ends with an [`Answer`], whatever its status, or with a [`Trouble`] that says whether
+//! the request can have taken effect. Nothing here logs an address's query, a header or a body: they hold personal data and
+//! credentials.
+
+mod clock;
+mod send;
+mod session;
+
+pub use self::clock::ServerClock;
+pub use self::send::{Streamed, Transport};
+pub use self::session::{Session, SignIn};
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::{Method, StatusCode};
+use serde::Serialize;
+
+use crate::side::{Refusal, SideError};
+
+/// Whether a request whose answer was lost may be sent again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeat {
+    /// It reads, or does the same however often it is sent.
+    Safe,
+    /// Sent twice it may take effect twice.
+    Never,
+}
+
+/// A request, relative to the address that the sign-in gave.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// What it is for, in logs: `poll`, `create`.
+    pub operation: &'static str,
+    /// The method.
+    pub method: Method,
+    /// The path's parts, not encoded.
+    pub path: Vec<String>,
+    /// The query's pairs, not encoded.
+    pub query: Vec<(&'static str, String)>,
+    /// Headers beyond those that every request carries.
+    pub headers: Vec<(&'static str, String)>,
+    /// The JSON body.
+    pub body: Option<Vec<u8>>,
+    /// Whether it may be sent again.
+    pub repeat: Repeat,
+}
+
+impl Request {
+    /// A request without query and body.
+    pub fn new(
+        operation: &'static str,
+        method: Method,
+        path: impl IntoIterator<Item = impl Into<String>>,
+        repeat: Repeat,
+    ) -> Self {
+        let path = path.into_iter().map(Into::into).collect();
+        Self { operation, method, path, query: Vec::new(), headers: Vec::new(), body: None, repeat }
+    }
+
+    /// The same with a pair in the query.
+    #[must_use]
+    pub fn query(mut self, key: &'static str, value: String) -> Self {
+        self.query.push((key, value));
+        self
+    }
+
+    /// The same with a header.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// The same with a JSON body.
+    #[must_use]
+    pub fn json(mut self, body: &impl Serialize) -> Self {
+        // A map with text keys cannot fail to be written.
+        self.body = Some(serde_json::to_vec(body).unwrap_or_default());
+        self
+    }
+}
+
+/// An answer, read whole.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Vec<u8>,
+    /// A moment, by the server's clock, no later than when it began to work on the request.
+    pub as_of: DateTime<Utc>,
+}
+
+impl Answer {
+    /// The body as text, cut to a length that can be shown.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let text = String::from_utf8_lossy(&self.body);
+        let text = text.trim();
+        match text.char_indices().nth(2_000) {
+            Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+            None => text.to_owned(),
+        }
+    }
+
+    /// How long the server asks to wait, in seconds or until a date.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        let value = self.headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+        if let Ok(seconds) = value.parse() {
+            return Some(Duration::from_secs(seconds));
+        }
+        let until = DateTime::parse_from_rfc2822(value).ok()?.to_utc();
+        Some((until - self.as_of).to_std().unwrap_or(Duration::ZERO))
+    }
+
+    /// The status and the text, as a system's own words.
+    #[must_use]
+    pub fn refusal(&self) -> Refusal {
+        Refusal::new(format!("http_{}", self.status.as_u16()), self.text())
+    }
+}
+
+/// A call that came to no answer.
+#[derive(Debug)]
+pub enum Trouble {
+    /// The request was never sent, so nothing happened.
+    NotSent(String),
+    /// The request went out and no whole answer came back: it may have taken effect.
+    Lost(String),
+    /// The sign-in failed, so nothing was sent.
+    SignIn(SideError),
+}
+
+impl Trouble {
+    /// The failure of a call as a whole.
+    #[must_use]
+    pub fn into_error(self, side: crate::lead::Side) -> SideError {
+        match self {
+            Self::NotSent(reason) | Self::Lost(reason) => SideError::Unreachable { side, reason },
+            Self::SignIn(error) => error,
+        }
+    }
+}
+
+/// Statuses that say "later", not "no": the server, or one before it, was not able to answer.
+#[must_use]
+pub fn is_passing(status: StatusCode) -> bool {
+    // 420 is Salesforce Edge without a route to the instance.
+    matches!(status.as_u16(), 408 | 420 | 429 | 500 | 502 | 503 | 504)
+}
+
+/// Of those, the ones that a server gives before it begins to work on a request.
+#[must_use]
+pub fn is_turned_away(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 420 | 429 | 503)
+}
