@@ -1,5 +1,6 @@
 //! leadsync keeps Leads in step, both ways, between essensys Operate and Salesforce.
 
+pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod http;
@@ -7,6 +8,8 @@ pub mod lead;
 pub mod logging;
 pub mod mapping;
 pub mod merge;
+pub mod operate;
+pub mod salesforce;
 pub mod side;
 pub mod store;
 pub mod sync;

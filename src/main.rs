@@ -1,3 +1,12 @@
-//! The `leadsync` program.
+//! The `leadsync` program: parse, start logging, dispatch.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let arguments = leadsync::cli::Arguments::parse();
+    leadsync::logging::start(arguments.log_format, arguments.verbose, arguments.command.is_daemon());
+    leadsync::cli::run(arguments).await
+}

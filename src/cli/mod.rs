@@ -1,0 +1,205 @@
+//! The command line: one file a command, each thin.
+
+mod check;
+mod output;
+mod people;
+mod report;
+mod work;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::config::{Config, ConfigError, Loaded};
+use crate::lead::Side;
+use crate::logging::LogFormat;
+use crate::mapping::MappingError;
+use crate::store::StoreError;
+use crate::sync::CycleError;
+
+/// Keeps Leads in step, both ways, between essensys Operate and Salesforce.
+#[derive(Debug, Parser)]
+#[command(name = "leadsync", version, about, max_term_width = 110)]
+pub struct Arguments {
+    /// The configuration [default: leadsync.toml, then config/leadsync.toml].
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// How log lines look.
+    #[arg(long, global = true, value_enum, default_value = "text", value_name = "FORMAT")]
+    pub log_format: LogFormat,
+    /// Say more in the log; twice for debugging.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The daemon: cycles on schedule until SIGTERM or SIGINT.
+    Run,
+    /// One cycle, then end.
+    Once(Report),
+    /// What a cycle would write, field by field; writes nothing.
+    Plan(Report),
+    /// Check the configuration.
+    Check {
+        /// The configuration alone, without a request to either system.
+        #[arg(long)]
+        offline: bool,
+        /// As JSON.
+        #[command(flatten)]
+        report: Report,
+    },
+    /// Checkpoints, counts by state, the last cycle.
+    Status(Report),
+    /// One lead by either id: both sides' values, base, state and history.
+    Show {
+        /// An Operate id, or a Salesforce id of 15 or 18 characters.
+        id: String,
+        /// As JSON.
+        #[command(flatten)]
+        report: Report,
+    },
+    /// List the conflicts that wait for a person.
+    Conflicts(Report),
+    /// Settle a conflict; the next cycle carries it out.
+    Resolve {
+        /// As `leadsync conflicts` lists it.
+        conflict_id: i64,
+        /// Whose value wins.
+        #[arg(long, value_enum)]
+        take: Take,
+    },
+    /// List the leads that are parked, with the reason.
+    Parked(Report),
+    /// Have parked leads tried again by the next cycle.
+    Retry {
+        /// Ids of either side.
+        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        ids: Vec<String>,
+        /// All that are parked.
+        #[arg(long)]
+        all: bool,
+    },
+    /// Compare every lead on both sides now; writes nothing.
+    Verify(Report),
+    /// Print shell completions.
+    Completions {
+        /// For this shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// How a command reports.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub struct Report {
+    /// Print JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `--take`.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum Take {
+    /// Operate's value.
+    Operate,
+    /// Salesforce's value.
+    Salesforce,
+}
+
+impl From<Take> for Side {
+    fn from(take: Take) -> Self {
+        match take {
+            Take::Operate => Self::Operate,
+            Take::Salesforce => Self::Salesforce,
+        }
+    }
+}
+
+impl Command {
+    /// Whether it goes on until it is told to stop.
+    #[must_use]
+    pub const fn is_daemon(&self) -> bool {
+        matches!(self, Self::Run)
+    }
+}
+
+/// How a command ended, well or with work left for a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// Status 0.
+    Done,
+    /// Status 3: done, and something waits for a person, or differs.
+    Waits,
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Status 2.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Status 2: the fields do not make a mapping.
+    #[error("the mapping is wrong: {0}")]
+    Mapping(#[from] MappingError),
+    /// Status 1.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Status 1.
+    #[error(transparent)]
+    Cycle(#[from] CycleError),
+    /// Status 1.
+    #[error("{0}")]
+    Other(String),
+    /// Status 2: the command line asks for what is not there.
+    #[error("{0}")]
+    Usage(String),
+}
+
+/// Runs a command and says how it ended.
+pub async fn run(arguments: Arguments) -> ExitCode {
+    match dispatch(arguments).await {
+        Ok(Ended::Done) => ExitCode::SUCCESS,
+        Ok(Ended::Waits) => ExitCode::from(3),
+        Err(failure) => {
+            output::error(&failure);
+            ExitCode::from(match failure {
+                Failure::Config(_) | Failure::Mapping(_) | Failure::Usage(_) => 2,
+                _ => 1,
+            })
+        }
+    }
+}
+
+async fn dispatch(arguments: Arguments) -> Result<Ended, Failure> {
+    if let Command::Completions { shell } = arguments.command {
+        output::completions(shell);
+        return Ok(Ended::Done);
+    }
+    let Loaded { config, path, warnings } = Config::load(arguments.config.as_deref())?;
+    match arguments.command {
+        Command::Check { offline, report } => check::check(&config, &path, &warnings, offline, report),
+        command => {
+            for warning in &warnings {
+                output::warning(warning);
+            }
+            match command {
+                Command::Run => work::run(&config).await,
+                Command::Once(report) => work::once(&config, report).await,
+                Command::Plan(report) => work::plan(&config, report).await,
+                Command::Verify(report) => work::verify(&config, report).await,
+                Command::Status(report) => report::status(&config, report).await,
+                Command::Show { id, report } => report::show(&config, &id, report).await,
+                Command::Conflicts(report) => people::conflicts(&config, report).await,
+                Command::Resolve { conflict_id, take } => people::resolve(&config, conflict_id, take.into()).await,
+                Command::Parked(report) => people::parked(&config, report).await,
+                Command::Retry { ids, all } => people::retry(&config, &ids, all).await,
+                Command::Check { .. } | Command::Completions { .. } => Ok(Ended::Done),
+            }
+        }
+    }
+}

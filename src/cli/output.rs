@@ -1,0 +1,73 @@
+//! What commands print: results on standard output, everything else on standard error.
+//!
+//! A reader that goes away (`leadsync parked | head`) is no failure, so errors of printing are not looked at.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use clap::CommandFactory as _;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use serde_json::Value as Json;
+
+use super::{Arguments, Failure};
+use crate::config::Finding;
+
+/// A line of a result.
+pub(super) fn line(text: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// A result as JSON, in one document.
+pub(super) fn json(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| Failure::Other(error.to_string()))?;
+    let _ = writeln!(std::io::stdout(), "{text}");
+    Ok(())
+}
+
+/// Why the command failed.
+pub(super) fn error(failure: &Failure) {
+    match failure {
+        Failure::Config(error) => remark(error),
+        other => remark(format_args!("error: {other}")),
+    }
+}
+
+/// What could be better.
+pub(super) fn warning(finding: &Finding) {
+    remark(finding);
+}
+
+/// A remark that is no result.
+pub(super) fn remark(text: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+pub(super) fn completions(shell: clap_complete::Shell) {
+    clap_complete::generate(shell, &mut Arguments::command(), "leadsync", &mut std::io::stdout());
+}
+
+/// Shows on a terminal that something goes on; nothing in a pipe.
+pub(super) fn progress(what: &'static str) -> ProgressBar {
+    let bar = ProgressBar::new_spinner().with_message(what);
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(120));
+    bar
+}
+
+/// A value of the store's JSON, for people.
+pub(super) fn value(json: &Json) -> String {
+    match json {
+        Json::Null => "(empty)".to_owned(),
+        Json::String(text) => text.clone(),
+        Json::Object(unknown) => unknown.get("unknown").and_then(Json::as_str).unwrap_or("?").to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// An id, or a dash.
+pub(super) fn id(id: Option<&String>) -> &str {
+    id.map_or("-", String::as_str)
+}

@@ -1,0 +1,104 @@
+//! `status` and `show`: what the store knows.
+
+use super::{Ended, Failure, Report, output};
+use crate::config::Config;
+use crate::lead::Side;
+use crate::store::{LinkReport, Store};
+
+pub(super) async fn status(config: &Config, report: Report) -> Result<Ended, Failure> {
+    let store = Store::open_existing(&config.store.url).await?;
+    let status = store.status().await?;
+    if report.json {
+        output::json(&status)?;
+        return Ok(Ended::Done);
+    }
+    output::line(format!("store       {}", store.path().display()));
+    for side in Side::BOTH {
+        let (newest, polled) = status.checkpoints.get(side).clone().unwrap_or_default();
+        output::line(format!(
+            "{:<11} newest lead {}, last polled {}",
+            side.as_str(),
+            output::id(newest.as_ref()),
+            output::id(polled.as_ref())
+        ));
+    }
+    let counts = |counts: &[(String, i64)]| {
+        let words: Vec<String> = counts.iter().map(|(state, count)| format!("{count} {state}")).collect();
+        if words.is_empty() { "none".to_owned() } else { words.join(", ") }
+    };
+    output::line(format!("links       {}", counts(&status.links)));
+    output::line(format!("pushes      {} waiting", counts(&status.pushes)));
+    output::line(format!("conflicts   {} open", status.open_conflicts));
+    match &status.last_cycle {
+        None => output::line("last cycle  none yet"),
+        Some(cycle) => {
+            let part = |name: &str| cycle.get(name).map(output::value).unwrap_or_default();
+            output::line(format!(
+                "last cycle  {} to {}: {} changed, {} pushed, {} conflict(s), {} parked; requests: {} to Operate, {} to Salesforce",
+                part("started_at"),
+                part("ended_at"),
+                part("seen"),
+                part("pushed"),
+                part("conflicts"),
+                part("parked"),
+                part("requests_operate"),
+                part("requests_salesforce"),
+            ));
+            if cycle.get("error").is_some_and(|error| !error.is_null()) {
+                output::line(format!("            failed: {}", part("error")));
+            }
+        }
+    }
+    Ok(Ended::Done)
+}
+
+pub(super) async fn show(config: &Config, id: &str, report: Report) -> Result<Ended, Failure> {
+    let store = Store::open_existing(&config.store.url).await?;
+    let Some(link) = store.show(id).await? else {
+        return Err(Failure::Other(format!("no lead with id {id:?} was ever seen, on either side")));
+    };
+    if report.json {
+        output::json(&link)?;
+    } else {
+        print(config, &link);
+    }
+    Ok(Ended::Done)
+}
+
+fn print(config: &Config, link: &LinkReport) {
+    for side in Side::BOTH {
+        match link.leads.get(side) {
+            None => output::line(format!("{:<11} -", side.as_str())),
+            Some(lead) => {
+                let deleted = lead.deleted_at.as_ref().map(|at| format!(", deleted {at}")).unwrap_or_default();
+                output::line(format!("{:<11} {} (modified {}{deleted})", side.as_str(), lead.lead_id, lead.modified_at));
+            }
+        }
+    }
+    let reason = link.reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    output::line(format!("state       {}{reason}", link.state));
+    for field in &config.fields {
+        let of = |side: Side| {
+            let value = link.leads.get(side).as_ref().and_then(|lead| lead.fields.get(&field.name));
+            output::value(value.unwrap_or(&serde_json::Value::Null))
+        };
+        let base = output::value(link.base.get(&field.name).unwrap_or(&serde_json::Value::Null));
+        output::line(format!(
+            "  {:<16} operate {} | salesforce {} | base {base}",
+            field.name,
+            of(Side::Operate),
+            of(Side::Salesforce)
+        ));
+    }
+    for event in &link.history {
+        let error = event.error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
+        let side = event.side.as_deref().unwrap_or("nobody");
+        match event.event.as_str() {
+            "conflict" => output::line(format!("{}  conflict {}: {} won, of {}", event.at, event.kind, side, event.after)),
+            _ => output::line(format!(
+                "{}  {} {side}, {}: {} -> {}{error}",
+                event.at, event.kind, event.state, event.before, event.after
+            )),
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! `run`, `once`, `plan`, `verify`: the commands that talk to both systems.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::Utc;
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::{Ended, Failure, Report, output};
+use crate::config::Config;
+use crate::daemon;
+use crate::lead::{PerSide, Side};
+use crate::mapping::Mapping;
+use crate::operate::OperateClient;
+use crate::salesforce::SalesforceClient;
+use crate::side::SideClient;
+use crate::store::{Hold, Store};
+use crate::sync::{Engine, Patience, Rules};
+
+/// How long `once` waits for what cannot be done at once: a second to pass, a lock to go, a lost create to turn up.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// An engine on this store with the clients of both systems.
+pub(super) async fn engine(config: &Config, store: Store) -> Result<Engine, Failure> {
+    let mapping = Mapping::build(config)?;
+    let operate = OperateClient::new(&config.operate, mapping.native_names(Side::Operate));
+    let salesforce = SalesforceClient::new(&config.salesforce, mapping.native_names(Side::Salesforce));
+    let clients: PerSide<Arc<dyn SideClient>> = PerSide {
+        operate: Arc::new(operate.map_err(crate::sync::CycleError::from)?),
+        salesforce: Arc::new(salesforce.map_err(crate::sync::CycleError::from)?),
+    };
+    Ok(Engine::new(Arc::new(store), Arc::new(mapping), clients, Rules::of(config), Arc::new(Utc::now)).await?)
+}
+
+pub(super) async fn run(config: &Config) -> Result<Ended, Failure> {
+    let _hold = Hold::take(&config.store.url)?;
+    let engine = engine(config, Store::open(&config.store.url).await?).await?;
+    let stop = daemon::stop_on_signal().map_err(|error| Failure::Other(format!("signals cannot be watched: {error}")))?;
+    daemon::run(&engine, &config.schedule.poll, stop).await.map_err(Failure::Other)?;
+    Ok(Ended::Done)
+}
+
+pub(super) async fn once(config: &Config, report: Report) -> Result<Ended, Failure> {
+    let _hold = Hold::take(&config.store.url)?;
+    let engine = engine(config, Store::open(&config.store.url).await?).await?;
+    let stop = daemon::stop_on_signal().map_err(|error| Failure::Other(format!("signals cannot be watched: {error}")))?;
+    let bar = output::progress("polling, merging, pushing");
+    let cycle = engine.cycle(Patience::Wait(PATIENCE), &|| stop.is_cancelled()).await;
+    bar.finish_and_clear();
+    let cycle = cycle?;
+    let status = engine.store().status().await?;
+    if report.json {
+        output::json(&json!({
+            "seen": cycle.seen, "pushed": cycle.pushed, "conflicts": cycle.conflicts, "parked": cycle.parked,
+            "requests": cycle.requests, "links": status.links.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
+        }))?;
+    } else {
+        output::line(format!(
+            "{} changed lead(s) seen, {} write(s) done, {} conflict(s), {} parked; {} request(s) to Operate, {} to Salesforce",
+            cycle.seen, cycle.pushed, cycle.conflicts, cycle.parked, cycle.requests.operate, cycle.requests.salesforce
+        ));
+    }
+    if stop.is_cancelled() {
+        return Err(Failure::Other("stopped before the end; the next run goes on from here".to_owned()));
+    }
+    if let Some((_, count)) = status.pushes.iter().find(|(state, _)| state != "parked") {
+        return Err(Failure::Other(format!(
+            "{count} write(s) could not be done yet; run it again (`leadsync status` says more)"
+        )));
+    }
+    Ok(if engine.store().waits_for_a_person().await? { Ended::Waits } else { Ended::Done })
+}
+
+/// A copy of the store to try things on, with the folder that goes when it is dropped. An empty one where there is no store yet.
+async fn scratch(config: &Config) -> Result<(TempDir, Store), Failure> {
+    let folder = TempDir::new().map_err(|error| Failure::Other(format!("no temporary folder can be made: {error}")))?;
+    let copy = folder.path().join("copy.db");
+    match Store::open_existing(&config.store.url).await {
+        Ok(store) => store.copy_to(&copy).await?,
+        Err(crate::store::StoreError::Missing { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok((folder, Store::open(&format!("sqlite:{}", copy.display())).await?))
+}
+
+pub(super) async fn plan(config: &Config, report: Report) -> Result<Ended, Failure> {
+    let (_folder, store) = scratch(config).await?;
+    let engine = engine(config, store).await?;
+    let bar = output::progress("polling and merging on a copy of the store");
+    let rehearsed = engine.rehearse().await;
+    bar.finish_and_clear();
+    rehearsed?;
+    let planned = engine.store().planned().await?;
+    if report.json {
+        output::json(&planned)?;
+    } else {
+        for push in &planned {
+            output::line(format!(
+                "{} {} lead {} (for {} lead {})",
+                push.kind,
+                push.side,
+                output::id(push.target_id.as_ref()),
+                Side::parse(&push.side).map_or("?", |side| side.other().as_str()),
+                output::id(push.source_id.as_ref()),
+            ));
+            for field in &push.fields {
+                output::line(format!(
+                    "    {:<16} {} -> {}  [{}]",
+                    field.name,
+                    output::value(&field.before),
+                    output::value(&field.after),
+                    field.rule
+                ));
+            }
+        }
+        output::line(format!("{} write(s) planned; nothing was written", planned.len()));
+    }
+    Ok(if planned.is_empty() { Ended::Done } else { Ended::Waits })
+}
+
+pub(super) async fn verify(config: &Config, report: Report) -> Result<Ended, Failure> {
+    let (_folder, store) = scratch(config).await?;
+    store.forget_observations().await?;
+    let engine = engine(config, store).await?;
+    let bar = output::progress("reading every lead on both sides");
+    let compared = engine.compare().await;
+    bar.finish_and_clear();
+    let compared = compared?;
+    if report.json {
+        output::json(&compared)?;
+    } else {
+        for drift in &compared.drifts {
+            output::line(format!(
+                "operate {} / salesforce {}: {}",
+                output::id(drift.operate_id.as_ref()),
+                output::id(drift.salesforce_id.as_ref()),
+                drift.what
+            ));
+        }
+        output::line(format!("{} pair(s) compared, {} difference(s)", compared.pairs, compared.drifts.len()));
+    }
+    Ok(if compared.drifts.is_empty() { Ended::Done } else { Ended::Waits })
+}

@@ -1,0 +1,111 @@
+//! The Operate client: sign-in, change polling in time windows, creates and re-read updates of Leads.
+//!
+//! It knows no store and no mapping. Much of Operate's API is not published; what had to be assumed is a key of the
+//! configuration, and nothing here is fixed that has a key.
+
+mod auth;
+mod read;
+mod record;
+mod rows;
+mod time;
+mod write;
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use reqwest::Method;
+use tokio::sync::mpsc;
+
+use self::auth::OperateSignIn;
+use self::time::LocalTime;
+use crate::config::operate::OperateConfig;
+use crate::http::{Answer, Repeat, Request, Transport, is_passing};
+use crate::lead::Side;
+use crate::side::{ClockOffset, Outcome, Page, Position, Record, SideClient, SideError, Write};
+
+/// Writes that are handed over at once. Operate takes one record a request as a rule, so this only bounds how many creates
+/// can be in doubt after a crash.
+const BATCH: usize = 20;
+
+/// An Operate workspace.
+pub struct OperateClient {
+    transport: Transport,
+    sign_in: OperateSignIn,
+    config: OperateConfig,
+    time: LocalTime,
+    /// The fields of every query: ours first, then the mapped ones.
+    fields: Vec<String>,
+    /// The mapped fields.
+    mapped: Vec<String>,
+}
+
+impl OperateClient {
+    /// A client that reads these fields of each Lead. Nothing is sent yet.
+    pub fn new(config: &OperateConfig, mapped: Vec<String>) -> Result<Self, SideError> {
+        let transport = Transport::new(Side::Operate, config.requests_per_second, config.concurrency, config.timeout)?;
+        let own =
+            [&config.id_field, &config.modified_field, &config.created_field, &config.converted_field, &config.external_id_field];
+        let mut fields: Vec<String> = Vec::new();
+        for name in own.into_iter().chain(&mapped).filter(|name| !name.is_empty()) {
+            if !fields.contains(name) {
+                fields.push(name.clone());
+            }
+        }
+        let time = LocalTime { zone: config.timezone, format: config.timestamp_format.clone() };
+        Ok(Self { transport, sign_in: OperateSignIn::new(config)?, config: config.clone(), time, fields, mapped })
+    }
+
+    /// A request below `/api/1.0/{endpoint}`.
+    fn request(&self, operation: &'static str, method: Method, id: Option<&str>, repeat: Repeat) -> Request {
+        let path = ["api", "1.0", &self.config.endpoint].into_iter().chain(id);
+        Request::new(operation, method, path, repeat)
+    }
+}
+
+/// What an answer that is no success means for the whole call.
+fn whole_failure(answer: &Answer) -> SideError {
+    let (side, reason) = (Side::Operate, answer.refusal().to_string());
+    if is_passing(answer.status) { SideError::Unreachable { side, reason } } else { SideError::Refused { side, reason } }
+}
+
+#[async_trait]
+impl SideClient for OperateClient {
+    fn side(&self) -> Side {
+        Side::Operate
+    }
+
+    async fn poll(&self, from: Option<Position>, overlap: TimeDelta, pages: mpsc::Sender<Page>) -> Result<(), SideError> {
+        self.poll_windows(from, overlap, &pages).await
+    }
+
+    async fn read(&self, ids: &[String]) -> Result<Vec<Record>, SideError> {
+        let mut records = Vec::new();
+        for read in futures_util::future::join_all(ids.iter().map(|id| self.get(id))).await {
+            records.extend(read?);
+        }
+        Ok(records)
+    }
+
+    async fn find_created(&self, since: DateTime<Utc>, _creates: &[Write]) -> Result<Vec<Record>, SideError> {
+        self.created_since(since).await
+    }
+
+    fn batch_size(&self, _creates: bool) -> usize {
+        BATCH.max(self.config.batch_size)
+    }
+
+    fn concurrency(&self) -> usize {
+        1
+    }
+
+    async fn write(&self, writes: &[Write]) -> Result<Vec<Outcome>, SideError> {
+        self.write_all(writes).await
+    }
+
+    fn clock(&self) -> Option<ClockOffset> {
+        self.transport.clock()
+    }
+
+    fn requests(&self) -> u64 {
+        self.transport.requests()
+    }
+}

@@ -1,0 +1,118 @@
+//! A JSON array of any length, parsed as it comes: only the row that is being read is in memory.
+
+use crate::side::NativeFields;
+
+/// Takes pieces of a body and gives its rows.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    buffer: Vec<u8>,
+    state: State,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+enum State {
+    #[default]
+    Start,
+    Inside,
+    End,
+}
+
+/// The body is not an array of objects.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum NotRows {
+    /// It begins with something else: a text that says why there are no rows, as a rule.
+    NoArray,
+    /// It is damaged further on.
+    Damaged(String),
+}
+
+impl Rows {
+    /// Takes the next piece and gives the rows that are complete with it.
+    pub(super) fn take(&mut self, piece: &[u8]) -> Result<Vec<NativeFields>, NotRows> {
+        self.buffer.extend_from_slice(piece);
+        let mut rows = Vec::new();
+        let mut used = 0;
+        loop {
+            let rest = self.buffer.get(used..).unwrap_or_default();
+            let Some(gap) = rest.iter().position(|byte| !is_gap(*byte, &self.state)) else {
+                used = self.buffer.len();
+                break;
+            };
+            used += gap;
+            let rest = rest.get(gap..).unwrap_or_default();
+            match (&self.state, rest.first()) {
+                (State::Start, Some(b'[')) => {
+                    self.state = State::Inside;
+                    used += 1;
+                }
+                (State::Start, _) => return Err(NotRows::NoArray),
+                (State::Inside, Some(b']')) => {
+                    self.state = State::End;
+                    used += 1;
+                }
+                (State::Inside, _) => {
+                    let mut objects = serde_json::Deserializer::from_slice(rest).into_iter::<NativeFields>();
+                    match objects.next() {
+                        Some(Ok(row)) => rows.push(row),
+                        Some(Err(error)) if !error.is_eof() => return Err(NotRows::Damaged(error.to_string())),
+                        _ => break,
+                    }
+                    used += objects.byte_offset();
+                }
+                (State::End, _) => return Err(NotRows::Damaged("something follows the array".to_owned())),
+            }
+        }
+        self.buffer.drain(..used);
+        Ok(rows)
+    }
+
+    /// Whether the array was closed, or the body was empty.
+    pub(super) fn is_complete(&self) -> bool {
+        self.state == State::End || (self.state == State::Start && self.buffer.is_empty())
+    }
+
+    /// What was taken and not yet read: after [`NotRows::NoArray`], the text from its first piece.
+    pub(super) fn into_rest(self) -> Vec<u8> {
+        self.buffer
+    }
+}
+
+fn is_gap(byte: u8, state: &State) -> bool {
+    byte.is_ascii_whitespace() || (byte == b',' && *state == State::Inside)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BODY: &str = r#" [{"leadid":1,"notes":"a ] } \" ü"}, {"leadid":2,"more":{"a":[1,2]}} ,{"leadid":3}] "#;
+
+    #[test]
+    fn rows_are_the_same_however_the_body_is_cut() {
+        for size in 1..BODY.len() {
+            let mut rows = Rows::default();
+            let ids: Vec<String> = BODY
+                .as_bytes()
+                .chunks(size)
+                .flat_map(|piece| rows.take(piece).unwrap_or_default())
+                .map(|row| row.get("leadid").map(ToString::to_string).unwrap_or_default())
+                .collect();
+            assert_eq!((ids.join(","), rows.is_complete()), ("1,2,3".to_owned(), true), "cut into {size}");
+        }
+    }
+
+    #[test]
+    fn an_array_that_breaks_off_is_not_complete() {
+        let mut rows = Rows::default();
+        assert_eq!(rows.take(br#"[{"leadid":1},{"lea"#).map(|rows| rows.len()), Ok(1));
+        assert!(!rows.is_complete());
+    }
+
+    #[test]
+    fn a_text_is_no_array_and_an_empty_body_has_no_rows() {
+        let mut rows = Rows::default();
+        assert_eq!(rows.take(b"Wrong input parameters"), Err(NotRows::NoArray));
+        assert_eq!(rows.into_rest(), b"Wrong input parameters");
+        assert!(Rows::default().is_complete());
+    }
+}
