@@ -1,16 +1,49 @@
-//! The daemon: a cycle at each tick of the schedule, never two at once, and an orderly end.
+//! The daemon: everything wired together, a cycle at each tick of the schedule, never two at once, and an orderly end.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::Utc;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_cron_scheduler::{Job, JobScheduler};
 use tokio_util::sync::CancellationToken;
 
-use crate::sync::{Engine, Patience};
+use crate::config::Config;
+use crate::lead::{PerSide, Side};
+use crate::mapping::{Mapping, MappingError};
+use crate::operate::OperateClient;
+use crate::salesforce::SalesforceClient;
+use crate::side::{SideClient, SideError};
+use crate::store::{Store, StoreError};
+use crate::sync::{Engine, Patience, Rules};
 
 /// How long an end may wait for writes under way. What is cut off then is looked for at the next start.
 const DRAIN: Duration = Duration::from_secs(20);
+
+/// Why an engine cannot be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum AssemblyError {
+    /// The fields do not make a mapping.
+    #[error("the mapping is wrong: {0}")]
+    Mapping(#[from] MappingError),
+    /// A client cannot be made.
+    #[error(transparent)]
+    Side(#[from] SideError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// An engine on this store, with the clients of both systems. Nothing is sent yet.
+pub async fn assemble(config: &Config, store: Store) -> Result<Engine, AssemblyError> {
+    let mapping = Mapping::build(config)?;
+    let clients: PerSide<Arc<dyn SideClient>> = PerSide {
+        operate: Arc::new(OperateClient::new(&config.operate, mapping.native_names(Side::Operate))?),
+        salesforce: Arc::new(SalesforceClient::new(&config.salesforce, mapping.native_names(Side::Salesforce))?),
+    };
+    Ok(Engine::new(Arc::new(store), Arc::new(mapping), clients, Rules::of(config), Arc::new(Utc::now)).await?)
+}
 
 /// Is cancelled by SIGTERM or SIGINT.
 pub fn stop_on_signal() -> std::io::Result<CancellationToken> {

@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::config::{Config, ConfigError, Loaded};
+use crate::daemon::AssemblyError;
 use crate::lead::Side;
 use crate::logging::LogFormat;
 use crate::mapping::MappingError;
@@ -146,6 +147,9 @@ pub enum Failure {
     /// Status 2: the fields do not make a mapping.
     #[error("the mapping is wrong: {0}")]
     Mapping(#[from] MappingError),
+    /// Status 1, or 2 where the mapping is wrong.
+    #[error(transparent)]
+    Assembly(#[from] AssemblyError),
     /// Status 1.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -168,7 +172,7 @@ pub async fn run(arguments: Arguments) -> ExitCode {
         Err(failure) => {
             output::error(&failure);
             ExitCode::from(match failure {
-                Failure::Config(_) | Failure::Mapping(_) | Failure::Usage(_) => 2,
+                Failure::Config(_) | Failure::Mapping(_) | Failure::Assembly(AssemblyError::Mapping(_)) | Failure::Usage(_) => 2,
                 _ => 1,
             })
         }

@@ -1,41 +1,23 @@
 //! `run`, `once`, `plan`, `verify`: the commands that talk to both systems.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::Utc;
 use serde_json::json;
 use tempfile::TempDir;
 
 use super::{Ended, Failure, Report, output};
 use crate::config::Config;
 use crate::daemon;
-use crate::lead::{PerSide, Side};
-use crate::mapping::Mapping;
-use crate::operate::OperateClient;
-use crate::salesforce::SalesforceClient;
-use crate::side::SideClient;
+use crate::lead::Side;
 use crate::store::{Hold, Store};
-use crate::sync::{Engine, Patience, Rules};
+use crate::sync::Patience;
 
 /// How long `once` waits for what cannot be done at once: a second to pass, a lock to go, a lost create to turn up.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// An engine on this store with the clients of both systems.
-pub(super) async fn engine(config: &Config, store: Store) -> Result<Engine, Failure> {
-    let mapping = Mapping::build(config)?;
-    let operate = OperateClient::new(&config.operate, mapping.native_names(Side::Operate));
-    let salesforce = SalesforceClient::new(&config.salesforce, mapping.native_names(Side::Salesforce));
-    let clients: PerSide<Arc<dyn SideClient>> = PerSide {
-        operate: Arc::new(operate.map_err(crate::sync::CycleError::from)?),
-        salesforce: Arc::new(salesforce.map_err(crate::sync::CycleError::from)?),
-    };
-    Ok(Engine::new(Arc::new(store), Arc::new(mapping), clients, Rules::of(config), Arc::new(Utc::now)).await?)
-}
-
 pub(super) async fn run(config: &Config) -> Result<Ended, Failure> {
     let _hold = Hold::take(&config.store.url)?;
-    let engine = engine(config, Store::open(&config.store.url).await?).await?;
+    let engine = daemon::assemble(config, Store::open(&config.store.url).await?).await?;
     let stop = daemon::stop_on_signal().map_err(|error| Failure::Other(format!("signals cannot be watched: {error}")))?;
     daemon::run(&engine, &config.schedule.poll, stop).await.map_err(Failure::Other)?;
     Ok(Ended::Done)
@@ -43,7 +25,7 @@ pub(super) async fn run(config: &Config) -> Result<Ended, Failure> {
 
 pub(super) async fn once(config: &Config, report: Report) -> Result<Ended, Failure> {
     let _hold = Hold::take(&config.store.url)?;
-    let engine = engine(config, Store::open(&config.store.url).await?).await?;
+    let engine = daemon::assemble(config, Store::open(&config.store.url).await?).await?;
     let stop = daemon::stop_on_signal().map_err(|error| Failure::Other(format!("signals cannot be watched: {error}")))?;
     let bar = output::progress("polling, merging, pushing");
     let cycle = engine.cycle(Patience::Wait(PATIENCE), &|| stop.is_cancelled()).await;
@@ -86,7 +68,7 @@ async fn scratch(config: &Config) -> Result<(TempDir, Store), Failure> {
 
 pub(super) async fn plan(config: &Config, report: Report) -> Result<Ended, Failure> {
     let (_folder, store) = scratch(config).await?;
-    let engine = engine(config, store).await?;
+    let engine = daemon::assemble(config, store).await?;
     let bar = output::progress("polling and merging on a copy of the store");
     let rehearsed = engine.rehearse().await;
     bar.finish_and_clear();
@@ -122,7 +104,7 @@ pub(super) async fn plan(config: &Config, report: Report) -> Result<Ended, Failu
 pub(super) async fn verify(config: &Config, report: Report) -> Result<Ended, Failure> {
     let (_folder, store) = scratch(config).await?;
     store.forget_observations().await?;
-    let engine = engine(config, store).await?;
+    let engine = daemon::assemble(config, store).await?;
     let bar = output::progress("reading every lead on both sides");
     let compared = engine.compare().await;
     bar.finish_and_clear();

@@ -184,7 +184,8 @@ impl Mapping {
         Ok(native)
     }
 
-    /// What a new lead on side `to` is given: the other side's values and, where those are empty, the defaults.
+    /// What a new lead on side `to` is given: the other side's values and, where those are empty or stay on their side, the
+    /// defaults.
     pub fn create(&self, to: Side, source: &Values) -> Result<Vec<(usize, Value)>, FieldProblem> {
         let mut given = Vec::new();
         for (place, (field, value)) in self.fields.iter().zip(&source.0).enumerate() {
@@ -193,7 +194,7 @@ impl Mapping {
             }
             let value = match value {
                 Value::Empty => field.default.get(to),
-                Value::Unknown(_) if !field.policy.unknown_parks => continue,
+                Value::Unknown(_) if !field.policy.unknown_parks => field.default.get(to),
                 Value::Unknown(raw) => return Err(field.unreadable(to.other(), raw)),
                 value => value,
             };

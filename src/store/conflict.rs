@@ -57,6 +57,14 @@ impl Store {
             .collect()
     }
 
+    /// How many conflicts were settled, and how many are open.
+    pub async fn conflict_counts(&self) -> Result<(i64, i64), StoreError> {
+        let row =
+            sqlx::query("SELECT count(*) FILTER (WHERE state = 'settled'), count(*) FILTER (WHERE state = 'open') FROM conflict");
+        let row = row.fetch_one(&self.read).await?;
+        Ok((row.try_get(0)?, row.try_get(1)?))
+    }
+
     /// Settles an open conflict; the next cycle carries it out. `false`: there is no such open conflict.
     pub async fn resolve(&self, conflict_id: i64, winner: Side, now: DateTime<Utc>) -> Result<bool, StoreError> {
         let mut tx = self.write.begin().await?;

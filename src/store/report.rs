@@ -189,6 +189,18 @@ impl Store {
             .collect()
     }
 
+    /// Some pair that is in step, by its number in the order of links (counted round and round).
+    pub async fn pair_in_step(&self, number: u32) -> Result<Option<(String, String)>, StoreError> {
+        let row = sqlx::query(
+            "SELECT operate_id, salesforce_id FROM link WHERE state = 'in_step' ORDER BY link_id
+             LIMIT 1 OFFSET ?1 % max(1, (SELECT count(*) FROM link WHERE state = 'in_step'))",
+        )
+        .bind(number)
+        .fetch_optional(&self.read)
+        .await?;
+        row.map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).transpose()
+    }
+
     /// Whether anything waits for a person.
     pub async fn waits_for_a_person(&self) -> Result<bool, StoreError> {
         Ok(sqlx::query_scalar(
