@@ -10,6 +10,7 @@ pub mod mapping;
 pub mod merge;
 pub mod operate;
 pub mod salesforce;
+pub mod sandbox;
 pub mod side;
 pub mod store;
 pub mod sync;

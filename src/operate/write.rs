@@ -45,28 +45,28 @@ impl OperateClient {
         }
     }
 
+    /// One outcome for each record of a create. Where the answer does not tell them apart, all that is known is that they are made.
     fn created(&self, answer: Option<&Json>, expected: usize) -> Vec<Outcome> {
-        let ids = answer.map(|answer| self.ids(answer)).unwrap_or_default();
-        if ids.len() == expected {
-            return ids.into_iter().map(|id| Outcome::Done { id }).collect();
+        let listed = answer.map(|answer| answer.get(&self.config.envelope).unwrap_or(answer));
+        let results = match listed {
+            Some(Json::Array(items)) => items.as_slice(),
+            Some(item) => std::slice::from_ref(item),
+            None => &[],
+        };
+        if results.len() == expected {
+            results.iter().map(|item| self.made(item)).collect()
+        } else {
+            vec![Outcome::DoneWithoutId; expected]
         }
-        vec![Outcome::DoneWithoutId; expected]
     }
 
-    /// The ids in the answer to a create: `{"leadid":…}`, `{"id":…}`, a list of these, or either under the envelope.
-    fn ids(&self, answer: &Json) -> Vec<String> {
-        match answer {
-            Json::Array(items) => items.iter().flat_map(|item| self.ids(item)).collect(),
-            Json::Object(fields) => {
-                let named = fields.get(&self.config.id_field).or_else(|| fields.get("id"));
-                match (named.and_then(as_text).filter(|id| !id.is_empty()), fields.get(&self.config.envelope)) {
-                    (Some(id), _) => vec![id],
-                    (None, Some(inner)) => self.ids(inner),
-                    (None, None) => Vec::new(),
-                }
-            }
-            _ => Vec::new(),
+    /// A record's result: its id as `{"leadid":…}` or `{"id":…}`, or why it was refused.
+    fn made(&self, result: &Json) -> Outcome {
+        if let Some(reason) = result.get("error") {
+            return Outcome::Refused(Refusal::new("refused", as_text(reason).unwrap_or_else(|| reason.to_string())));
         }
+        let id = result.get(&self.config.id_field).or_else(|| result.get("id")).and_then(as_text).filter(|id| !id.is_empty());
+        id.map_or(Outcome::DoneWithoutId, |id| Outcome::Done { id })
     }
 
     /// Reads the target again, checks that it is what the decision was based on, and changes only the fields that differ.

@@ -1,0 +1,134 @@
+//! `/_sandbox/…`: the same on both addresses; each concerns the system that it is sent to.
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{Response, StatusCode};
+use axum::routing::{get, post};
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value as Json, json};
+
+use crate::sandbox::SandboxError;
+use crate::sandbox::faults::Fault;
+use crate::sandbox::http::{Answer, Call};
+use crate::sandbox::simulated::SimulatedSide;
+use crate::sandbox::wire::Wire;
+
+/// The longest body that is read.
+const MAX_BODY: usize = 64 * 1024 * 1024;
+
+/// The routes of one simulated system: its own interface, and the controls.
+pub fn router(side: SimulatedSide) -> Router {
+    Router::new()
+        .route("/_sandbox/leads", get(leads))
+        .route("/_sandbox/requests", get(requests))
+        .route("/_sandbox/create", post(create))
+        .route("/_sandbox/edit", post(edit))
+        .route("/_sandbox/delete", post(delete))
+        .route("/_sandbox/convert", post(convert))
+        .route("/_sandbox/fault", get(faults).post(fault))
+        .route("/_sandbox/clear", post(clear))
+        .route("/_sandbox/switch", post(switch))
+        .fallback(serve)
+        .with_state(side)
+}
+
+async fn serve(State(side): State<SimulatedSide>, ConnectInfo(wire): ConnectInfo<Wire>, request: Request) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
+        return Answer::text(StatusCode::BAD_REQUEST, "the body could not be read").into_response();
+    };
+    let uri = parts.uri.path_and_query().map_or_else(|| "/".to_owned(), |whole| whole.as_str().to_owned());
+    side.serve(Call::new(parts.method, &parts.uri, parts.headers, body), uri, wire).await
+}
+
+async fn leads(State(side): State<SimulatedSide>) -> Response<Body> {
+    Answer::json(StatusCode::OK, &side.leads()).into_response()
+}
+
+async fn requests(State(side): State<SimulatedSide>) -> Response<Body> {
+    Answer::json(StatusCode::OK, &side.requests()).into_response()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Create {
+    fields: Json,
+    #[serde(default)]
+    at: Option<DateTime<Utc>>,
+}
+
+async fn create(State(side): State<SimulatedSide>, body: Bytes) -> Response<Body> {
+    done(read::<Create>(&body).and_then(|wish| side.create_at(&wish.fields, wish.at)).map(|id| json!({ "id": id })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Edit {
+    id: Json,
+    fields: Json,
+    #[serde(default)]
+    at: Option<DateTime<Utc>>,
+}
+
+async fn edit(State(side): State<SimulatedSide>, body: Bytes) -> Response<Body> {
+    done(read::<Edit>(&body).and_then(|wish| {
+        let id = id_text(&wish.id);
+        side.edit_at(&id, &wish.fields, wish.at).map(|()| json!({ "id": id }))
+    }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Only {
+    id: Json,
+}
+
+async fn delete(State(side): State<SimulatedSide>, body: Bytes) -> Response<Body> {
+    done(read::<Only>(&body).and_then(|wish| {
+        let id = id_text(&wish.id);
+        side.delete(&id).map(|()| json!({ "id": id }))
+    }))
+}
+
+async fn convert(State(side): State<SimulatedSide>, body: Bytes) -> Response<Body> {
+    done(read::<Only>(&body).and_then(|wish| {
+        let id = id_text(&wish.id);
+        side.convert(&id).map(|()| json!({ "id": id }))
+    }))
+}
+
+async fn fault(State(side): State<SimulatedSide>, body: Bytes) -> Response<Body> {
+    done(read::<Fault>(&body).and_then(|fault| side.fault(fault)).map(|()| json!({ "waiting": side.faults().len() })))
+}
+
+async fn faults(State(side): State<SimulatedSide>) -> Response<Body> {
+    Answer::json(StatusCode::OK, &side.faults()).into_response()
+}
+
+async fn clear(State(side): State<SimulatedSide>) -> Response<Body> {
+    side.clear_faults();
+    done(Ok(json!({ "waiting": 0 })))
+}
+
+async fn switch(State(side): State<SimulatedSide>, body: Bytes) -> Response<Body> {
+    done(read::<Json>(&body).and_then(|switches| side.switch(&switches)))
+}
+
+/// Ids may be written as text or as a number.
+fn id_text(id: &Json) -> String {
+    id.as_str().map_or_else(|| id.to_string(), str::to_owned)
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, SandboxError> {
+    serde_json::from_slice(body).map_err(|error| SandboxError::Refused(error.to_string()))
+}
+
+fn done(result: Result<Json, SandboxError>) -> Response<Body> {
+    match result {
+        Ok(body) => Answer::json(StatusCode::OK, &body).into_response(),
+        Err(error) => Answer::json(StatusCode::BAD_REQUEST, &json!({ "error": error.to_string() })).into_response(),
+    }
+}

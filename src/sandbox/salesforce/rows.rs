@@ -1,0 +1,278 @@
+//! The org's rows, with the rules that concern several of them: ids, unique external ids, the recycle bin, conversion.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value as Json, json};
+
+use crate::sandbox::salesforce::errors::Fail;
+use crate::sandbox::salesforce::fields::{CONVERTED_STATUS, EXTERNAL_ID, Entity, Field, Kind, Source};
+use crate::sandbox::salesforce::ids::{self, Key};
+use crate::sandbox::salesforce::lead_fields::{LEAD, STATUSES};
+use crate::sandbox::salesforce::soql::{Fields, Held};
+use crate::sandbox::salesforce::values::{self, Checked};
+use crate::sandbox::seed::SeedLead;
+
+/// The user that the app runs as.
+pub const USER: &str = "0055g00000000010AA";
+
+/// A row.
+#[derive(Debug, Clone)]
+pub struct Row {
+    pub key: Key,
+    pub created: DateTime<Utc>,
+    pub stamp: DateTime<Utc>,
+    pub deleted: bool,
+    pub converted: bool,
+    /// Fields without a value are left out.
+    pub values: HashMap<&'static str, Json>,
+}
+
+impl Fields for Row {
+    fn held(&self, field: &Field) -> Held<'_> {
+        match field.source {
+            Source::Id => Held::Id(&self.key),
+            Source::Deleted => Held::Boolean(self.deleted),
+            Source::Created => Held::DateTime(self.created),
+            Source::Modified | Source::Stamp => Held::DateTime(self.stamp),
+            Source::Address => Held::Null,
+            Source::Stored => match self.values.get(field.name) {
+                None | Some(Json::Null | Json::Array(_) | Json::Object(_)) => {
+                    if field.kind == Kind::Boolean {
+                        Held::Boolean(false)
+                    } else {
+                        Held::Null
+                    }
+                }
+                Some(Json::Bool(flag)) => Held::Boolean(*flag),
+                Some(Json::Number(number)) => Held::Number(number.as_f64().unwrap_or_default()),
+                Some(Json::String(text)) => Held::Text(text),
+            },
+        }
+    }
+}
+
+impl Row {
+    /// A field as JSON gives it.
+    pub fn json(&self, field: &Field) -> Json {
+        match field.source {
+            Source::Id => json!(ids::full(&self.key)),
+            Source::Deleted => json!(self.deleted),
+            Source::Created => json!(stamp(self.created)),
+            Source::Modified | Source::Stamp => json!(stamp(self.stamp)),
+            Source::Address => self.address(),
+            Source::Stored if field.kind == Kind::Boolean => self.values.get(field.name).cloned().unwrap_or(json!(false)),
+            Source::Stored if field.name == "Name" => json!(self.name()),
+            Source::Stored => self.values.get(field.name).cloned().unwrap_or_default(),
+        }
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        self.values.get(name).and_then(Json::as_str)
+    }
+
+    fn name(&self) -> String {
+        let parts: Vec<&str> = ["FirstName", "LastName"].into_iter().filter_map(|name| self.text(name)).collect();
+        if parts.is_empty() { self.text("Name").unwrap_or_default().to_owned() } else { parts.join(" ") }
+    }
+
+    fn address(&self) -> Json {
+        let part = |name: &str| self.text(name);
+        json!({
+            "city": part("City"), "country": part("Country"), "geocodeAccuracy": part("GeocodeAccuracy"),
+            "latitude": self.values.get("Latitude"), "longitude": self.values.get("Longitude"),
+            "postalCode": part("PostalCode"), "state": part("State"), "street": part("Street"),
+        })
+    }
+
+    /// The row as a record of an answer, with these fields.
+    pub fn record(&self, entity: Entity, version: &str, fields: &[&'static Field]) -> Json {
+        let name = entity.name();
+        let url = format!("/services/data/{version}/sobjects/{name}/{}", ids::full(&self.key));
+        let mut record = Map::from_iter([("attributes".to_owned(), json!({ "type": name, "url": url }))]);
+        record.extend(fields.iter().map(|field| (field.name.to_owned(), self.json(field))));
+        Json::Object(record)
+    }
+}
+
+/// A time as JSON gives it.
+pub fn stamp(time: DateTime<Utc>) -> String {
+    time.format("%Y-%m-%dT%H:%M:%S.000+0000").to_string()
+}
+
+/// The leads.
+#[derive(Debug, Clone, Default)]
+pub struct Table {
+    rows: BTreeMap<Key, Row>,
+    /// External ids in small letters, of rows that are not deleted.
+    external: HashMap<String, Key>,
+    made: u64,
+}
+
+impl Table {
+    pub fn of(seeds: Vec<SeedLead>) -> Self {
+        let mut table = Self::default();
+        for seed in seeds {
+            let checked = values::read(&seed.fields).unwrap_or_default();
+            let key = table.insert(checked, seed.created);
+            if let Some(row) = table.rows.get_mut(&key) {
+                row.stamp = seed.modified;
+            }
+            if seed.converted {
+                table.mark_converted(&key, seed.modified);
+            }
+        }
+        table
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = &Row> {
+        self.rows.values()
+    }
+
+    /// A row by an id of 15 or 18 characters, the deleted ones among them.
+    pub fn by_id(&self, id: &str) -> Result<Option<&Row>, Fail> {
+        let key = ids::parse(id).filter(|key| key.starts_with(b"00Q"));
+        let key = key.ok_or_else(|| Fail::bad("MALFORMED_ID", format!("Lead ID: id value of incorrect type: {id}")))?;
+        Ok(self.rows.get(&key))
+    }
+
+    pub fn get(&self, key: &Key) -> Option<&Row> {
+        self.rows.get(key)
+    }
+
+    pub fn by_external_id(&self, value: &str) -> Option<&Row> {
+        self.external.get(&value.to_lowercase()).and_then(|key| self.rows.get(key))
+    }
+
+    /// Makes a lead.
+    pub fn create(&mut self, given: Checked, now: DateTime<Utc>) -> Result<Key, Fail> {
+        let checked = values::check(given, true)?;
+        self.refuse_taken(&checked, None)?;
+        Ok(self.insert(checked, now))
+    }
+
+    fn insert(&mut self, checked: Checked, now: DateTime<Utc>) -> Key {
+        self.made += 1;
+        let key = ids::make(*b"00Q", self.made);
+        let row = Row { key, created: now, stamp: now, deleted: false, converted: false, values: HashMap::new() };
+        self.rows.insert(key, row);
+        let status = STATUSES.first().copied().unwrap_or_default();
+        self.set(&key, [("Status", json!(status)), ("OwnerId", json!(USER)), ("CreatedById", json!(USER))]);
+        self.apply(&key, checked, now);
+        key
+    }
+
+    /// Changes a lead.
+    pub fn update(&mut self, key: &Key, given: Checked, now: DateTime<Utc>) -> Result<(), Fail> {
+        match self.rows.get(key) {
+            None => return Err(Fail::not_found()),
+            Some(row) if row.deleted => return Err(Fail::deleted()),
+            Some(row) if row.converted => {
+                return Err(Fail::bad("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead").with_fields(Vec::new()));
+            }
+            Some(_) => {}
+        }
+        let checked = values::check(given, false)?;
+        self.refuse_taken(&checked, Some(key))?;
+        self.apply(key, checked, now);
+        Ok(())
+    }
+
+    /// Puts a lead into the recycle bin.
+    pub fn delete(&mut self, key: &Key, now: DateTime<Utc>) -> Result<(), Fail> {
+        let Some(row) = self.rows.get_mut(key) else { return Err(Fail::not_found()) };
+        if row.deleted {
+            return Err(Fail::deleted());
+        }
+        row.deleted = true;
+        row.stamp = now;
+        self.external.retain(|_, held| held != key);
+        Ok(())
+    }
+
+    /// Converts a lead.
+    pub fn convert(&mut self, key: &Key, now: DateTime<Utc>) -> Result<(), Fail> {
+        match self.rows.get(key) {
+            None => Err(Fail::not_found()),
+            Some(row) if row.deleted => Err(Fail::deleted()),
+            Some(row) if row.converted => Err(Fail::bad("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead")),
+            Some(_) => {
+                self.mark_converted(key, now);
+                Ok(())
+            }
+        }
+    }
+
+    fn mark_converted(&mut self, key: &Key, now: DateTime<Utc>) {
+        let Some(row) = self.rows.get_mut(key) else { return };
+        row.converted = true;
+        row.stamp = now;
+        let twin = |prefix: &[u8; 3]| {
+            let mut twin = *key;
+            for (place, byte) in twin.iter_mut().zip(prefix) {
+                *place = *byte;
+            }
+            json!(ids::full(&twin))
+        };
+        let given = [
+            ("IsConverted", json!(true)),
+            ("Status", json!(CONVERTED_STATUS)),
+            ("ConvertedDate", json!(now.date_naive().to_string())),
+            ("ConvertedAccountId", twin(b"001")),
+            ("ConvertedContactId", twin(b"003")),
+        ];
+        self.set(key, given);
+    }
+
+    fn set<const N: usize>(&mut self, key: &Key, given: [(&'static str, Json); N]) {
+        if let Some(row) = self.rows.get_mut(key) {
+            row.values.extend(given);
+        }
+    }
+
+    fn apply(&mut self, key: &Key, checked: Checked, now: DateTime<Utc>) {
+        let Some(row) = self.rows.get_mut(key) else { return };
+        row.stamp = now;
+        row.values.insert("LastModifiedById", json!(USER));
+        for (field, value) in checked {
+            if field.name == EXTERNAL_ID {
+                if let Some(old) = row.values.get(EXTERNAL_ID).and_then(Json::as_str) {
+                    self.external.remove(&old.to_lowercase());
+                }
+                if let Some(new) = value.as_str() {
+                    self.external.insert(new.to_lowercase(), *key);
+                }
+            }
+            if value.is_null() {
+                row.values.remove(field.name);
+            } else {
+                row.values.insert(field.name, value);
+            }
+        }
+    }
+
+    fn refuse_taken(&self, checked: &Checked, own: Option<&Key>) -> Result<(), Fail> {
+        let wanted = checked.iter().find(|(field, _)| field.name == EXTERNAL_ID).and_then(|(_, value)| value.as_str());
+        match wanted.and_then(|wanted| self.external.get(&wanted.to_lowercase())) {
+            Some(holder) if Some(holder) != own => {
+                let id = ids::short(holder);
+                let message = format!("duplicate value found: {EXTERNAL_ID} duplicates value on record with id: {id}");
+                Err(Fail::bad("DUPLICATE_VALUE", message).with_fields(Vec::new()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Everything that a lead holds, for whoever looks from behind.
+pub fn whole(row: &Row) -> Json {
+    let shown = LEAD.iter().filter(|field| field.source != Source::Address).map(|field| (field.name.to_owned(), row.json(field)));
+    Json::Object(shown.filter(|(_, value)| !value.is_null()).collect())
+}
+
+/// The one row of another object.
+pub fn fixed(id: &str, values: &[(&'static str, Json)], at: DateTime<Utc>) -> Row {
+    let key = ids::parse(id).unwrap_or([b'0'; 15]);
+    let values = values.iter().cloned().collect();
+    Row { key, created: at, stamp: at, deleted: false, converted: false, values }
+}

@@ -1,0 +1,223 @@
+//! Leads one by one, by id and by external id.
+
+use axum::http::{Method, StatusCode};
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value as Json, json};
+
+use super::errors::Fail;
+use super::fields::{EXTERNAL_ID, Entity, Field};
+use super::ids::Key;
+use super::rows::{Row, stamp};
+use super::{Salesforce, State, ids, method_of, only, values};
+use crate::sandbox::clock::parse_http_date;
+use crate::sandbox::http::{Answer, Call};
+
+impl Salesforce {
+    pub(super) fn single(&self, call: &Call, version: &str, name: &str, rest: &[&str]) -> Result<Answer, Fail> {
+        let now = self.clock.now();
+        let mut state = self.state();
+        if !name.eq_ignore_ascii_case("Lead") {
+            return match rest {
+                [id] if name.eq_ignore_ascii_case("User") && ids::parse(id) == Some(state.user.key) => {
+                    only(call, &[Method::GET])?;
+                    let fields = asked_fields(call, Entity::User)?;
+                    Ok(Answer::json(StatusCode::OK, &state.user.record(Entity::User, version, &fields)))
+                }
+                _ => Err(Fail::not_found()),
+            };
+        }
+        if let Some(ordered) = &call.row_error {
+            return Err(Fail::ordered(&ordered.code, rest.first().copied()));
+        }
+        match rest {
+            [] => {
+                only(call, &[Method::POST])?;
+                let given = values::read(&body(call)?)?;
+                let key = state.leads.create(given, now)?;
+                state.writes.created += 1;
+                let id = ids::full(&key);
+                let answer = Answer::json(StatusCode::CREATED, &json!({ "id": id, "success": true, "errors": [] }));
+                Ok(answer.with_header("location", format!("/services/data/{version}/sobjects/Lead/{id}")))
+            }
+            [what @ ("updated" | "deleted")] => {
+                only(call, &[Method::GET])?;
+                state.log(call, *what == "deleted", now)
+            }
+            [id] => {
+                only(call, &[Method::GET, Method::PATCH, Method::DELETE])?;
+                state.by_id(call, version, id, now)
+            }
+            [field, value] if field.eq_ignore_ascii_case(EXTERNAL_ID) => {
+                only(call, &[Method::GET, Method::PATCH, Method::DELETE])?;
+                state.by_external_id(call, version, value, now)
+            }
+            _ => Err(Fail::not_found()),
+        }
+    }
+}
+
+impl State {
+    fn by_id(&mut self, call: &Call, version: &str, id: &str, now: DateTime<Utc>) -> Result<Answer, Fail> {
+        let row = self.leads.by_id(id)?.ok_or_else(Fail::not_found)?;
+        let key = row.key;
+        let since = Since::of(call)?;
+        match method_of(call) {
+            Method::GET if row.deleted => Err(Fail::not_found()),
+            Method::GET if since.modified.is_some_and(|since| row.stamp <= since) => Ok(Answer::empty(StatusCode::NOT_MODIFIED)),
+            Method::GET => {
+                let fields = asked_fields(call, Entity::Lead)?;
+                Ok(Answer::json(StatusCode::OK, &row.record(Entity::Lead, version, &fields)))
+            }
+            Method::PATCH => {
+                if row.deleted {
+                    return Err(Fail::deleted());
+                }
+                since.allow(row)?;
+                let given = values::read(&body(call)?)?;
+                self.leads.update(&key, given, now)?;
+                self.writes.updated += 1;
+                Ok(Answer::empty(StatusCode::NO_CONTENT))
+            }
+            _ => {
+                self.leads.delete(&key, now)?;
+                self.writes.deleted += 1;
+                Ok(Answer::empty(StatusCode::NO_CONTENT))
+            }
+        }
+    }
+
+    fn by_external_id(&mut self, call: &Call, version: &str, value: &str, now: DateTime<Utc>) -> Result<Answer, Fail> {
+        let known = self.leads.by_external_id(value).map(|row| row.key);
+        if method_of(call) == Method::PATCH {
+            let given = body(call)?;
+            if given.keys().any(|name| name.eq_ignore_ascii_case(EXTERNAL_ID)) {
+                let message = format!("The {EXTERNAL_ID} field should not be specified in the sobject data.");
+                return Err(Fail::bad("INVALID_FIELD", message));
+            }
+            if known.is_none() && call.parameter("updateOnly") == Some("true") {
+                return Err(Fail::not_found());
+            }
+            let (key, created) = self.upsert(value, &given, now)?;
+            let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+            return Ok(Answer::json(
+                status,
+                &json!({ "id": ids::full(&key), "success": true, "errors": [], "created": created }),
+            ));
+        }
+        let key = known.ok_or_else(Fail::not_found)?;
+        if method_of(call) == Method::DELETE {
+            self.leads.delete(&key, now)?;
+            self.writes.deleted += 1;
+            return Ok(Answer::empty(StatusCode::NO_CONTENT));
+        }
+        let fields = asked_fields(call, Entity::Lead)?;
+        let row = self.leads.get(&key).ok_or_else(Fail::not_found)?;
+        Ok(Answer::json(StatusCode::OK, &row.record(Entity::Lead, version, &fields)))
+    }
+
+    /// Changes the lead of this external id, or makes it.
+    pub(super) fn upsert(
+        &mut self,
+        external_id: &str,
+        given: &Map<String, Json>,
+        now: DateTime<Utc>,
+    ) -> Result<(Key, bool), Fail> {
+        let mut given = given.clone();
+        given.retain(|name, _| !name.eq_ignore_ascii_case(EXTERNAL_ID));
+        let mut read = values::read(&given)?;
+        if let Some(key) = self.leads.by_external_id(external_id).map(|row| row.key) {
+            self.leads.update(&key, read, now)?;
+            self.writes.updated += 1;
+            return Ok((key, false));
+        }
+        read.extend(values::read(&Map::from_iter([(EXTERNAL_ID.to_owned(), json!(external_id))]))?);
+        let key = self.leads.create(read, now)?;
+        self.writes.created += 1;
+        Ok((key, true))
+    }
+
+    /// `/updated` and `/deleted`: ids of a stretch of time, cut to minutes.
+    fn log(&self, call: &Call, deleted: bool, now: DateTime<Utc>) -> Result<Answer, Fail> {
+        let bound = |name: &str| {
+            let text = call.parameter(name).unwrap_or_default();
+            let time = DateTime::parse_from_rfc3339(text).map(|time| time.to_utc().timestamp() / 60 * 60);
+            time.map_err(|_| {
+                Fail::bad("INVALID_FIELD", format!("{name}: '{text}' is not a valid value for the type xsd:dateTime"))
+            })
+        };
+        let (start, end) = (bound("start")?, bound("end")?);
+        if start >= end {
+            return Err(Fail::bad("INVALID_REPLICATION_DATE", "startDate before endDate"));
+        }
+        let within = |row: &&Row| row.deleted == deleted && (start..end).contains(&row.stamp.timestamp());
+        let rows = self.leads.all().filter(within);
+        let covered = stamp(now.min(DateTime::from_timestamp(end, 0).unwrap_or(now)));
+        Ok(Answer::json(
+            StatusCode::OK,
+            &if deleted {
+                let gone: Vec<Json> =
+                    rows.map(|row| json!({ "id": ids::full(&row.key), "deletedDate": stamp(row.stamp) })).collect();
+                json!({ "deletedRecords": gone, "earliestDateAvailable": stamp(self.organization.created), "latestDateCovered": covered })
+            } else {
+                let ids: Vec<String> = rows.map(|row| ids::full(&row.key)).collect();
+                json!({ "ids": ids, "latestDateCovered": covered })
+            },
+        ))
+    }
+}
+
+/// The conditions of a request, in whole seconds.
+struct Since {
+    modified: Option<DateTime<Utc>>,
+    unmodified: Option<DateTime<Utc>>,
+}
+
+impl Since {
+    fn of(call: &Call) -> Result<Self, Fail> {
+        let read = |name: &str| match call.header(name) {
+            None => Ok(None),
+            Some(text) => match parse_http_date(text) {
+                Some(time) => Ok(Some(time)),
+                None if call.method == Method::GET => Ok(None),
+                None => Err(Fail::bad("INVALID_HEADER", format!("{name}: '{text}' is not a date"))),
+            },
+        };
+        Ok(Self { modified: read("if-modified-since")?, unmodified: read("if-unmodified-since")? })
+    }
+
+    /// Refuses to write a row that does not meet the conditions.
+    fn allow(&self, row: &Row) -> Result<(), Fail> {
+        let moved = self.unmodified.is_some_and(|since| row.stamp > since);
+        let still = self.modified.is_some_and(|since| row.stamp <= since);
+        if moved || still {
+            let message = "The condition of the request is not met";
+            return Err(Fail::new(StatusCode::PRECONDITION_FAILED, "PRECONDITION_FAILED", message));
+        }
+        Ok(())
+    }
+}
+
+/// The fields that `fields=` names, or all of them.
+pub(super) fn asked_fields(call: &Call, entity: Entity) -> Result<Vec<&'static Field>, Fail> {
+    match call.parameter("fields") {
+        None => Ok(entity.fields().iter().collect()),
+        Some(names) => named_fields(names.split(','), entity),
+    }
+}
+
+pub(super) fn named_fields<'n>(names: impl Iterator<Item = &'n str>, entity: Entity) -> Result<Vec<&'static Field>, Fail> {
+    let find = |name: &str| {
+        let message = || format!("No such column '{name}' on sobject of type {}", entity.name());
+        entity.field(name).ok_or_else(|| Fail::bad("INVALID_FIELD", message()))
+    };
+    names.map(|name| find(name.trim())).collect()
+}
+
+/// The body, which must be an object.
+pub(super) fn body(call: &Call) -> Result<Map<String, Json>, Fail> {
+    match call.json::<Json>() {
+        Ok(Json::Object(fields)) => Ok(fields),
+        Ok(other) => Err(Fail::wrong_type("sobject", &other)),
+        Err(error) => Err(Fail::json_parser(error.to_string())),
+    }
+}

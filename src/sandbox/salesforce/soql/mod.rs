@@ -1,0 +1,194 @@
+//! SOQL as far as one object goes: select, where, order, limit, offset.
+
+mod lexer;
+mod parser;
+
+use std::cmp::Ordering;
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use crate::sandbox::salesforce::fields::{Entity, Field};
+use crate::sandbox::salesforce::ids::Key;
+
+pub use parser::parse;
+
+/// A query that was understood.
+#[derive(Debug)]
+pub struct Query {
+    pub entity: Entity,
+    pub select: Select,
+    pub condition: Option<Condition>,
+    pub order: Vec<Order>,
+    pub limit: Option<usize>,
+    pub offset: usize,
+}
+
+/// What is asked for.
+#[derive(Debug)]
+pub enum Select {
+    Fields(Vec<&'static Field>),
+    /// `COUNT()`.
+    Count,
+}
+
+/// One key of the order.
+#[derive(Debug)]
+pub struct Order {
+    pub field: &'static Field,
+    pub descending: bool,
+    pub nulls_last: bool,
+}
+
+/// A condition on a row.
+#[derive(Debug)]
+pub enum Condition {
+    All(Vec<Self>),
+    Any(Vec<Self>),
+    Not(Box<Self>),
+    Compare(&'static Field, Operator, Literal),
+    In(&'static Field, Vec<Literal>),
+}
+
+/// How a field is compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operator {
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    Like,
+}
+
+/// What a field is compared with.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Literal {
+    Null,
+    Text(String),
+    Id(Key),
+    Number(f64),
+    Boolean(bool),
+    Date(NaiveDate),
+    DateTime(DateTime<Utc>),
+}
+
+/// A field's value, as a row holds it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Held<'r> {
+    Null,
+    Text(&'r str),
+    Id(&'r Key),
+    Number(f64),
+    Boolean(bool),
+    DateTime(DateTime<Utc>),
+}
+
+/// What a condition is asked of.
+pub trait Fields {
+    fn held(&self, field: &Field) -> Held<'_>;
+}
+
+impl Condition {
+    /// Whether a row meets it.
+    pub fn holds(&self, row: &impl Fields) -> bool {
+        match self {
+            Self::All(parts) => parts.iter().all(|part| part.holds(row)),
+            Self::Any(parts) => parts.iter().any(|part| part.holds(row)),
+            Self::Not(part) => !part.holds(row),
+            Self::Compare(field, operator, literal) => operator.holds(row.held(field), literal),
+            Self::In(field, literals) => literals.iter().any(|literal| Operator::Equal.holds(row.held(field), literal)),
+        }
+    }
+}
+
+impl Operator {
+    fn holds(self, held: Held<'_>, literal: &Literal) -> bool {
+        if self == Self::Like {
+            return matches!((held, literal), (Held::Text(text), Literal::Text(pattern)) if like(text, pattern));
+        }
+        let order = compare(held, literal);
+        match self {
+            Self::Equal => order == Some(Ordering::Equal),
+            Self::NotEqual => order != Some(Ordering::Equal),
+            Self::Less => order == Some(Ordering::Less),
+            Self::LessOrEqual => matches!(order, Some(Ordering::Less | Ordering::Equal)),
+            Self::Greater => order == Some(Ordering::Greater),
+            Self::GreaterOrEqual => matches!(order, Some(Ordering::Greater | Ordering::Equal)),
+            Self::Like => false,
+        }
+    }
+}
+
+fn compare(held: Held<'_>, literal: &Literal) -> Option<Ordering> {
+    match (held, literal) {
+        (Held::Null, Literal::Null) => Some(Ordering::Equal),
+        (Held::Text(text), Literal::Text(wanted)) => Some(fold(text).cmp(fold(wanted))),
+        (Held::Text(text), Literal::Date(date)) => Some(text.cmp(&date.to_string())),
+        (Held::Id(id), Literal::Id(wanted)) => Some(id.cmp(wanted)),
+        (Held::Number(number), Literal::Number(wanted)) => number.partial_cmp(wanted),
+        (Held::Boolean(flag), Literal::Boolean(wanted)) => Some(flag.cmp(wanted)),
+        (Held::DateTime(time), Literal::DateTime(wanted)) => Some(time.cmp(wanted)),
+        _ => None,
+    }
+}
+
+/// How two rows stand to each other by one key of the order.
+pub fn compare_held(a: Held<'_>, b: Held<'_>, order: &Order) -> Ordering {
+    let by_value = match (a, b) {
+        (Held::Null, Held::Null) => return Ordering::Equal,
+        (Held::Null, _) => return if order.nulls_last { Ordering::Greater } else { Ordering::Less },
+        (_, Held::Null) => return if order.nulls_last { Ordering::Less } else { Ordering::Greater },
+        (Held::Text(a), Held::Text(b)) => fold(a).cmp(fold(b)),
+        (Held::Id(a), Held::Id(b)) => a.cmp(b),
+        (Held::Number(a), Held::Number(b)) => a.total_cmp(&b),
+        (Held::Boolean(a), Held::Boolean(b)) => a.cmp(&b),
+        (Held::DateTime(a), Held::DateTime(b)) => a.cmp(&b),
+        _ => Ordering::Equal,
+    };
+    if order.descending { by_value.reverse() } else { by_value }
+}
+
+/// Case makes no difference.
+fn fold(text: &str) -> impl Iterator<Item = char> + '_ {
+    text.chars().flat_map(char::to_lowercase)
+}
+
+/// `LIKE`: `%` stands for any text, `_` for one character. The lexer keeps escaped ones apart as private characters.
+fn like(text: &str, pattern: &str) -> bool {
+    let text: Vec<char> = fold(text).collect();
+    let pattern: Vec<char> = fold(pattern).collect();
+    matches_like(&text, &pattern)
+}
+
+fn matches_like(text: &[char], pattern: &[char]) -> bool {
+    match (pattern.split_first(), text.split_first()) {
+        (None, None) => true,
+        (Some(('%', rest)), None) => matches_like(text, rest),
+        (Some(('%', rest)), Some((_, text_rest))) => matches_like(text, rest) || matches_like(text_rest, pattern),
+        (None, Some(_)) | (Some(_), None) => false,
+        (Some((symbol, rest)), Some((first, text_rest))) => {
+            let fits = match *symbol {
+                '_' => true,
+                lexer::PERCENT => *first == '%',
+                lexer::UNDERSCORE => *first == '_',
+                other => other == *first,
+            };
+            fits && matches_like(text_rest, rest)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn like_knows_its_wildcards() {
+        for (text, pattern, expected) in
+            [("Acme Ltd", "acme%", true), ("Acme", "a_me", true), ("Acme", "_", false), ("", "%", true), ("Acme", "%z%", false)]
+        {
+            assert_eq!(like(text, pattern), expected, "{text} like {pattern}");
+        }
+    }
+}
