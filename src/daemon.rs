@@ -45,8 +45,13 @@ pub async fn assemble(config: &Config, store: Store) -> Result<Engine, AssemblyE
     Ok(Engine::new(Arc::new(store), Arc::new(mapping), clients, Rules::of(config), Arc::new(Utc::now)).await?)
 }
 
+/// Signals cannot be watched.
+#[derive(Debug, thiserror::Error)]
+#[error("signals cannot be watched: {0}")]
+pub struct SignalError(#[from] std::io::Error);
+
 /// Is cancelled by SIGTERM or SIGINT.
-pub fn stop_on_signal() -> std::io::Result<CancellationToken> {
+pub fn stop_on_signal() -> Result<CancellationToken, SignalError> {
     let stop = CancellationToken::new();
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let token = stop.clone();

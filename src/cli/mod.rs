@@ -4,6 +4,7 @@ mod check;
 mod output;
 mod people;
 mod report;
+mod sandbox;
 mod work;
 
 use std::path::PathBuf;
@@ -12,10 +13,12 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::config::{Config, ConfigError, Loaded};
-use crate::daemon::AssemblyError;
+use crate::daemon::{AssemblyError, SignalError};
+use crate::demo::DemoError;
 use crate::lead::Side;
 use crate::logging::LogFormat;
 use crate::mapping::MappingError;
+use crate::sandbox::SandboxError;
 use crate::store::StoreError;
 use crate::sync::CycleError;
 
@@ -88,6 +91,10 @@ pub enum Command {
     },
     /// Compare every lead on both sides now; writes nothing.
     Verify(Report),
+    /// Both systems, simulated on loopback; prints their addresses and credentials as one line of JSON.
+    Sandbox(sandbox::Systems),
+    /// The sandbox and the daemon together, with changes arriving on both sides: start here.
+    Demo(sandbox::Demo),
     /// Print shell completions.
     Completions {
         /// For this shell.
@@ -157,6 +164,15 @@ pub enum Failure {
     #[error(transparent)]
     Cycle(#[from] CycleError),
     /// Status 1.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// Status 1.
+    #[error(transparent)]
+    Demo(#[from] DemoError),
+    /// Status 1.
+    #[error(transparent)]
+    Signal(#[from] SignalError),
+    /// Status 1.
     #[error("{0}")]
     Other(String),
     /// Status 2: the command line asks for what is not there.
@@ -180,9 +196,14 @@ pub async fn run(arguments: Arguments) -> ExitCode {
 }
 
 async fn dispatch(arguments: Arguments) -> Result<Ended, Failure> {
-    if let Command::Completions { shell } = arguments.command {
-        output::completions(shell);
-        return Ok(Ended::Done);
+    match arguments.command {
+        Command::Completions { shell } => {
+            output::completions(shell);
+            return Ok(Ended::Done);
+        }
+        Command::Sandbox(systems) => return sandbox::sandbox(&systems).await,
+        Command::Demo(options) => return sandbox::demo(options).await,
+        _ => {}
     }
     let Loaded { config, path, warnings } = Config::load(arguments.config.as_deref())?;
     match arguments.command {
@@ -202,7 +223,7 @@ async fn dispatch(arguments: Arguments) -> Result<Ended, Failure> {
                 Command::Resolve { conflict_id, take } => people::resolve(&config, conflict_id, take.into()).await,
                 Command::Parked(report) => people::parked(&config, report).await,
                 Command::Retry { ids, all } => people::retry(&config, &ids, all).await,
-                Command::Check { .. } | Command::Completions { .. } => Ok(Ended::Done),
+                Command::Check { .. } | Command::Completions { .. } | Command::Sandbox(_) | Command::Demo(_) => Ok(Ended::Done),
             }
         }
     }

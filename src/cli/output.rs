@@ -25,6 +25,12 @@ pub(super) fn json(value: &impl Serialize) -> Result<(), Failure> {
     Ok(())
 }
 
+/// A result as JSON, on one line.
+pub(super) fn json_line(value: &impl Serialize) -> Result<(), Failure> {
+    line(serde_json::to_string(value).map_err(|error| Failure::Other(error.to_string()))?);
+    Ok(())
+}
+
 /// Why the command failed.
 pub(super) fn error(failure: &Failure) {
     match failure {

@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_mins(2);
 pub(super) async fn run(config: &Config) -> Result<Ended, Failure> {
     let _hold = Hold::take(&config.store.url)?;
     let engine = daemon::assemble(config, Store::open(&config.store.url).await?).await?;
-    let stop = daemon::stop_on_signal().map_err(|error| Failure::Other(format!("signals cannot be watched: {error}")))?;
+    let stop = daemon::stop_on_signal()?;
     daemon::run(&engine, &config.schedule.poll, stop).await.map_err(Failure::Other)?;
     Ok(Ended::Done)
 }
@@ -26,7 +26,7 @@ pub(super) async fn run(config: &Config) -> Result<Ended, Failure> {
 pub(super) async fn once(config: &Config, report: Report) -> Result<Ended, Failure> {
     let _hold = Hold::take(&config.store.url)?;
     let engine = daemon::assemble(config, Store::open(&config.store.url).await?).await?;
-    let stop = daemon::stop_on_signal().map_err(|error| Failure::Other(format!("signals cannot be watched: {error}")))?;
+    let stop = daemon::stop_on_signal()?;
     let bar = output::progress("polling, merging, pushing");
     let cycle = engine.cycle(Patience::Wait(PATIENCE), &|| stop.is_cancelled()).await;
     bar.finish_and_clear();

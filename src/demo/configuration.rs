@@ -10,7 +10,7 @@ const EXAMPLE: &str = include_str!("../../config/leadsync.toml");
 /// The text of a configuration that keeps the two systems of a sandbox in step, once a second, with its store in this folder.
 #[must_use]
 pub fn configuration(addresses: &Addresses, folder: &Path) -> String {
-    let mapping = EXAMPLE.find("[[fields]]").and_then(|start| EXAMPLE.get(start..)).unwrap_or_default();
+    let mapping = EXAMPLE.find("\n[[fields]]").and_then(|start| EXAMPLE.get(start..)).unwrap_or_default();
     let quote = |text: &str| toml::Value::String(text.to_owned()).to_string();
     let (operate, salesforce) = (&addresses.operate, &addresses.salesforce);
     format!(

@@ -118,7 +118,10 @@ fn introduce(options: &DemoOptions, sandbox: &Sandbox, config: &std::path::Path,
         None => "End it with Ctrl-C.".to_owned(),
     };
     tell(&format!("Operate (simulated)     {}   {operate_leads} leads", addresses.operate.base_url));
-    tell(&format!("Salesforce (simulated)  {}   {salesforce_leads} leads, {common} of them the same people", addresses.salesforce.login_url));
+    tell(&format!(
+        "Salesforce (simulated)  {}   {salesforce_leads} leads, {common} of them the same people",
+        addresses.salesforce.login_url
+    ));
     tell(&format!("configuration           {}", config.display()));
     tell(&format!("store                   {}{}", store.display(), if is_temporary { "   (temporary)" } else { "" }));
     tell("");

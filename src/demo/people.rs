@@ -128,10 +128,15 @@ impl People {
         let since = Instant::now();
         loop {
             tokio::time::sleep(LOOK).await;
-            let (operate, salesforce) = (self.field(Side::Operate, &pair.operate, "phone"), self.field(Side::Salesforce, &pair.salesforce, "Phone"));
+            let (operate, salesforce) =
+                (self.field(Side::Operate, &pair.operate, "phone"), self.field(Side::Salesforce, &pair.salesforce, "Phone"));
             if operate == salesforce {
                 let rule = self.rule_of_conflict(&pair).await?;
-                self.say(&format!("            settled after {} by the rule `{rule}`: both have {}", seconds(since), text(&operate)));
+                self.say(&format!(
+                    "            settled after {} by the rule `{rule}`: both have {}",
+                    seconds(since),
+                    text(&operate)
+                ));
                 break;
             }
         }
@@ -181,7 +186,9 @@ impl People {
         let since = Instant::now();
         loop {
             let link = self.store.show(id).await?;
-            let twin = link.filter(|link| link.state == "in_step").and_then(|link| link.leads.get(side.other()).as_ref().map(|lead| lead.lead_id.clone()));
+            let twin = link
+                .filter(|link| link.state == "in_step")
+                .and_then(|link| link.leads.get(side.other()).as_ref().map(|lead| lead.lead_id.clone()));
             if let Some(twin) = twin {
                 self.say(&format!("            in {} after {}, as {twin}", side.other().title(), seconds(since)));
                 break;
@@ -222,8 +229,20 @@ impl People {
         tell("");
         tell(&format!("Summary after {:.0} s", self.started.elapsed().as_secs_f64()));
         tell(&format!("  links        {}", words.join(", ")));
-        tell(&format!("  Operate      {} leads, {} made and {} changed by leadsync, {} requests", self.operate.leads().len(), operate.leads.created, operate.leads.updated, operate.total()));
-        tell(&format!("  Salesforce   {} leads, {} made and {} changed by leadsync, {} requests", self.salesforce.leads().len(), salesforce.leads.created, salesforce.leads.updated, salesforce.total()));
+        tell(&format!(
+            "  Operate      {} leads, {} made and {} changed by leadsync, {} requests",
+            self.operate.leads().len(),
+            operate.leads.created,
+            operate.leads.updated,
+            operate.total()
+        ));
+        tell(&format!(
+            "  Salesforce   {} leads, {} made and {} changed by leadsync, {} requests",
+            self.salesforce.leads().len(),
+            salesforce.leads.created,
+            salesforce.leads.updated,
+            salesforce.total()
+        ));
         let (settled, open) = self.store.conflict_counts().await?;
         tell(&format!("  conflicts    {settled} settled, {open} open"));
         Ok(())
