@@ -5,7 +5,9 @@
 mod config;
 mod engine;
 mod fixtures;
+mod in_step;
 mod lenses;
 mod merging;
 mod store;
+mod systems;
 mod world;
