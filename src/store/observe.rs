@@ -80,7 +80,7 @@ impl Store {
                 _ => {}
             }
             let changed_at = match known {
-                Some(known) if known.fields == fields => known.changed_at.clone(),
+                Some(known) if known.has(seen, &fields) => known.changed_at.clone(),
                 _ => modified_at.clone(),
             };
             rows.push(json!({
@@ -188,9 +188,14 @@ impl Store {
 }
 
 impl Known {
+    /// Whether it holds these values. Fields that a write of ours filled stand last in its text, so the order makes no difference.
+    fn has(&self, seen: &Observation, fields: &str) -> bool {
+        self.fields == fields || serde_json::from_str::<Json>(&self.fields).is_ok_and(|known| known == seen.fields)
+    }
+
     /// Whether the observation holds nothing new but perhaps the time.
     fn says(&self, seen: &Observation, fields: &str) -> bool {
-        self.fields == fields
+        self.has(seen, fields)
             && self.external_id == seen.external_id
             && self.converted == seen.converted
             && self.master_id == seen.master_id

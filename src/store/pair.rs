@@ -57,7 +57,9 @@ impl Store {
         let mut tx = self.write.begin().await?;
         dissolve(&mut tx).await?;
         let before = newest_link(&mut tx).await?;
-        for (side, id, other_id) in [("operate", "operate_id", "salesforce_id"), ("salesforce", "salesforce_id", "operate_id")] {
+        for (side, other, id, other_id) in
+            [("operate", "salesforce", "operate_id", "salesforce_id"), ("salesforce", "operate", "salesforce_id", "operate_id")]
+        {
             // A link that names this lead already.
             run(
                 &mut tx,
@@ -116,8 +118,8 @@ impl Store {
                 &format!(
                     "INSERT OR IGNORE INTO link ({id}, {other_id}, state, origin, created_at, updated_at)
                  SELECT min(a.lead_id), b.lead_id, 'pending', 'external_id', ?1, ?1
-                 FROM lead a JOIN lead b ON b.side <> a.side AND b.lead_id = a.external_id AND b.link_id IS NULL
-                 WHERE a.link_id IS NULL AND a.deleted_at IS NULL AND (a.dirty = 1 OR b.dirty = 1) AND a.side = '{side}'
+                 FROM lead a JOIN lead b ON b.side = '{other}' AND b.lead_id = a.external_id AND b.link_id IS NULL
+                 WHERE a.external_id IS NOT NULL AND a.link_id IS NULL AND a.deleted_at IS NULL AND (a.dirty = 1 OR b.dirty = 1) AND a.side = '{side}'
                  GROUP BY b.lead_id"
                 ),
                 now,
@@ -149,6 +151,9 @@ impl Store {
     }
 
     /// Links what one rule of `[sync].match` finds, and gives the leads that it finds several for.
+    ///
+    /// `CROSS JOIN` keeps SQLite to the order written: from the leads that changed to their keys, and from those to the leads
+    /// that have the same. Any other order grows with the square of the leads.
     pub async fn pair_by_key(&self, rule: usize, name: &str, now: DateTime<Utc>) -> Result<Vec<Ambiguous>, StoreError> {
         let rule = i64::try_from(rule).unwrap_or(i64::MAX);
         let mut tx = self.write.begin().await?;
@@ -157,10 +162,10 @@ impl Store {
             "INSERT INTO link (operate_id, salesforce_id, state, origin, created_at, updated_at)
              SELECT max(iif(n.side = 'operate', n.lead_id, NULL)), max(iif(n.side = 'salesforce', n.lead_id, NULL)),
                     'pending', 'match', ?1, ?1
-             FROM (SELECT DISTINCT k.key FROM lead a JOIN lead_key k ON k.side = a.side AND k.lead_id = a.lead_id
+             FROM (SELECT DISTINCT k.key FROM lead a CROSS JOIN lead_key k ON k.side = a.side AND k.lead_id = a.lead_id
                    WHERE a.dirty = 1 AND a.link_id IS NULL AND k.rule = ?2) found
-             JOIN lead_key n ON n.rule = ?2 AND n.key = found.key
-             JOIN lead m ON m.side = n.side AND m.lead_id = n.lead_id
+             CROSS JOIN lead_key n ON n.rule = ?2 AND n.key = found.key
+             CROSS JOIN lead m ON m.side = n.side AND m.lead_id = n.lead_id
              GROUP BY found.key
              HAVING sum(n.side = 'operate') = 1 AND sum(n.side = 'salesforce') = 1 AND sum(m.link_id IS NOT NULL) = 0",
         )
@@ -174,10 +179,10 @@ impl Store {
                     (SELECT group_concat(c.lead_id, ', ') FROM (SELECT lead_id FROM lead_key
                          WHERE rule = ?1 AND key = found.key AND side <> n.side ORDER BY lead_id LIMIT 10) c) AS candidates,
                     (SELECT count(*) FROM lead_key WHERE rule = ?1 AND key = found.key AND side = n.side) AS rivals
-             FROM (SELECT DISTINCT k.key FROM lead a JOIN lead_key k ON k.side = a.side AND k.lead_id = a.lead_id
+             FROM (SELECT DISTINCT k.key FROM lead a CROSS JOIN lead_key k ON k.side = a.side AND k.lead_id = a.lead_id
                    WHERE a.dirty = 1 AND a.link_id IS NULL AND k.rule = ?1) found
-             JOIN lead_key n ON n.rule = ?1 AND n.key = found.key
-             JOIN lead m ON m.side = n.side AND m.lead_id = n.lead_id
+             CROSS JOIN lead_key n ON n.rule = ?1 AND n.key = found.key
+             CROSS JOIN lead m ON m.side = n.side AND m.lead_id = n.lead_id
              WHERE candidates IS NOT NULL AND waits",
         )
         .bind(rule)
@@ -194,8 +199,10 @@ impl Store {
             }
             ambiguous.push(Ambiguous { side, lead_id: row.try_get("lead_id")?, reason });
         }
-        let rows = ambiguous.iter().map(|lead| json!([lead.lead_id, lead.reason, lead.side.as_str()]));
-        park_ambiguous(&mut tx, Json::Array(rows.collect()), now).await?;
+        if !ambiguous.is_empty() {
+            let rows = ambiguous.iter().map(|lead| json!([lead.lead_id, lead.reason, lead.side.as_str()]));
+            park_ambiguous(&mut tx, &Json::Array(rows.collect()).to_string(), now).await?;
+        }
         tx.commit().await?;
         Ok(ambiguous)
     }
@@ -333,14 +340,14 @@ async fn attach(tx: &mut Transaction<'_, Sqlite>, before: i64) -> Result<(), Sto
 }
 
 /// Parks leads that several match. They stay in the search, so that they are found once only one is left.
-async fn park_ambiguous(tx: &mut Transaction<'_, Sqlite>, rows: Json, now: DateTime<Utc>) -> Result<(), StoreError> {
+async fn park_ambiguous(tx: &mut Transaction<'_, Sqlite>, rows: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO link (operate_id, salesforce_id, state, origin, blocked, reason, created_at, updated_at)
          SELECT iif(j.value ->> 2 = 'operate', j.value ->> 0, NULL), iif(j.value ->> 2 = 'salesforce', j.value ->> 0, NULL),
                 'parked', 'ambiguous', j.value ->> 1, j.value ->> 1, ?1, ?1 FROM json_each(?2) j",
     )
     .bind(stamp(now))
-    .bind(rows.to_string())
+    .bind(rows)
     .execute(&mut **tx)
     .await?;
     sqlx::query(
@@ -348,7 +355,7 @@ async fn park_ambiguous(tx: &mut Transaction<'_, Sqlite>, rows: Json, now: DateT
              WHERE (lead.side = 'operate' AND operate_id = lead.lead_id) OR (lead.side = 'salesforce' AND salesforce_id = lead.lead_id))
          WHERE (side, lead_id) IN (SELECT j.value ->> 2, j.value ->> 0 FROM json_each(?1) j)",
     )
-    .bind(rows.to_string())
+    .bind(rows)
     .execute(&mut **tx)
     .await?;
     Ok(())
