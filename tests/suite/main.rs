@@ -8,6 +8,7 @@ mod fixtures;
 mod in_step;
 mod lenses;
 mod merging;
+mod program;
 mod store;
 mod systems;
 mod world;
