@@ -14,6 +14,7 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap};
 use reqwest::{StatusCode, Url};
 use secrecy::ExposeSecret as _;
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tracing::Instrument as _;
 
 use super::session::Sessions;
 use super::{Answer, Repeat, Request, ServerClock, Session, SignIn, Trouble, is_passing, is_turned_away};
@@ -165,7 +166,8 @@ impl Transport {
         loop {
             let session = self.sessions.get(self, how, refused.as_ref()).await;
             let session = session.map_err(|error| Failed::Trouble(Trouble::SignIn(error)))?;
-            let heard = self.attempt(&session, request, whole).await?;
+            let span = tracing::debug_span!("http.request", side = %self.side, operation = request.operation);
+            let heard = self.attempt(&session, request, whole).instrument(span).await?;
             match heard {
                 Heard::Whole(answer) if answer.status == StatusCode::UNAUTHORIZED => {
                     if refused.is_some() || how.is_hopeless(&answer.text()) {
@@ -205,7 +207,7 @@ impl Transport {
         let as_of = self.as_of(response.headers(), asked);
         let (status, elapsed) = (response.status(), Utc::now() - asked);
         let millis = elapsed.num_milliseconds();
-        tracing::debug!(side = %self.side, operation = request.operation, status = status.as_u16(), duration_ms = millis, "http.request");
+        tracing::debug!(status = status.as_u16(), duration_ms = millis, "http.answer");
         if status.is_success() && !whole {
             return Ok(Heard::Body(Streamed { response, as_of, slot }));
         }

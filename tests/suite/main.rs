@@ -2,6 +2,7 @@
 // A test that cannot go on should panic, and it is the place that panics which says why.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod clients;
 mod config;
 mod engine;
 mod fixtures;
