@@ -1,5 +1,9 @@
 //! `status` and `show`: what the store knows.
 
+use std::collections::BTreeMap;
+
+use chrono::Utc;
+
 use super::{Ended, Failure, Report, output};
 use crate::config::Config;
 use crate::lead::Side;
@@ -7,27 +11,25 @@ use crate::store::{LinkReport, Store};
 
 pub(super) async fn status(config: &Config, report: Report) -> Result<Ended, Failure> {
     let store = Store::open_existing(&config.store.url).await?;
-    let status = store.status().await?;
+    let status = store.status(Utc::now()).await?;
     if report.json {
         output::json(&status)?;
         return Ok(Ended::Done);
     }
     output::line(format!("store       {}", store.path().display()));
     for side in Side::BOTH {
-        let (newest, polled) = status.checkpoints.get(side).clone().unwrap_or_default();
+        let checkpoint = status.checkpoints.get(side);
         output::line(format!(
-            "{:<11} newest lead {}, last polled {}",
+            "{:<11} newest lead {}, last polled {}, {} request(s) in 24 hours",
             side.as_str(),
-            output::id(newest.as_ref()),
-            output::id(polled.as_ref())
+            output::id(checkpoint.modified_at.as_ref()),
+            output::id(checkpoint.polled_at.as_ref()),
+            status.requests_24h.get(side),
         ));
     }
-    let counts = |counts: &[(String, i64)]| {
-        let words: Vec<String> = counts.iter().map(|(state, count)| format!("{count} {state}")).collect();
-        if words.is_empty() { "none".to_owned() } else { words.join(", ") }
-    };
     output::line(format!("links       {}", counts(&status.links)));
-    output::line(format!("pushes      {} waiting", counts(&status.pushes)));
+    let waiting = status.oldest_waiting.map(|since| format!(", the oldest waiting since {since}"));
+    output::line(format!("writes      {}{}", counts(&status.pushes), waiting.unwrap_or_default()));
     output::line(format!("conflicts   {} open", status.open_conflicts));
     match &status.last_cycle {
         None => output::line("last cycle  none yet"),
@@ -50,6 +52,11 @@ pub(super) async fn status(config: &Config, report: Report) -> Result<Ended, Fai
         }
     }
     Ok(Ended::Done)
+}
+
+fn counts(counts: &BTreeMap<String, i64>) -> String {
+    let words: Vec<String> = counts.iter().map(|(state, count)| format!("{count} {state}")).collect();
+    if words.is_empty() { "none waiting".to_owned() } else { words.join(", ") }
 }
 
 pub(super) async fn show(config: &Config, id: &str, report: Report) -> Result<Ended, Failure> {

@@ -1,5 +1,6 @@
 //! `run`, `once`, `plan`, `verify`: the commands that talk to both systems.
 
+use chrono::Utc;
 use std::time::Duration;
 
 use serde_json::json;
@@ -31,11 +32,11 @@ pub(super) async fn once(config: &Config, report: Report) -> Result<Ended, Failu
     let cycle = engine.cycle(Patience::Wait(PATIENCE), &|| stop.is_cancelled()).await;
     bar.finish_and_clear();
     let cycle = cycle?;
-    let status = engine.store().status().await?;
+    let status = engine.store().status(Utc::now()).await?;
     if report.json {
         output::json(&json!({
             "seen": cycle.seen, "pushed": cycle.pushed, "conflicts": cycle.conflicts, "parked": cycle.parked,
-            "requests": cycle.requests, "links": status.links.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
+            "requests": cycle.requests, "links": status.links,
         }))?;
     } else {
         output::line(format!(
@@ -46,7 +47,7 @@ pub(super) async fn once(config: &Config, report: Report) -> Result<Ended, Failu
     if stop.is_cancelled() {
         return Err(Failure::Other("stopped before the end; the next run goes on from here".to_owned()));
     }
-    if let Some((_, count)) = status.pushes.iter().find(|(state, _)| state != "parked") {
+    if let Some((_, count)) = status.pushes.iter().find(|(state, _)| *state != "parked") {
         return Err(Failure::Other(format!(
             "{count} write(s) could not be done yet; run it again (`leadsync status` says more)"
         )));

@@ -1,5 +1,6 @@
 //! The people of the demo: they edit leads on both sides, one thing after another, and tell how each arrives.
 
+use chrono::Utc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
@@ -67,9 +68,9 @@ impl People {
     async fn first_sync(&self) -> Result<(), Stopped> {
         self.say("first sync: every lead on either side finds its other half, or is created there …");
         loop {
-            let status = self.store.status().await?;
-            let links: i64 = status.links.iter().map(|(_, count)| count).sum();
-            let settled = status.links.iter().filter(|(state, _)| state != "pending").map(|(_, count)| count).sum::<i64>();
+            let status = self.store.status(Utc::now()).await?;
+            let links: i64 = status.links.values().sum();
+            let settled = links - status.links.get("pending").copied().unwrap_or_default();
             if links > 0 && links == settled && status.pushes.is_empty() && status.last_cycle.is_some() {
                 let (operate, salesforce) = (self.operate.writes(), self.salesforce.writes());
                 self.say(&format!(
@@ -202,7 +203,7 @@ impl People {
     async fn rule_of_conflict(&self, pair: &Pair) -> Result<String, Stopped> {
         let link = self.store.show(&pair.operate).await?;
         let conflict = link.and_then(|link| link.history.into_iter().rfind(|event| event.event == "conflict"));
-        Ok(conflict.map_or_else(|| "-".to_owned(), |event| event.kind))
+        Ok(conflict.and_then(|event| event.kind.strip_prefix("phone by ").map(str::to_owned)).unwrap_or_default())
     }
 
     fn side(&self, side: Side) -> &SimulatedSide {
@@ -222,7 +223,7 @@ impl People {
 
     /// What the demo came to.
     pub(super) async fn sum_up(&self) -> Result<(), DemoError> {
-        let status = self.store.status().await?;
+        let status = self.store.status(Utc::now()).await?;
         let words: Vec<String> = status.links.iter().map(|(state, count)| format!("{count} {state}")).collect();
         let (operate, salesforce) = (self.operate.requests(), self.salesforce.requests());
         let tell = &self.tell;

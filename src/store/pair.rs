@@ -152,7 +152,7 @@ impl Store {
 
     /// Links what one rule of `[sync].match` finds, and gives the leads that it finds several for.
     ///
-    /// `CROSS JOIN` keeps SQLite to the order written: from the leads that changed to their keys, and from those to the leads
+    /// `CROSS JOIN` keeps `SQLite` to the order written: from the leads that changed to their keys, and from those to the leads
     /// that have the same. Any other order grows with the square of the leads.
     pub async fn pair_by_key(&self, rule: usize, name: &str, now: DateTime<Utc>) -> Result<Vec<Ambiguous>, StoreError> {
         let rule = i64::try_from(rule).unwrap_or(i64::MAX);

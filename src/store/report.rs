@@ -1,26 +1,42 @@
 //! What people ask the store, for the commands that report.
 
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use serde_json::Value as Json;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, stamp};
 use crate::lead::{PerSide, Side};
 
 /// The whole installation at a glance.
 #[derive(Debug, Clone, Serialize)]
 pub struct StatusReport {
     /// Links by state.
-    pub links: Vec<(String, i64)>,
+    pub links: BTreeMap<String, i64>,
     /// Pushes by state, the settled ones left out.
-    pub pushes: Vec<(String, i64)>,
+    pub pushes: BTreeMap<String, i64>,
+    /// Since when the oldest write that is not done has been waiting; parked ones not counted.
+    pub oldest_waiting: Option<String>,
     /// Conflicts that wait for a person.
     pub open_conflicts: i64,
-    /// For each side: the newest modified time that is stored, and the end of the last complete poll.
-    pub checkpoints: PerSide<Option<(Option<String>, Option<String>)>>,
+    /// How far each poller is.
+    pub checkpoints: PerSide<CheckpointReport>,
+    /// Requests of the cycles of the last 24 hours.
+    pub requests_24h: PerSide<i64>,
     /// The last cycle, column by column.
     pub last_cycle: Option<Json>,
+}
+
+/// How far a poller is.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct CheckpointReport {
+    /// The newest modified time that is stored, by that side's clock.
+    pub modified_at: Option<String>,
+    /// The end of the last complete poll, by our clock.
+    pub polled_at: Option<String>,
 }
 
 /// A parked lead.
@@ -121,8 +137,8 @@ pub struct History {
 
 impl Store {
     /// The installation at a glance.
-    pub async fn status(&self) -> Result<StatusReport, StoreError> {
-        let counts = |rows: Vec<SqliteRow>| -> Result<Vec<(String, i64)>, StoreError> {
+    pub async fn status(&self, now: DateTime<Utc>) -> Result<StatusReport, StoreError> {
+        let counts = |rows: Vec<SqliteRow>| -> Result<BTreeMap<String, i64>, StoreError> {
             rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
         };
         let links = sqlx::query("SELECT state, count(*) FROM link GROUP BY state ORDER BY state").fetch_all(&self.read).await?;
@@ -133,10 +149,19 @@ impl Store {
         .await?;
         let open_conflicts =
             sqlx::query_scalar("SELECT count(*) FROM conflict WHERE state = 'open'").fetch_one(&self.read).await?;
-        let mut checkpoints = PerSide::default();
+        let oldest_waiting =
+            sqlx::query_scalar("SELECT min(created_at) FROM push WHERE state IN ('due', 'sent')").fetch_one(&self.read).await?;
+        let requests = sqlx::query(
+            "SELECT coalesce(sum(requests_operate), 0), coalesce(sum(requests_salesforce), 0) FROM cycle WHERE started_at > ?",
+        )
+        .bind(stamp(now - TimeDelta::days(1)))
+        .fetch_one(&self.read)
+        .await?;
+        let mut checkpoints = PerSide::<CheckpointReport>::default();
         for row in sqlx::query("SELECT side, modified_at, polled_at FROM checkpoint").fetch_all(&self.read).await? {
             if let Some(side) = Side::parse(row.try_get("side")?) {
-                *checkpoints.get_mut(side) = Some((row.try_get("modified_at")?, row.try_get("polled_at")?));
+                *checkpoints.get_mut(side) =
+                    CheckpointReport { modified_at: row.try_get("modified_at")?, polled_at: row.try_get("polled_at")? };
             }
         }
         let last: Option<String> = sqlx::query_scalar(
@@ -150,8 +175,10 @@ impl Store {
         Ok(StatusReport {
             links: counts(links)?,
             pushes: counts(pushes)?,
+            oldest_waiting,
             open_conflicts,
             checkpoints,
+            requests_24h: PerSide { operate: requests.try_get(0)?, salesforce: requests.try_get(1)? },
             last_cycle: last.and_then(|last| serde_json::from_str(&last).ok()),
         })
     }

@@ -38,12 +38,12 @@ async fn poll(client: &dyn SideClient, from: Option<Position>, overlap: TimeDelt
     kept
 }
 
-fn fields(json: Json) -> NativeFields {
+fn fields(json: &Json) -> NativeFields {
     json.as_object().unwrap().clone().into_iter().collect()
 }
 
 fn lead(name: &str) -> NativeFields {
-    fields(json!({ "leadname": name, "lastname": name, "location": "Hub City", "leadsource": "Website", "leadstatus": "New" }))
+    fields(&json!({ "leadname": name, "lastname": name, "location": "Hub City", "leadsource": "Website", "leadstatus": "New" }))
 }
 
 fn create(fields: NativeFields) -> Write {
@@ -52,7 +52,7 @@ fn create(fields: NativeFields) -> Write {
 
 fn update(id: &str, modified_at: chrono::DateTime<Utc>, given: Json, unmoved: bool) -> Write {
     let action = Action::Update { id: id.to_owned(), modified_at, unmoved: Arc::new(move |_| unmoved) };
-    Write { action, fields: fields(given), external_id: None }
+    Write { action, fields: fields(&given), external_id: None }
 }
 
 fn id_of(outcome: &Outcome) -> String {
@@ -159,7 +159,7 @@ async fn several_creates_in_one_request_stand_for_themselves() {
 async fn operates_refusals_keep_their_words_also_with_status_200() {
     let systems = Systems::of(1, 0, 0).await;
     let client = operate(&systems);
-    let writes = [create(fields(json!({ "leadname": "No location", "leadsource": "Website" })))];
+    let writes = [create(fields(&json!({ "leadname": "No location", "leadsource": "Website" })))];
     let refused = client.write(&writes).await.unwrap();
     systems.sandbox.operate().switch(&json!({ "refusals_as_200": true })).unwrap();
     let again = client.write(&writes).await.unwrap();
@@ -224,7 +224,7 @@ async fn one_record_that_cannot_be_read_does_not_spoil_the_others() {
     let client = salesforce(&systems);
     let record = |number: usize, desks: Json| Write {
         action: Action::Create,
-        fields: fields(json!({ "LastName": "A", "Company": "B", "Desks__c": desks })),
+        fields: fields(&json!({ "LastName": "A", "Company": "B", "Desks__c": desks })),
         external_id: Some(number.to_string()),
     };
     let writes: Vec<Write> = (0..20).map(|number| record(number, if number == 13 { json!("four") } else { json!(4) })).collect();

@@ -1,5 +1,6 @@
 //! The promises that users notice, kept over real HTTP against both simulated systems.
 
+use chrono::Utc;
 use std::time::Duration;
 
 use leadsync::sandbox::{Cut, Fault, SandboxOptions};
@@ -38,7 +39,7 @@ async fn first_sync_with(on_operate: &[Fault], on_salesforce: &[Fault]) {
     let engine = systems.engine().await;
     for _ in 0..20 {
         let ran = cycle(&engine).await;
-        let status = engine.store().status().await.unwrap();
+        let status = engine.store().status(Utc::now()).await.unwrap();
         if ran.is_ok() && status.pushes.is_empty() {
             break;
         }
