@@ -35,9 +35,9 @@ pub struct Cycle {
     pub error: Option<String>,
 }
 
-#[allow(clippy::cast_possible_wrap, reason = "counts of one cycle stay far below 2^63")]
-const fn count(number: u64) -> i64 {
-    number as i64
+/// `SQLite`'s numbers are signed.
+fn count(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 impl Store {

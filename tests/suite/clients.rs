@@ -50,9 +50,9 @@ fn create(fields: NativeFields) -> Write {
     Write { action: Action::Create, fields, external_id: None }
 }
 
-fn update(id: &str, modified_at: chrono::DateTime<Utc>, given: Json, unmoved: bool) -> Write {
+fn update(id: &str, modified_at: chrono::DateTime<Utc>, given: &Json, unmoved: bool) -> Write {
     let action = Action::Update { id: id.to_owned(), modified_at, unmoved: Arc::new(move |_| unmoved) };
-    Write { action, fields: fields(&given), external_id: None }
+    Write { action, fields: fields(given), external_id: None }
 }
 
 fn id_of(outcome: &Outcome) -> String {
@@ -179,9 +179,9 @@ async fn an_operate_update_reads_its_target_first() {
     let now = systems.sandbox.operate().now();
     let outcomes = client
         .write(&[
-            update("1001", now, json!({ "city": "Leeds" }), true),
-            update("1002", now, json!({ "city": "Leeds" }), false),
-            update("9999", now, json!({ "city": "Leeds" }), true),
+            update("1001", now, &json!({ "city": "Leeds" }), true),
+            update("1002", now, &json!({ "city": "Leeds" }), false),
+            update("9999", now, &json!({ "city": "Leeds" }), true),
         ])
         .await
         .unwrap();
@@ -202,11 +202,11 @@ async fn salesforce_updates_say_what_became_of_each_lead() {
     side.convert(&ids[2]).unwrap();
     let city = || json!({ "City": "Leeds" });
     let writes = [
-        update(&ids[0], now, city(), true),
-        update(&ids[1], now + TimeDelta::seconds(5), city(), true),
-        update(&ids[2], now + TimeDelta::seconds(5), city(), true),
-        update(&ids[3], now - TimeDelta::days(200), city(), true),
-        update(&ids[4], now, json!({ "Email": "nobody" }), true),
+        update(&ids[0], now, &city(), true),
+        update(&ids[1], now + TimeDelta::seconds(5), &city(), true),
+        update(&ids[2], now + TimeDelta::seconds(5), &city(), true),
+        update(&ids[3], now - TimeDelta::days(200), &city(), true),
+        update(&ids[4], now, &json!({ "Email": "nobody" }), true),
     ];
     let outcomes = client.write(&writes).await.unwrap();
     let refused = &outcomes[4];
