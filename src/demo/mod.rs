@@ -43,6 +43,9 @@ pub enum DemoError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// It holds a store whose leads this sandbox does not have.
+    #[error("{path} is the store of another run, whose leads are gone: remove it, or choose another folder", path = .0.display())]
+    Used(PathBuf),
     /// The configuration that the demo made.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -101,6 +104,9 @@ fn folder(wanted: Option<PathBuf>) -> Result<(Option<TempDir>, PathBuf), DemoErr
     if let Some(folder) = wanted {
         std::fs::create_dir_all(&folder).map_err(|source| DemoError::Folder { path: folder.clone(), source })?;
         let folder = folder.canonicalize().map_err(|source| DemoError::Folder { path: folder, source })?;
+        if folder.join("leadsync.db").exists() {
+            return Err(DemoError::Used(folder.join("leadsync.db")));
+        }
         return Ok((None, folder));
     }
     let temporary = tempfile::Builder::new().prefix("leadsync-demo-").tempdir();

@@ -287,6 +287,30 @@ async fn the_demo_ends_by_itself_and_keeps_its_folder() {
     assert_eq!((status, errors.as_str()), (0, ""), "{said}");
     assert!(said.contains("first sync done: 70 links") && said.contains("Summary after 8 s"), "{said}");
     assert!(folder.path().join("leadsync.db").exists() && folder.path().join("leadsync.toml").exists());
+
+    // Its leads are gone now, so another run cannot go on with its store.
+    let mut command = Command::new(PROGRAM);
+    command.args(["demo", "--for", "8s", "--dir"]).arg(folder.path());
+    let (status, _, errors) = run_with(command).await;
+    assert!(status == 1 && errors.contains("leadsync.db is the store of another run"), "{errors}");
+}
+
+#[tokio::test]
+async fn the_demo_ends_with_ctrl_c_and_leaves_nothing_behind() {
+    let mut command = Command::new(PROGRAM);
+    let mut demo = command.args(["demo", "--leads", "20"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut said = std::io::BufReader::new(demo.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("first sync done") {
+        line.clear();
+        assert!(std::io::BufRead::read_line(&mut said, &mut line).unwrap() > 0, "the demo ended early");
+    }
+    signal(&demo, "-INT");
+    let mut rest = String::new();
+    std::io::Read::read_to_string(&mut said, &mut rest).unwrap();
+    assert!(demo.wait().unwrap().success(), "{rest}");
+    let folder = rest.lines().last().unwrap().split(' ').next().unwrap().to_owned();
+    assert!(rest.contains("Summary after") && folder.contains("leadsync-demo-") && !Path::new(&folder).exists(), "{rest}");
 }
 
 #[tokio::test]
