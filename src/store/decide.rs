@@ -25,6 +25,8 @@ pub struct DirtyLink {
     pub resolved: Vec<(String, Side, PerSide<Json>)>,
     /// The fields with an open conflict, with both values as they stood, encoded.
     pub open: Vec<(String, PerSide<Json>)>,
+    /// The last writes that changed a lead, encoded: side and fields, the newest first.
+    pub recent: Vec<(Side, Json)>,
 }
 
 /// A stored lead.
@@ -98,8 +100,8 @@ pub struct Decided {
 }
 
 impl Store {
-    /// The next `limit` links after `after` of which a lead changed.
-    pub async fn dirty_links(&self, after: i64, limit: i64) -> Result<Vec<DirtyLink>, StoreError> {
+    /// The next `limit` links after `after` of which a lead changed, each with its writes since `recent`.
+    pub async fn dirty_links(&self, after: i64, limit: i64, recent: DateTime<Utc>) -> Result<Vec<DirtyLink>, StoreError> {
         let rows = sqlx::query(
             "SELECT l.link_id, l.base, l.origin,
                     o.lead_id AS o_id, o.modified_at AS o_modified, o.changed_at AS o_changed, o.fields AS o_fields,
@@ -110,8 +112,11 @@ impl Store {
                      WHERE p.link_id = l.link_id AND p.state IN ('due', 'sent', 'parked')) AS unsettled,
                     (SELECT json_group_array(json_array(c.field, c.winner, json(c.operate_value), json(c.salesforce_value)))
                      FROM conflict c WHERE c.link_id = l.link_id AND c.rule = 'manual' AND c.conflict_id IN (
-                         SELECT max(d.conflict_id) FROM conflict d WHERE d.link_id = l.link_id GROUP BY d.field)) AS manual
-             FROM (SELECT DISTINCT link_id FROM lead WHERE dirty = 1 AND link_id > ? ORDER BY link_id LIMIT ?) d
+                         SELECT max(d.conflict_id) FROM conflict d WHERE d.link_id = l.link_id GROUP BY d.field)) AS manual,
+                    (SELECT json_group_array(json_array(r.side, json(r.fields))) FROM (
+                         SELECT p.side, p.fields FROM push p WHERE p.link_id = l.link_id AND p.kind = 'update' AND p.state = 'done'
+                             AND p.done_at > ?3 ORDER BY p.push_id DESC LIMIT 12) r) AS recent
+             FROM (SELECT DISTINCT link_id FROM lead WHERE dirty = 1 AND link_id > ?1 ORDER BY link_id LIMIT ?2) d
              JOIN link l USING (link_id)
              LEFT JOIN lead o ON o.side = 'operate' AND o.lead_id = l.operate_id
              LEFT JOIN lead s ON s.side = 'salesforce' AND s.lead_id = l.salesforce_id
@@ -119,6 +124,7 @@ impl Store {
         )
         .bind(after)
         .bind(limit)
+        .bind(stamp(recent))
         .fetch_all(&self.write)
         .await?;
         rows.iter().map(dirty_link).collect()
@@ -209,6 +215,7 @@ fn dirty_link(row: &SqliteRow) -> Result<DirtyLink, StoreError> {
     }
     let unsettled = list("unsettled")?;
     let unsettled = unsettled.iter().filter_map(|push| Some((Side::parse(&word(push, 0))?, word(push, 1), part(push, 2))));
+    let recent = list("recent")?;
     let origin: &str = row.try_get("origin")?;
     Ok(DirtyLink {
         link_id: row.try_get("link_id")?,
@@ -218,6 +225,7 @@ fn dirty_link(row: &SqliteRow) -> Result<DirtyLink, StoreError> {
         unsettled: unsettled.collect(),
         resolved,
         open,
+        recent: recent.iter().filter_map(|push| Some((Side::parse(&word(push, 0))?, part(push, 1)))).collect(),
     })
 }
 

@@ -38,7 +38,7 @@ impl Engine {
         let mut compared = Compared::default();
         let mut after = 0;
         loop {
-            let links = self.store.dirty_links(after, 500).await?;
+            let links = self.store.dirty_links(after, 500, self.now()).await?;
             let Some(last) = links.last() else { break };
             after = last.link_id;
             for link in &links {

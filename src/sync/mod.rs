@@ -17,6 +17,7 @@ mod pair;
 mod poll;
 mod push;
 mod reconcile;
+mod swing;
 
 use std::sync::Arc;
 

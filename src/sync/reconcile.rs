@@ -3,6 +3,7 @@
 use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 use serde_json::{Value as Json, json};
 
+use super::swing::swings;
 use super::{CycleError, Engine};
 use crate::lead::{PerSide, Side};
 use crate::mapping::{Base, Values};
@@ -11,6 +12,9 @@ use crate::store::{Decided, DirtyLink, LeadRow, NewConflict, NewPush};
 
 /// Links decided in one transaction.
 const BATCH: i64 = 500;
+
+/// How far back writes are looked at for fields that swing.
+const SWING_TIME: TimeDelta = TimeDelta::hours(1);
 
 /// What reconciling came to.
 #[derive(Debug, Clone, Copy, Default)]
@@ -29,7 +33,7 @@ impl Engine {
         let mut reconciled = Reconciled::default();
         let mut after = 0;
         loop {
-            let links = self.store.dirty_links(after, BATCH).await?;
+            let links = self.store.dirty_links(after, BATCH, self.now() - SWING_TIME).await?;
             let Some(last) = links.last() else { return Ok(reconciled) };
             after = last.link_id;
             let decided: Vec<Decided> = links.iter().filter_map(|link| self.decide(link, as_of)).collect();
@@ -113,6 +117,14 @@ impl Engine {
                 decided.supersede.push(to);
                 continue;
             }
+            if let Some(field) = self.swinging(link, to, &given, &now) {
+                decided.supersede.push(to);
+                decided.blocked = Some(format!(
+                    "flapping: {} was given the same {field} twice within the hour, and it was set back each time: look for a rule that sets it on either side",
+                    to.title()
+                ));
+                continue;
+            }
             if to == Side::Salesforce && second(target.modified_at) >= second(as_of) {
                 // Another edit in the same second would not show: look again once the second is over.
                 return None;
@@ -126,6 +138,14 @@ impl Engine {
             }
         }
         Some(())
+    }
+
+    /// A field that swings between two values.
+    fn swinging(&self, link: &DirtyLink, to: Side, given: &[usize], now: &PerSide<Values>) -> Option<&str> {
+        given.iter().find_map(|place| {
+            let (field, value) = (self.mapping.fields().get(*place)?, now.get(to.other()).0.get(*place)?);
+            swings(&link.recent, to, &field.name, &value.to_json()).then_some(field.name.as_str())
+        })
     }
 
     fn update_push(

@@ -307,3 +307,33 @@ async fn a_lost_store_is_rebuilt_without_a_create_or_a_write() {
     assert_eq!((bench.operate.leads().len(), bench.salesforce.leads().len()), (2, 2));
     assert_eq!(bench.operate.writes() + bench.salesforce.writes(), writes);
 }
+
+#[tokio::test]
+async fn a_field_that_rules_on_both_sides_fight_over_is_parked_before_long() {
+    let bench = Bench::new().await;
+    let (operate, salesforce) = bench.pair().await;
+    bench.operate.edit(&operate, "phone", "2");
+    let before = bench.operate.writes() + bench.salesforce.writes();
+    for _ in 0..12 {
+        bench.cycle().await;
+        // Salesforce's rule wants 1, Operate's wants 2.
+        if bench.salesforce.value(&salesforce, "phone__c") == json!("2") {
+            bench.salesforce.edit(&salesforce, "phone__c", "1");
+        } else if bench.operate.value(&operate, "phone") == json!("1") {
+            bench.operate.edit(&operate, "phone", "2");
+        }
+    }
+    let writes = bench.operate.writes() + bench.salesforce.writes() - before;
+    assert!(writes <= 5, "{writes} writes");
+    let (state, reason) = bench.state(&operate).await;
+    assert!(
+        state == "parked" && reason.starts_with("flapping: ") && reason.contains("the same phone twice"),
+        "{state}: {reason}"
+    );
+
+    // A person who writes a third value ends it.
+    bench.operate.edit(&operate, "phone", "3");
+    bench.cycle().await;
+    assert_eq!(bench.state(&operate).await.0, "in_step");
+    assert_eq!(bench.salesforce.value(&salesforce, "phone__c"), json!("3"));
+}
