@@ -1,6 +1,8 @@
 //! Writes in doubt: sent, and their answer never came (a timeout, a crash). They are looked for before anything is sent again.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use std::collections::HashSet;
+
+use chrono::{DateTime, TimeDelta};
 
 use super::{CycleError, Engine};
 use crate::lead::Side;
@@ -53,65 +55,69 @@ impl Engine {
         let (offset, error) = clock.map_or((TimeDelta::zero(), TimeDelta::minutes(5)), |clock| (clock.offset, clock.error));
         let writes: Vec<Write> = creates.iter().filter_map(|push| self.write_of(push).ok()).collect();
         let found = self.clients.get(side).find_created(first + offset - error - MARGIN, &writes).await?;
-        let mut taken = Vec::new();
-        for push in creates {
-            let seen: Vec<Observation> = found.iter().cloned().map(|record| self.observation(side, record)).collect();
-            let free: Vec<&Observation> = seen.iter().filter(|lead| !taken.contains(&lead.lead_id)).collect();
-            let free = self.unlinked_among(side, free).await?;
-            self.conclude(side, push, &free, &mut taken, now).await?;
-        }
-        Ok(())
+        let ids: Vec<&str> = found.iter().map(|record| record.id.as_str()).collect();
+        let linked: HashSet<String> = self.store.linked_among(side, &ids).await?.into_iter().collect();
+        let free = found.into_iter().filter(|record| !linked.contains(&record.id));
+        let candidates = free.map(|record| self.candidate(self.observation(side, record))).collect();
+        // Salesforce upserts on the external id: sending again is safe. Operate may still be at work.
+        let is_lost =
+            |push: &PushRow| side == Side::Salesforce || push.sent_at.is_none_or(|sent| now - sent >= self.rules.settle);
+        self.conclude(side, creates, candidates, &is_lost).await
     }
 
+    /// Settles creates by what was found of them, in one transaction; each candidate is the lead of one create at most. One that
+    /// was not found is sent again if it `is_lost`, else it stays in doubt.
     async fn conclude(
         &self,
         side: Side,
-        push: &PushRow,
-        free: &[&Observation],
-        taken: &mut Vec<String>,
-        now: DateTime<Utc>,
+        creates: &[PushRow],
+        mut candidates: Vec<Candidate>,
+        is_lost: &(dyn Fn(&PushRow) -> bool + Sync),
     ) -> Result<(), CycleError> {
-        let hits = self.likenesses(side, push, free);
-        let settled = match hits.as_slice() {
-            [lead] => {
-                taken.push(lead.lead_id.clone());
+        let now = self.now();
+        let (mut settled, mut seen) = (Vec::new(), Vec::new());
+        for push in creates {
+            let hits = self.likenesses(side, push, &candidates);
+            if let [only] = hits.as_slice()
+                && *only < candidates.len()
+            {
+                let lead = candidates.swap_remove(*only).lead;
                 let done = Verdict::Done { lead_id: lead.lead_id.clone(), written_at: DateTime::default() };
-                self.store.settle(&[Settled::plain(push.push_id, done)], now).await?;
-                self.store.observe(side, &[(*lead).clone()], None, now).await?;
-                return Ok(());
-            }
-            [] => {
-                // Salesforce upserts on the external id: sending again is safe. Operate may still be at work.
-                let waited = push.sent_at.is_none_or(|sent| now - sent >= self.rules.settle);
-                if side == Side::Operate && !waited {
-                    return Ok(());
-                }
-                Settled::plain(push.push_id, Verdict::Due(now))
-            }
-            several => {
-                let ids: Vec<&str> = several.iter().map(|lead| lead.lead_id.as_str()).collect();
-                Settled {
+                settled.push(Settled::plain(push.push_id, done));
+                seen.push(lead);
+            } else if hits.is_empty() {
+                settled.extend(is_lost(push).then(|| Settled::plain(push.push_id, Verdict::Due(now))));
+            } else {
+                let leads = hits.iter().filter_map(|place| candidates.get(*place));
+                let ids: Vec<&str> = leads.map(|candidate| candidate.lead.lead_id.as_str()).collect();
+                settled.push(Settled {
                     code: Some("ambiguous_create".to_owned()),
                     error: Some(format!("the create was not answered, and several new leads look like it: {}", ids.join(", "))),
                     ..Settled::plain(push.push_id, Verdict::Parked)
-                }
+                });
             }
-        };
-        Ok(self.store.settle(&[settled], now).await?)
+        }
+        self.store.settle(&settled, now).await?;
+        self.store.observe(side, &seen, None, now).await?;
+        Ok(())
     }
 
-    /// The leads that a create may have made: by the id of its other half, else by all that was sent, else by a match key.
-    fn likenesses<'o>(&self, side: Side, push: &PushRow, free: &[&'o Observation]) -> Vec<&'o Observation> {
-        let by = |like: &dyn Fn(&Observation) -> bool| free.iter().copied().filter(|lead| like(lead)).collect::<Vec<_>>();
-        let named = by(&|lead| lead.external_id.is_some() && lead.external_id == push.other_id);
+    fn candidate(&self, lead: Observation) -> Candidate {
+        Candidate { values: self.mapping.decode(&lead.fields), lead }
+    }
+
+    /// The places of the leads that a create may have made: by the id of its other half, else by all that was sent, else by a
+    /// match key.
+    fn likenesses(&self, side: Side, push: &PushRow, candidates: &[Candidate]) -> Vec<usize> {
+        let by = |like: &dyn Fn(&Candidate) -> bool| -> Vec<usize> {
+            candidates.iter().enumerate().filter(|(_, candidate)| like(candidate)).map(|(place, _)| place).collect()
+        };
+        let named = by(&|candidate| candidate.lead.external_id.is_some() && candidate.lead.external_id == push.other_id);
         if !named.is_empty() || side == Side::Salesforce {
             return named;
         }
         let sent = self.mapping.decode_some(&push.fields);
-        let same = by(&|lead| {
-            let values = self.mapping.decode(&lead.fields);
-            sent.iter().all(|(place, value)| values.0.get(*place) == Some(value))
-        });
+        let same = by(&|candidate| sent.iter().all(|(place, value)| candidate.values.0.get(*place) == Some(value)));
         if !same.is_empty() {
             return same;
         }
@@ -122,18 +128,12 @@ impl Engine {
             }
         }
         let keys = self.mapping.match_keys(&values);
-        by(&|lead| keys.iter().zip(&lead.keys).any(|(ours, theirs)| ours.is_some() && ours == theirs))
+        by(&|candidate| keys.iter().zip(&candidate.lead.keys).any(|(ours, theirs)| ours.is_some() && ours == theirs))
     }
 
     fn holds(&self, side: Side, record: &Record, push: &PushRow) -> bool {
         let values = self.mapping.read(side, &record.fields);
         self.mapping.decode_some(&push.fields).iter().all(|(place, value)| values.0.get(*place) == Some(value))
-    }
-
-    async fn unlinked_among<'o>(&self, side: Side, leads: Vec<&'o Observation>) -> Result<Vec<&'o Observation>, CycleError> {
-        let ids: Vec<&str> = leads.iter().map(|lead| lead.lead_id.as_str()).collect();
-        let linked = self.store.linked_among(side, &ids).await?;
-        Ok(leads.into_iter().filter(|lead| !linked.contains(&lead.lead_id)).collect())
     }
 
     /// New leads that a poll brought while creates are in doubt may be what those made.
@@ -143,30 +143,30 @@ impl Engine {
             return Ok(());
         }
         let unlinked = self.store.unlinked(None, i64::from(i32::MAX)).await?;
-        let seen: Vec<Observation> = unlinked
-            .into_iter()
-            .filter(|lead| lead.side == Side::Operate && !lead.deleted)
-            .map(|lead| {
-                let values = self.mapping.decode(&lead.fields);
-                Observation {
-                    keys: self.mapping.match_keys(&values),
-                    fields: lead.fields,
-                    lead_id: lead.lead_id,
-                    modified_at: lead.modified_at,
-                    external_id: None,
-                    deleted: false,
-                    converted: lead.converted,
-                    master_id: None,
-                }
-            })
-            .collect();
-        let mut taken: Vec<String> = Vec::new();
-        for push in &creates {
-            let free: Vec<&Observation> = seen.iter().filter(|lead| !taken.contains(&lead.lead_id)).collect();
-            if self.likenesses(Side::Operate, push, &free).len() == 1 {
-                self.conclude(Side::Operate, push, &free, &mut taken, self.now()).await?;
-            }
+        let mut candidates = Vec::new();
+        for lead in unlinked.into_iter().filter(|lead| lead.side == Side::Operate && !lead.deleted) {
+            let values = self.mapping.decode(&lead.fields);
+            let lead = Observation {
+                keys: self.mapping.match_keys(&values),
+                fields: lead.fields,
+                lead_id: lead.lead_id,
+                modified_at: lead.modified_at,
+                external_id: None,
+                deleted: false,
+                converted: lead.converted,
+                master_id: None,
+            };
+            candidates.push(Candidate { lead, values });
         }
-        Ok(())
+        // Only what was found beyond doubt is settled here; the rest waits for its time.
+        let found: Vec<PushRow> =
+            creates.into_iter().filter(|push| self.likenesses(Side::Operate, push, &candidates).len() == 1).collect();
+        self.conclude(Side::Operate, &found, candidates, &|_| false).await
     }
+}
+
+/// A new lead that a create may have made.
+struct Candidate {
+    lead: Observation,
+    values: Values,
 }

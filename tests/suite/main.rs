@@ -1,6 +1,6 @@
 //! All tests that go through the library's public face, in one binary: linking is what takes the time.
 // A test that cannot go on should panic, and it is the place that panics which says why.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stderr)]
 
 mod clients;
 mod config;

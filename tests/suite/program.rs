@@ -39,6 +39,19 @@ fn start(systems: &Systems) -> Child {
     program(&systems.configuration, &["run"]).stdout(Stdio::null()).stderr(log).spawn().unwrap()
 }
 
+/// Shows the end of the daemon's log where a test fails.
+struct ShowLog(PathBuf);
+
+impl Drop for ShowLog {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let log = std::fs::read_to_string(&self.0).unwrap_or_default();
+            let lines: Vec<&str> = log.lines().collect();
+            eprintln!("the daemon's log, {} lines:\n{}", lines.len(), lines[lines.len().saturating_sub(15)..].join("\n"));
+        }
+    }
+}
+
 fn log(systems: &Systems) -> PathBuf {
     systems.folder.path().join("log")
 }
@@ -57,7 +70,7 @@ async fn until(what: &str, is_so: impl Fn() -> bool) {
     let mut look = tokio::time::interval(Duration::from_millis(5));
     let started = Instant::now();
     while !is_so() {
-        assert!(started.elapsed() < Duration::from_mins(1), "still not: {what}");
+        assert!(started.elapsed() < Duration::from_mins(2), "still not: {what}");
         look.tick().await;
     }
 }
@@ -175,6 +188,7 @@ async fn the_daemon_keeps_going_until_sigterm_and_ends_well() {
 /// Kills the daemon again and again during the first sync, each time a little later, then lets it finish.
 async fn killed_and_restarted(operate: usize, salesforce: usize, common: usize) {
     let systems = Systems::of(operate, salesforce, common).await;
+    let _shown = ShowLog(log(&systems));
     let all = operate + salesforce - common;
     let mut kills = 0;
     // Moments drawn from the seed 7; each is counted in lead writes done by then, so that it falls into the work.
