@@ -2,6 +2,7 @@
 //!
 //! A reader that goes away (`leadsync parked | head`) is no failure, so errors of printing are not looked at.
 
+use std::future::Future;
 use std::io::Write as _;
 use std::time::Duration;
 
@@ -9,9 +10,11 @@ use clap::CommandFactory as _;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::Value as Json;
+use tokio::time::MissedTickBehavior;
 
 use super::{Arguments, Failure};
 use crate::config::Finding;
+use crate::store::Store;
 
 /// A line of a result.
 pub(super) fn line(text: impl std::fmt::Display) {
@@ -53,14 +56,28 @@ pub(super) fn completions(shell: clap_complete::Shell) {
     clap_complete::generate(shell, &mut Arguments::command(), "leadsync", &mut std::io::stdout());
 }
 
-/// Shows on a terminal that something goes on; nothing in a pipe.
-pub(super) fn progress(what: &'static str) -> ProgressBar {
-    let bar = ProgressBar::new_spinner().with_message(what);
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
+/// Does long work and shows on a terminal how far it is; nothing in a pipe.
+pub(super) async fn with_progress<T>(what: &str, store: &Store, work: impl Future<Output = T>) -> T {
+    let bar = ProgressBar::new_spinner().with_message(what.to_owned());
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
         bar.set_style(style);
     }
     bar.enable_steady_tick(Duration::from_millis(120));
-    bar
+    let mut look = tokio::time::interval(Duration::from_millis(500));
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    tokio::pin!(work);
+    let done = loop {
+        tokio::select! {
+            done = &mut work => break done,
+            _ = look.tick(), if !bar.is_hidden() => {
+                if let Ok((leads, waiting)) = store.amounts().await {
+                    bar.set_message(format!("{what}: {leads} leads known, {waiting} writes waiting"));
+                }
+            }
+        }
+    };
+    bar.finish_and_clear();
+    done
 }
 
 /// A value of the store's JSON, for people.

@@ -28,10 +28,9 @@ pub(super) async fn once(config: &Config, report: Report) -> Result<Ended, Failu
     let _hold = Hold::take(&config.store.url)?;
     let engine = daemon::assemble(config, Store::open(&config.store.url).await?).await?;
     let stop = daemon::stop_on_signal()?;
-    let bar = output::progress("polling, merging, pushing");
-    let cycle = engine.cycle(Patience::Wait(PATIENCE), &|| stop.is_cancelled()).await;
-    bar.finish_and_clear();
-    let cycle = cycle?;
+    let stopping = || stop.is_cancelled();
+    let cycle = engine.cycle(Patience::Wait(PATIENCE), &stopping);
+    let cycle = output::with_progress("polling, merging, pushing", engine.store(), cycle).await?;
     let status = engine.store().status(Utc::now()).await?;
     if report.json {
         output::json(&json!({
@@ -70,10 +69,7 @@ async fn scratch(config: &Config) -> Result<(TempDir, Store), Failure> {
 pub(super) async fn plan(config: &Config, report: Report) -> Result<Ended, Failure> {
     let (_folder, store) = scratch(config).await?;
     let engine = daemon::assemble(config, store).await?;
-    let bar = output::progress("polling and merging on a copy of the store");
-    let rehearsed = engine.rehearse().await;
-    bar.finish_and_clear();
-    rehearsed?;
+    output::with_progress("polling and merging on a copy of the store", engine.store(), engine.rehearse()).await?;
     let planned = engine.store().planned().await?;
     if report.json {
         output::json(&planned)?;
@@ -106,10 +102,7 @@ pub(super) async fn verify(config: &Config, report: Report) -> Result<Ended, Fai
     let (_folder, store) = scratch(config).await?;
     store.forget_observations().await?;
     let engine = daemon::assemble(config, store).await?;
-    let bar = output::progress("reading every lead on both sides");
-    let compared = engine.compare().await;
-    bar.finish_and_clear();
-    let compared = compared?;
+    let compared = output::with_progress("reading every lead on both sides", engine.store(), engine.compare()).await?;
     if report.json {
         output::json(&compared)?;
     } else {

@@ -183,6 +183,13 @@ impl Store {
         })
     }
 
+    /// How many leads are known, and how many writes are not done yet.
+    pub async fn amounts(&self) -> Result<(i64, i64), StoreError> {
+        let row = sqlx::query("SELECT (SELECT count(*) FROM lead), (SELECT count(*) FROM push WHERE state IN ('due', 'sent'))");
+        let row = row.fetch_one(&self.read).await?;
+        Ok((row.try_get(0)?, row.try_get(1)?))
+    }
+
     /// What is due, field by field.
     pub async fn planned(&self) -> Result<Vec<PlannedPush>, StoreError> {
         let rows = sqlx::query(
