@@ -4,6 +4,7 @@ use chrono::Utc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
+use tokio::time::{Sleep, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{DemoError, Tell};
@@ -79,7 +80,7 @@ impl People {
                 ));
                 return Ok(());
             }
-            tokio::time::sleep(LOOK).await;
+            look().await;
         }
     }
 
@@ -128,7 +129,7 @@ impl People {
         self.salesforce.edit(&pair.salesforce, &json!({ "Phone": second }))?;
         let since = Instant::now();
         loop {
-            tokio::time::sleep(LOOK).await;
+            look().await;
             let (operate, salesforce) =
                 (self.field(Side::Operate, &pair.operate, "phone"), self.field(Side::Salesforce, &pair.salesforce, "Phone"));
             if operate == salesforce {
@@ -141,7 +142,7 @@ impl People {
                 break;
             }
         }
-        tokio::time::sleep(PAUSE).await;
+        pause().await;
         Ok(())
     }
 
@@ -153,14 +154,14 @@ impl People {
             "location": "Hub City", "leadsource": "Website", "leadstatus": "New",
         }))?;
         loop {
-            tokio::time::sleep(LOOK).await;
+            look().await;
             let parked = self.store.parked().await?;
             if let Some(lead) = parked.iter().find(|lead| lead.operate_id.as_ref() == Some(&id)) {
                 self.say(&format!("            parked, in Salesforce's own words: {}", lead.reason.as_deref().unwrap_or("-")));
                 break;
             }
         }
-        tokio::time::sleep(PAUSE).await;
+        pause().await;
         self.say("Operate     Pomelo Print · somebody corrects the address");
         self.operate.edit(&id, &json!({ "email": "pia@pomelo.example" }))?;
         self.has_a_twin(Side::Operate, &id).await
@@ -176,10 +177,10 @@ impl People {
     async fn arrives(&self, side: Side, id: &str, field: &str, value: &Json) -> Result<(), Stopped> {
         let since = Instant::now();
         while self.field(side, id, field) != *value {
-            tokio::time::sleep(LOOK).await;
+            look().await;
         }
         self.say(&format!("            in {} after {}", side.title(), seconds(since)));
-        tokio::time::sleep(PAUSE).await;
+        pause().await;
         Ok(())
     }
 
@@ -194,9 +195,9 @@ impl People {
                 self.say(&format!("            in {} after {}, as {twin}", side.other().title(), seconds(since)));
                 break;
             }
-            tokio::time::sleep(LOOK).await;
+            look().await;
         }
-        tokio::time::sleep(PAUSE).await;
+        pause().await;
         Ok(())
     }
 
@@ -272,6 +273,16 @@ impl From<SandboxError> for Stopped {
     fn from(error: SandboxError) -> Self {
         Self::Failed(error.into())
     }
+}
+
+/// Until somebody looks again.
+fn look() -> Sleep {
+    sleep(LOOK)
+}
+
+/// Until somebody goes on.
+fn pause() -> Sleep {
+    sleep(PAUSE)
 }
 
 fn seconds(since: Instant) -> String {

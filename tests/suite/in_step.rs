@@ -248,3 +248,37 @@ async fn clocks_that_are_wrong_do_not_decide_who_was_later() {
     assert_eq!(operate.lead(&ours).unwrap()["phone"], json!("020 7946 0002"));
     assert_eq!(salesforce.lead(&theirs).unwrap()["Phone"], json!("020 7946 0002"));
 }
+
+#[tokio::test]
+async fn deletes_are_ignored_and_converted_leads_rest() {
+    let systems = Systems::of(10, 10, 10).await;
+    let engine = systems.engine().await;
+    cycle(&engine).await.unwrap();
+    cycle(&engine).await.unwrap();
+    let (operate, salesforce) = (systems.sandbox.operate(), systems.sandbox.salesforce());
+    let (gone, converted) =
+        (engine.store().pair_in_step(2).await.unwrap().unwrap(), engine.store().pair_in_step(3).await.unwrap().unwrap());
+    salesforce.delete(&gone.1).unwrap();
+    salesforce.edit(&converted.1, &json!({ "Phone": "020 7946 0003" })).unwrap();
+    salesforce.convert(&converted.1).unwrap();
+    let before = systems.traffic().2;
+    cycle(&engine).await.unwrap();
+    assert_eq!(engine.store().show(&gone.0).await.unwrap().unwrap().state, "deleted");
+    assert_eq!(operate.leads().len(), 10, "nothing is deleted on the other side");
+    // The converted lead's last values still come over, and then it rests.
+    assert_eq!(operate.lead(&converted.0).unwrap()["phone"], json!("020 7946 0003"));
+    assert_eq!(engine.store().show(&converted.0).await.unwrap().unwrap().state, "converted");
+    assert_eq!(systems.traffic().2 - before, 1);
+    operate.edit(&converted.0, &json!({ "phone": "020 7946 0004" })).unwrap();
+    operate.edit(&gone.0, &json!({ "phone": "020 7946 0005" })).unwrap();
+    cycle(&engine).await.unwrap();
+    assert_eq!((systems.traffic().2 - before, salesforce.leads().len()), (1, 10), "nothing more is written, nor created again");
+
+    // Operate's converted leads can still be edited, on either side.
+    let (ours, theirs) = engine.store().pair_in_step(5).await.unwrap().unwrap();
+    operate.convert(&ours).unwrap();
+    salesforce.edit(&theirs, &json!({ "Title": "Founder" })).unwrap();
+    cycle(&engine).await.unwrap();
+    assert_eq!(operate.lead(&ours).unwrap()["jobtitle"], json!("Founder"));
+    assert!(engine.store().parked().await.unwrap().is_empty());
+}
