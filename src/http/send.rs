@@ -1,6 +1,7 @@
 //! Sending: attempts, waits between them, and what an answer says about the server's clock.
 
 use std::error::Error as _;
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -73,10 +74,13 @@ enum Heard<'t> {
 }
 
 impl Transport {
-    /// A transport that sends at most so many requests a second, and so many at once. `timeout` limits one attempt; of a
-    /// streamed answer, the wait for each piece.
-    pub fn new(side: Side, per_second: u32, at_once: usize, timeout: Duration) -> Result<Self, SideError> {
-        let http = reqwest::Client::builder()
+    /// A transport to this address that sends at most so many requests a second, and so many at once. `timeout` limits one
+    /// attempt; of a streamed answer, the wait for each piece.
+    pub fn new(side: Side, address: &str, per_second: u32, at_once: usize, timeout: Duration) -> Result<Self, SideError> {
+        // A proxy of the environment cannot reach what listens on this machine alone.
+        let builder = reqwest::Client::builder();
+        let builder = if is_loopback(address) { builder.no_proxy() } else { builder };
+        let http = builder
             .user_agent(concat!("leadsync/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT.min(timeout))
             .read_timeout(timeout)
@@ -259,6 +263,11 @@ impl Failed {
     }
 }
 
+fn is_loopback(address: &str) -> bool {
+    let host = Url::parse(address).ok().and_then(|url| url.host_str().map(|host| host.trim_matches(['[', ']']).to_owned()));
+    host.is_some_and(|host| host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback()))
+}
+
 fn policy() -> ExponentialBuilder {
     ExponentialBuilder::new()
         .with_min_delay(Duration::from_millis(250))
@@ -324,6 +333,19 @@ mod tests {
     use reqwest::Method;
 
     use super::*;
+
+    #[test]
+    fn this_machine_is_known_by_its_addresses() {
+        for (address, expected) in [
+            ("http://127.0.0.1:80", true),
+            ("http://[::1]:80", true),
+            ("http://localhost", true),
+            ("https://127.example", false),
+            ("https://acme.my.salesforce.com", false),
+        ] {
+            assert_eq!(is_loopback(address), expected, "{address}");
+        }
+    }
 
     #[test]
     fn addresses_encode_what_would_break_them() {

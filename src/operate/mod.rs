@@ -41,7 +41,8 @@ pub struct OperateClient {
 impl OperateClient {
     /// A client that reads these fields of each Lead. Nothing is sent yet.
     pub fn new(config: &OperateConfig, mapped: Vec<String>) -> Result<Self, SideError> {
-        let transport = Transport::new(Side::Operate, config.requests_per_second, config.concurrency, config.timeout)?;
+        let transport =
+            Transport::new(Side::Operate, &config.base_url, config.requests_per_second, config.concurrency, config.timeout)?;
         let own =
             [&config.id_field, &config.modified_field, &config.created_field, &config.converted_field, &config.external_id_field];
         let mut fields: Vec<String> = Vec::new();

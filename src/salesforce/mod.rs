@@ -44,7 +44,8 @@ pub struct SalesforceClient {
 impl SalesforceClient {
     /// A client that reads these fields of each Lead. Nothing is sent yet.
     pub fn new(config: &SalesforceConfig, mapped: Vec<String>) -> Result<Self, SideError> {
-        let transport = Transport::new(Side::Salesforce, config.requests_per_second, config.concurrency, config.timeout)?;
+        let transport =
+            Transport::new(Side::Salesforce, &config.login_url, config.requests_per_second, config.concurrency, config.timeout)?;
         let own = ["Id", "SystemModstamp", "CreatedDate", "IsDeleted", "IsConverted", "MasterRecordId"];
         let mut fields: Vec<String> = own.iter().map(|name| (*name).to_owned()).collect();
         fields.push(config.external_id_field.clone());

@@ -327,6 +327,11 @@ async fn the_demo_ends_with_ctrl_c_and_leaves_nothing_behind() {
     assert!(rest.contains("Summary after") && folder.contains("leadsync-demo-") && !Path::new(&folder).exists(), "{rest}");
 }
 
+async fn get(address: &str) -> Vec<u8> {
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    client.get(address).send().await.unwrap().bytes().await.unwrap().to_vec()
+}
+
 #[tokio::test]
 async fn the_sandbox_prints_where_it_is_and_stays_on_loopback() {
     let mut command = Command::new(PROGRAM);
@@ -335,7 +340,7 @@ async fn the_sandbox_prints_where_it_is_and_stays_on_loopback() {
     std::io::BufRead::read_line(&mut std::io::BufReader::new(sandbox.stdout.take().unwrap()), &mut line).unwrap();
     let addresses: Json = serde_json::from_str(&line).unwrap();
     let leads = format!("{}/_sandbox/leads", addresses["operate"]["base_url"].as_str().unwrap());
-    let answer: Vec<Json> = serde_json::from_slice(&reqwest::get(leads).await.unwrap().bytes().await.unwrap()).unwrap();
+    let answer: Vec<Json> = serde_json::from_slice(&get(&leads).await).unwrap();
     assert_eq!(answer.len(), 5);
     signal(&sandbox, "-TERM");
     assert!(sandbox.wait().unwrap().success());
