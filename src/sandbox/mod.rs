@@ -1,7 +1,7 @@
 //! Both systems, simulated on loopback: for tests, for the demo, and for whoever wants to try the daemon without
 //! credentials.
 //!
-//! The sandbox speaks the HTTP interfaces of Operate and Salesforce as their fact sheets describe them and is as strict as
+//! The sandbox speaks the HTTP interfaces of Operate and Salesforce as they are documented, and is as strict as
 //! they are. It knows nothing of the daemon: it imports nothing from this crate. `docs/sandbox.md` shows its controls.
 
 mod clock;

@@ -1,6 +1,6 @@
 //! Operate, simulated: its token endpoint, its leads with the queries that it documents, and its reference lists.
 //!
-//! What the vendor has not published follows the defaults of the project's fact sheet; `OperateSwitches` has the variants.
+//! What the vendor has not published follows what `[operate]` in the configuration assumes by default; `OperateSwitches` has the variants.
 
 mod lists;
 mod query;
