@@ -1,12 +1,11 @@
 //! `check`: whether the configuration will do.
 
-use std::path::Path;
-
 use super::{Ended, Failure, Report, output};
-use crate::config::{Config, Finding};
+use crate::config::Loaded;
 use crate::mapping::Mapping;
 
-pub(super) fn check(config: &Config, path: &Path, warnings: &[Finding], offline: bool, report: Report) -> Result<Ended, Failure> {
+pub(super) fn check(loaded: &Loaded, offline: bool, report: Report) -> Result<Ended, Failure> {
+    let Loaded { config, path, warnings } = loaded;
     if !offline {
         return Err(Failure::Usage("this version checks the configuration alone: add --offline".to_owned()));
     }

@@ -7,7 +7,7 @@ mod report;
 mod sandbox;
 mod work;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -196,35 +196,33 @@ pub async fn run(arguments: Arguments) -> ExitCode {
 }
 
 async fn dispatch(arguments: Arguments) -> Result<Ended, Failure> {
+    let file = arguments.config.as_deref();
     match arguments.command {
+        Command::Run => work::run(&load(file)?).await,
+        Command::Once(report) => work::once(&load(file)?, report).await,
+        Command::Plan(report) => work::plan(&load(file)?, report).await,
+        Command::Verify(report) => work::verify(&load(file)?, report).await,
+        Command::Status(report) => report::status(&load(file)?, report).await,
+        Command::Show { id, report } => report::show(&load(file)?, &id, report).await,
+        Command::Conflicts(report) => people::conflicts(&load(file)?, report).await,
+        Command::Resolve { conflict_id, take } => people::resolve(&load(file)?, conflict_id, take.into()).await,
+        Command::Parked(report) => people::parked(&load(file)?, report).await,
+        Command::Retry { ids, all } => people::retry(&load(file)?, &ids, all).await,
+        Command::Check { offline, report } => check::check(&Config::load(file)?, offline, report),
+        Command::Sandbox(systems) => sandbox::sandbox(&systems).await,
+        Command::Demo(options) => sandbox::demo(options).await,
         Command::Completions { shell } => {
             output::completions(shell);
-            return Ok(Ended::Done);
-        }
-        Command::Sandbox(systems) => return sandbox::sandbox(&systems).await,
-        Command::Demo(options) => return sandbox::demo(options).await,
-        _ => {}
-    }
-    let Loaded { config, path, warnings } = Config::load(arguments.config.as_deref())?;
-    match arguments.command {
-        Command::Check { offline, report } => check::check(&config, &path, &warnings, offline, report),
-        command => {
-            for warning in &warnings {
-                output::warning(warning);
-            }
-            match command {
-                Command::Run => work::run(&config).await,
-                Command::Once(report) => work::once(&config, report).await,
-                Command::Plan(report) => work::plan(&config, report).await,
-                Command::Verify(report) => work::verify(&config, report).await,
-                Command::Status(report) => report::status(&config, report).await,
-                Command::Show { id, report } => report::show(&config, &id, report).await,
-                Command::Conflicts(report) => people::conflicts(&config, report).await,
-                Command::Resolve { conflict_id, take } => people::resolve(&config, conflict_id, take.into()).await,
-                Command::Parked(report) => people::parked(&config, report).await,
-                Command::Retry { ids, all } => people::retry(&config, &ids, all).await,
-                Command::Check { .. } | Command::Completions { .. } | Command::Sandbox(_) | Command::Demo(_) => Ok(Ended::Done),
-            }
+            Ok(Ended::Done)
         }
     }
+}
+
+/// Reads the configuration, and says what could be better in it.
+fn load(file: Option<&Path>) -> Result<Config, ConfigError> {
+    let Loaded { config, warnings, .. } = Config::load(file)?;
+    for warning in &warnings {
+        output::remark(warning);
+    }
+    Ok(config)
 }

@@ -13,7 +13,6 @@ use serde_json::Value as Json;
 use tokio::time::MissedTickBehavior;
 
 use super::{Arguments, Failure};
-use crate::config::Finding;
 use crate::store::Store;
 
 /// A line of a result.
@@ -23,8 +22,7 @@ pub(super) fn line(text: impl std::fmt::Display) {
 
 /// A result as JSON, in one document.
 pub(super) fn json(value: &impl Serialize) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(value).map_err(|error| Failure::Other(error.to_string()))?;
-    let _ = writeln!(std::io::stdout(), "{text}");
+    line(serde_json::to_string_pretty(value).map_err(|error| Failure::Other(error.to_string()))?);
     Ok(())
 }
 
@@ -40,11 +38,6 @@ pub(super) fn error(failure: &Failure) {
         Failure::Config(error) => remark(error),
         other => remark(format_args!("error: {other}")),
     }
-}
-
-/// What could be better.
-pub(super) fn warning(finding: &Finding) {
-    remark(finding);
 }
 
 /// A remark that is no result.

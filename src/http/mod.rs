@@ -16,9 +16,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, StatusCode, Url};
 use serde::Serialize;
 
+use crate::lead::Side;
 use crate::side::{Refusal, SideError};
 
 /// Whether a request whose answer was lost may be sent again.
@@ -141,12 +142,17 @@ pub enum Trouble {
 impl Trouble {
     /// The failure of a call as a whole.
     #[must_use]
-    pub fn into_error(self, side: crate::lead::Side) -> SideError {
+    pub fn into_error(self, side: Side) -> SideError {
         match self {
             Self::NotSent(reason) | Self::Lost(reason) => SideError::Unreachable { side, reason },
             Self::SignIn(error) => error,
         }
     }
+}
+
+/// Reads an address that the configuration or a system gave.
+pub fn parse_address(side: Side, text: &str) -> Result<Url, SideError> {
+    Url::parse(text).map_err(|error| SideError::Answer { side, reason: format!("{text:?} is not an address: {error}") })
 }
 
 /// Statuses that say "later", not "no": the server, or one before it, was not able to answer.

@@ -56,7 +56,7 @@ impl Streamed<'_> {
         let slot = self.slot;
         self.response.bytes_stream().map(move |piece| {
             let _held = &slot;
-            piece.map(|bytes| bytes.to_vec()).map_err(|error| Trouble::Lost(reason(error)))
+            piece.map(Vec::from).map_err(|error| Trouble::Lost(reason(error)))
         })
     }
 }
@@ -283,7 +283,7 @@ fn judge(answer: Answer) -> Result<Answer, Failed> {
 async fn read_whole(response: reqwest::Response, as_of: DateTime<Utc>) -> Result<Answer, Failed> {
     let (status, headers) = (response.status(), response.headers().clone());
     let body = response.bytes().await.map_err(|error| Failed::Trouble(Trouble::Lost(reason(error))))?;
-    Ok(Answer { status, headers, body: body.to_vec(), as_of })
+    Ok(Answer { status, headers, body: body.into(), as_of })
 }
 
 fn address(base: &Url, request: &Request) -> Url {

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
 use crate::config::operate::{OperateAuth, OperateConfig};
-use crate::http::{Answer, Session, SignIn, Transport, is_passing};
+use crate::http::{Answer, Session, SignIn, Transport, is_passing, parse_address};
 use crate::lead::Side;
 use crate::side::SideError;
 
@@ -29,14 +29,9 @@ struct Token {
 
 impl OperateSignIn {
     pub(super) fn new(config: &OperateConfig) -> Result<Self, SideError> {
-        let parse = |text: String| {
-            Url::parse(&text).map_err(|error| SideError::Answer {
-                side: Side::Operate,
-                reason: format!("{text:?} is not an address: {error}"),
-            })
-        };
-        let token_url = parse(format!("{}/oauth2/token", config.base_url))?;
-        Ok(Self { base: parse(config.base_url.clone())?, token_url, auth: config.auth.clone() })
+        let base = parse_address(Side::Operate, &config.base_url)?;
+        let token_url = parse_address(Side::Operate, &format!("{}/oauth2/token", config.base_url))?;
+        Ok(Self { base, token_url, auth: config.auth.clone() })
     }
 }
 

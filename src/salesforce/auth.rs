@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
 use crate::config::salesforce::{SalesforceAuth, SalesforceConfig};
-use crate::http::{Answer, Session, SignIn, Transport, is_passing};
+use crate::http::{Answer, Session, SignIn, Transport, is_passing, parse_address};
 use crate::lead::Side;
 use crate::side::SideError;
 
@@ -37,7 +37,7 @@ struct TokenRefusal {
 impl ClientCredentials {
     pub(super) fn new(config: &SalesforceConfig) -> Result<Self, SideError> {
         let SalesforceAuth::ClientCredentials { client_id, client_secret } = &config.auth;
-        let token_url = parse_address(&format!("{}/services/oauth2/token", config.login_url))?;
+        let token_url = parse_address(Side::Salesforce, &format!("{}/services/oauth2/token", config.login_url))?;
         Ok(Self { token_url, client_id: client_id.clone(), client_secret: client_secret.clone() })
     }
 }
@@ -59,7 +59,7 @@ impl SignIn for ClientCredentials {
             // The answer itself may hold the token, so it is not shown.
             reason: format!("the sign-in gave no access_token and instance_url: {error}"),
         })?;
-        let base = parse_address(&token.instance_url)?;
+        let base = parse_address(Side::Salesforce, &token.instance_url)?;
         Ok(Session { token: SecretString::from(token.access_token), base, good_until: None })
     }
 
@@ -84,9 +84,4 @@ fn refused(answer: &Answer) -> SideError {
         _ => "check [salesforce] login_url and auth",
     };
     SideError::Auth { side, reason: format!("{error}: {error_description}; {advice}") }
-}
-
-fn parse_address(text: &str) -> Result<Url, SideError> {
-    Url::parse(text)
-        .map_err(|error| SideError::Answer { side: Side::Salesforce, reason: format!("{text:?} is not an address: {error}") })
 }

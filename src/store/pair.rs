@@ -61,15 +61,11 @@ impl Store {
             [("operate", "salesforce", "operate_id", "salesforce_id"), ("salesforce", "operate", "salesforce_id", "operate_id")]
         {
             // A link that names this lead already.
-            run(
-                &mut tx,
-                &format!(
-                    "UPDATE lead SET link_id = (SELECT link_id FROM link WHERE {id} = lead.lead_id), dirty = 1
+            let join_named = format!(
+                "UPDATE lead SET link_id = (SELECT link_id FROM link WHERE {id} = lead.lead_id), dirty = 1
                  WHERE link_id IS NULL AND dirty = 1 AND side = '{side}' AND lead_id IN (SELECT {id} FROM link)"
-                ),
-                now,
-            )
-            .await?;
+            );
+            run(&mut tx, &join_named, now).await?;
             // A link that waits for this lead: the create took effect, or somebody else made it.
             let claims = format!(
                 "FROM lead a JOIN link l ON l.{other_id} = a.external_id AND l.{id} IS NULL AND l.origin <> 'ambiguous'
@@ -103,15 +99,7 @@ impl Store {
                 now,
             )
             .await?;
-            run(
-                &mut tx,
-                &format!(
-                    "UPDATE lead SET link_id = (SELECT link_id FROM link WHERE {id} = lead.lead_id), dirty = 1
-                 WHERE link_id IS NULL AND dirty = 1 AND side = '{side}' AND lead_id IN (SELECT {id} FROM link)"
-                ),
-                now,
-            )
-            .await?;
+            run(&mut tx, &join_named, now).await?;
             // Both are there and neither is linked; `min` for the improbable case that two claim the same.
             run(
                 &mut tx,
