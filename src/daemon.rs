@@ -1,22 +1,25 @@
 //! The daemon: everything wired together, a cycle at each tick of the schedule, never two at once, and an orderly end.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
+use croner::parser::{CronParser, Seconds};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_cron_scheduler::{Job, JobScheduler};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::lead::{PerSide, Side};
-use crate::mapping::{Mapping, MappingError};
+use crate::mapping::{Described, Mapping, MappingError, Misfit, user_fields};
 use crate::operate::OperateClient;
 use crate::salesforce::SalesforceClient;
 use crate::side::{SideClient, SideError};
 use crate::store::{Store, StoreError};
-use crate::sync::{Engine, Patience, Rules};
+use crate::sync::{CycleError, Engine, Patience, Rules};
 
 /// How long an end may wait for writes under way. What is cut off then is looked for at the next start.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -27,7 +30,7 @@ pub enum AssemblyError {
     /// The fields do not make a mapping.
     #[error("the mapping is wrong: {0}")]
     Mapping(#[from] MappingError),
-    /// A client cannot be made.
+    /// A client cannot be made, or a system does not say what its fields are.
     #[error(transparent)]
     Side(#[from] SideError),
     /// The store failed.
@@ -35,14 +38,49 @@ pub enum AssemblyError {
     Store(#[from] StoreError),
 }
 
-/// An engine on this store, with the clients of both systems. Nothing is sent yet.
+/// The clients of both systems. They keep their sessions for as long as the program runs.
+pub struct Systems {
+    /// Operate.
+    pub operate: Arc<OperateClient>,
+    /// Salesforce.
+    pub salesforce: Arc<SalesforceClient>,
+}
+
+impl Systems {
+    /// As configured. Nothing is sent yet.
+    pub fn of(config: &Config) -> Result<Self, SideError> {
+        let native = |side: Side| config.fields.iter().map(|field| field.native.get(side).clone()).collect::<BTreeSet<_>>();
+        let lookups = config.fields.iter().filter_map(|field| Some((field.native.operate.clone(), field.lookup?)));
+        let operate = OperateClient::new(&config.operate, native(Side::Operate).into_iter().collect(), lookups.collect())?;
+        let salesforce = SalesforceClient::new(&config.salesforce, native(Side::Salesforce).into_iter().collect())?;
+        Ok(Self { operate: Arc::new(operate), salesforce: Arc::new(salesforce) })
+    }
+
+    /// What the systems say of their fields.
+    pub async fn describe(&self) -> Result<Described, SideError> {
+        let (operate, salesforce) = tokio::join!(self.operate.describe(), self.salesforce.describe());
+        Ok(PerSide { operate: operate?, salesforce: salesforce? })
+    }
+
+    /// An engine on this store, with the mapping that the systems' fields allow. What had to be left out of it is logged.
+    pub async fn engine(&self, config: &Config, store: Arc<Store>) -> Result<Engine, AssemblyError> {
+        let described = self.describe().await?;
+        let (mapping, misfits) = Mapping::fitted(config, &described)?;
+        for Misfit { field, problem } in &misfits {
+            tracing::warn!(field, "mapping.misfit: {problem}");
+        }
+        let users = user_fields(config, Side::Salesforce, &described);
+        self.salesforce.map(mapping.native_names(Side::Salesforce), users);
+        let clients: PerSide<Arc<dyn SideClient>> =
+            PerSide { operate: Arc::clone(&self.operate) as _, salesforce: Arc::clone(&self.salesforce) as _ };
+        let rules = Rules::of(config, &mapping)?;
+        Ok(Engine::new(store, Arc::new(mapping), clients, rules, Arc::new(Utc::now)).await?)
+    }
+}
+
+/// An engine on this store, with the clients of both systems.
 pub async fn assemble(config: &Config, store: Store) -> Result<Engine, AssemblyError> {
-    let mapping = Mapping::build(config)?;
-    let clients: PerSide<Arc<dyn SideClient>> = PerSide {
-        operate: Arc::new(OperateClient::new(&config.operate, mapping.native_names(Side::Operate))?),
-        salesforce: Arc::new(SalesforceClient::new(&config.salesforce, mapping.native_names(Side::Salesforce))?),
-    };
-    Ok(Engine::new(Arc::new(store), Arc::new(mapping), clients, Rules::of(config), Arc::new(Utc::now)).await?)
+    Systems::of(config)?.engine(config, Arc::new(store)).await
 }
 
 /// Signals cannot be watched.
@@ -66,10 +104,11 @@ pub fn stop_on_signal() -> Result<CancellationToken, SignalError> {
     Ok(stop)
 }
 
-/// Runs cycles until `stop`: one at once, then one at each tick of the cron expression `poll` (UTC). Ticks during a cycle count as one.
-pub async fn run(engine: &Engine, poll: &str, stop: CancellationToken) -> Result<(), String> {
+/// Runs cycles until `stop`: one at once, then one at each tick of the schedule (UTC). Ticks during a cycle count as one.
+pub async fn run(config: &Config, store: Store, stop: CancellationToken) -> Result<(), String> {
     let (tick, mut ticks) = mpsc::channel::<()>(1);
     let mut scheduler = JobScheduler::new().await.map_err(|error| format!("the scheduler cannot start: {error}"))?;
+    let poll = config.schedule.poll.as_str();
     let job = Job::new(poll, move |_, _| {
         // Full: a tick is waiting already.
         let _ = tick.try_send(());
@@ -78,19 +117,76 @@ pub async fn run(engine: &Engine, poll: &str, stop: CancellationToken) -> Result
     scheduler.add(job).await.map_err(|error| format!("the scheduler cannot start: {error}"))?;
     scheduler.start().await.map_err(|error| format!("the scheduler cannot start: {error}"))?;
     tracing::info!(schedule = poll, process.id = std::process::id(), "daemon.started");
-    while !stop.is_cancelled() {
-        cycle(engine, &stop).await;
+    let systems = Systems::of(config).map_err(|error| error.to_string())?;
+    let mut daemon = Daemon { config, systems, store: Arc::new(store), engine: None, not_before: None };
+    let ended = loop {
+        if let Err(error) = daemon.tick(&stop).await {
+            break Err(error);
+        }
         tokio::select! {
-            () = stop.cancelled() => {}
+            () = stop.cancelled() => break Ok(()),
             _ = ticks.recv() => {}
         }
-    }
+    };
     let _ = scheduler.shutdown().await;
     tracing::info!("daemon.stopped");
-    Ok(())
+    ended
 }
 
-async fn cycle(engine: &Engine, stop: &CancellationToken) {
+/// What runs at each tick.
+struct Daemon<'c> {
+    config: &'c Config,
+    systems: Systems,
+    store: Arc<Store>,
+    /// Put together once both systems answer, and anew when their fields change.
+    engine: Option<Engine>,
+    /// Before this no cycle starts, to spare requests.
+    not_before: Option<Instant>,
+}
+
+impl Daemon<'_> {
+    async fn tick(&mut self, stop: &CancellationToken) -> Result<(), String> {
+        if self.not_before.is_some_and(|moment| Instant::now() < moment) {
+            return Ok(());
+        }
+        let started = Instant::now();
+        let engine = match self.engine.take() {
+            Some(engine) => engine,
+            None => match self.assemble(stop).await {
+                Ok(Some(engine)) => engine,
+                Ok(None) => return Ok(()),
+                Err(AssemblyError::Side(error)) => {
+                    tracing::error!(error = %error, "cycle.failed");
+                    return Ok(());
+                }
+                Err(error) => return Err(error.to_string()),
+            },
+        };
+        let fields_changed = cycle(&engine, stop).await;
+        if !fields_changed {
+            tokio::select! {
+                () = sweep(&engine, &self.config.schedule.sweep) => {}
+                // It writes to neither side, and the next one begins anew.
+                () = stop.cancelled() => {}
+            }
+        }
+        let wait = engine.interval().await.ok().flatten().and_then(|wait| wait.to_std().ok());
+        self.not_before = wait.map(|wait| started + wait);
+        self.engine = (!fields_changed).then_some(engine);
+        Ok(())
+    }
+
+    /// `None`: it is time to stop.
+    async fn assemble(&self, stop: &CancellationToken) -> Result<Option<Engine>, AssemblyError> {
+        tokio::select! {
+            engine = self.systems.engine(self.config, Arc::clone(&self.store)) => engine.map(Some),
+            () = stop.cancelled() => Ok(None),
+        }
+    }
+}
+
+/// One cycle. Gives whether the systems' fields have changed, so that the mapping has to be fitted anew.
+async fn cycle(engine: &Engine, stop: &CancellationToken) -> bool {
     let stopping = || stop.is_cancelled();
     let cut_off = async {
         stop.cancelled().await;
@@ -99,8 +195,31 @@ async fn cycle(engine: &Engine, stop: &CancellationToken) {
     tokio::select! {
         ran = engine.cycle(Patience::NextCycle, &stopping) => match ran {
             Ok(cycle) => tracing::debug!(leads.seen = cycle.seen, pushed = cycle.pushed, parked = cycle.parked, "cycle.done"),
+            Err(error @ CycleError::Schema { .. }) => {
+                tracing::warn!(error = %error, "cycle.fields_changed");
+                return true;
+            }
             Err(error) => tracing::error!(error = %error, "cycle.failed"),
         },
         () = cut_off => tracing::warn!("daemon.cut_off"),
+    }
+    false
+}
+
+/// Sweeps, if the schedule had a moment for it since the last time.
+async fn sweep(engine: &Engine, schedule: &str) {
+    let swept_at = match engine.swept_at().await {
+        Ok(swept_at) => swept_at,
+        Err(error) => return tracing::error!(error = %error, "sweep.failed"),
+    };
+    let next = |after: DateTime<Utc>| {
+        let cron = CronParser::builder().seconds(Seconds::Required).build().parse(schedule).ok()?;
+        cron.find_next_occurrence(&after, false).ok()
+    };
+    if swept_at.and_then(next).is_some_and(|next| next > Utc::now()) {
+        return;
+    }
+    if let Err(error) = engine.sweep().await {
+        tracing::error!(error = %error, "sweep.failed");
     }
 }

@@ -1,9 +1,11 @@
 //! leadsync keeps Leads in step, both ways, between essensys Operate and Salesforce.
 
+pub mod check;
 pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod demo;
+pub mod directory;
 pub mod http;
 pub mod lead;
 pub mod logging;

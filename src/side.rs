@@ -11,7 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value as Json;
 use tokio::sync::mpsc;
 
-use crate::lead::Side;
+use crate::lead::{Kind, Side};
 
 /// Fields under their native names, in the system's own JSON.
 pub type NativeFields = BTreeMap<String, Json>;
@@ -85,6 +85,45 @@ pub enum Action {
         /// The check by reading.
         unmoved: Unmoved,
     },
+    /// Delete this lead, if nothing of it changed: it is read again, and `unmoved` is asked.
+    Delete {
+        /// The lead's id.
+        id: String,
+        /// The check by reading.
+        unmoved: Unmoved,
+    },
+}
+
+/// The kinds of writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteKind {
+    /// Makes a lead.
+    Create,
+    /// Changes one.
+    Update,
+    /// Deletes one.
+    Delete,
+}
+
+impl WriteKind {
+    /// All of them, in the order in which they are sent.
+    pub const ALL: [Self; 3] = [Self::Create, Self::Update, Self::Delete];
+
+    /// The store's word.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+        }
+    }
+
+    /// Reads the store's word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
+    }
 }
 
 impl fmt::Debug for Action {
@@ -92,6 +131,7 @@ impl fmt::Debug for Action {
         match self {
             Self::Create => f.write_str("Create"),
             Self::Update { id, modified_at, .. } => write!(f, "Update({id}, {modified_at})"),
+            Self::Delete { id, .. } => write!(f, "Delete({id})"),
         }
     }
 }
@@ -119,8 +159,21 @@ pub enum Outcome {
     DoneWithoutId,
     /// The target is no longer what the decision was based on; nothing was written. The lead as it is now, where it was read.
     Moved(Option<Box<Record>>),
-    /// The target is not there any more; nothing was written.
+    /// The target is deleted; nothing was written.
     Gone,
+    /// The target cannot be found: it is gone, or this user may not see it. Nothing was written.
+    Absent(Refusal),
+    /// The system holds these leads for the same one; nothing was written.
+    Duplicate {
+        /// Their ids.
+        ids: Vec<String>,
+        /// Whether they hold the id of the other side's lead, so that there is no doubt.
+        certain: bool,
+        /// The system's words.
+        refusal: Refusal,
+    },
+    /// The system does not know a field, or does not let it be written.
+    Schema(Refusal),
     /// The target was converted and is read-only; nothing was written.
     Converted,
     /// Nothing was written and the same write may work later: a lock, an overload, a network that was never reached.
@@ -203,6 +256,72 @@ pub enum SideError {
     Abandoned,
 }
 
+/// A lead in a list that tells only what is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its id.
+    pub id: String,
+    /// When it was last modified, where the list tells.
+    pub modified_at: Option<DateTime<Utc>>,
+}
+
+/// What a side's own lists say about what polls can miss.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Whether the list named every lead that is there: one that was not listed may be gone.
+    pub complete: bool,
+    /// Leads that the side says were deleted.
+    pub deleted: Vec<String>,
+    /// Up to when the side's log of changes was read, by its clock: the next sweep goes on from there.
+    pub covered: Option<DateTime<Utc>>,
+}
+
+/// The requests of 24 hours, by all programs, as a side counts them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    /// Those made.
+    pub used: u64,
+    /// Those allowed.
+    pub limit: u64,
+}
+
+/// What is special about a field.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum FieldRole {
+    /// Nothing.
+    #[default]
+    Plain,
+    /// It is an external id, and no two leads may have the same value.
+    Key,
+    /// It holds the id of a user.
+    User,
+}
+
+/// A field as a system describes it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NativeField {
+    /// Its API name.
+    pub name: String,
+    /// What people call it.
+    pub label: String,
+    /// The type, in the system's word.
+    pub native_type: String,
+    /// What that is here; `None`: plain text.
+    pub kind: Option<Kind>,
+    /// The most characters that it takes; 0 where that means nothing.
+    pub length: usize,
+    /// Whether a lead may be given a value, when it is made and later.
+    pub writable: bool,
+    /// Whether a new lead must be given a value.
+    pub required: bool,
+    /// What is special about it.
+    pub role: FieldRole,
+    /// Whether values outside of `values` are refused.
+    pub restricted: bool,
+    /// The values of a picklist that can be chosen.
+    pub values: Vec<String>,
+}
+
 /// One system, as the engine sees it.
 #[async_trait]
 pub trait SideClient: Send + Sync {
@@ -214,15 +333,21 @@ pub trait SideClient: Send + Sync {
     /// nothing is new, so that `as_of` is known.
     async fn poll(&self, from: Option<Position>, overlap: TimeDelta, pages: mpsc::Sender<Page>) -> Result<(), SideError>;
 
-    /// Reads these leads; those that are gone are left out, or come back as deleted.
+    /// Reads these leads; those that are gone come back as deleted where the side remembers them, and are left out else.
     async fn read(&self, ids: &[String]) -> Result<Vec<Record>, SideError>;
 
     /// Looks for leads that one of these unanswered creates may have made, all created since `since` (server's clock). May give too many: the
     /// caller compares.
     async fn find_created(&self, since: DateTime<Utc>, creates: &[Write]) -> Result<Vec<Record>, SideError>;
 
-    /// How many writes of one kind (all creates, or all updates) the engine may hand over at once.
-    fn batch_size(&self, creates: bool) -> usize;
+    /// Lists what is there, or what changed since (server's clock), as far as the side can tell without the leads themselves.
+    async fn sweep(&self, since: Option<DateTime<Utc>>, listed: mpsc::Sender<Vec<Listed>>) -> Result<Swept, SideError>;
+
+    /// The fields of a lead; `None` where the system does not describe itself.
+    async fn describe(&self) -> Result<Option<Vec<NativeField>>, SideError>;
+
+    /// How many writes of one kind the engine may hand over at once, where so many are due.
+    fn batch_size(&self, kind: WriteKind, due: u64) -> usize;
 
     /// How many batches may be under way at once.
     fn concurrency(&self) -> usize;
@@ -232,6 +357,12 @@ pub trait SideClient: Send + Sync {
 
     /// The server's clock against ours, once an answer was seen.
     fn clock(&self) -> Option<ClockOffset>;
+
+    /// Whether a lead that cannot be read is gone. Where users do not see every lead, it may only be hidden.
+    fn absence_is_deletion(&self) -> bool;
+
+    /// The requests that the side counted, where it does.
+    fn usage(&self) -> Option<Usage>;
 
     /// Requests made so far by this client, retries included and sign-ins not.
     fn requests(&self) -> u64;

@@ -46,10 +46,17 @@ pub enum Command {
     /// The daemon: cycles on schedule until SIGTERM or SIGINT.
     Run,
     /// One cycle, then end.
-    Once(Report),
+    Once {
+        /// Before it, look for what polls cannot see: leads that were deleted for good.
+        #[arg(long)]
+        sweep: bool,
+        /// As JSON.
+        #[command(flatten)]
+        report: Report,
+    },
     /// What a cycle would write, field by field; writes nothing.
     Plan(Report),
-    /// Check the configuration.
+    /// Check the configuration, against both systems too: sign-in, fields, rights, picklist values; writes nothing.
     Check {
         /// The configuration alone, without a request to either system.
         #[arg(long)]
@@ -88,6 +95,14 @@ pub enum Command {
         /// All that are parked.
         #[arg(long)]
         all: bool,
+    },
+    /// Stop writing to both systems; polling goes on.
+    Pause,
+    /// Let writes go on.
+    Resume {
+        /// Also those that a brake (`max_change`, `max_delete`) has stopped: all that are due now.
+        #[arg(long)]
+        accept_changes: bool,
     },
     /// Compare every lead on both sides now; writes nothing.
     Verify(Report),
@@ -199,7 +214,9 @@ async fn dispatch(arguments: Arguments) -> Result<Ended, Failure> {
     let file = arguments.config.as_deref();
     match arguments.command {
         Command::Run => work::run(&load(file)?).await,
-        Command::Once(report) => work::once(&load(file)?, report).await,
+        Command::Once { sweep, report } => work::once(&load(file)?, sweep, report).await,
+        Command::Pause => people::pause(&load(file)?).await,
+        Command::Resume { accept_changes } => people::resume(&load(file)?, accept_changes).await,
         Command::Plan(report) => work::plan(&load(file)?, report).await,
         Command::Verify(report) => work::verify(&load(file)?, report).await,
         Command::Status(report) => report::status(&load(file)?, report).await,
@@ -208,7 +225,7 @@ async fn dispatch(arguments: Arguments) -> Result<Ended, Failure> {
         Command::Resolve { conflict_id, take } => people::resolve(&load(file)?, conflict_id, take.into()).await,
         Command::Parked(report) => people::parked(&load(file)?, report).await,
         Command::Retry { ids, all } => people::retry(&load(file)?, &ids, all).await,
-        Command::Check { offline, report } => check::check(&Config::load(file)?, offline, report),
+        Command::Check { offline, report } => check::check(&Config::load(file)?, offline, report).await,
         Command::Sandbox(systems) => sandbox::sandbox(&systems).await,
         Command::Demo(options) => sandbox::demo(options).await,
         Command::Completions { shell } => {

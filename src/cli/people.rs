@@ -1,4 +1,4 @@
-//! `conflicts`, `resolve`, `parked`, `retry`: what waits for a person, and the person's word.
+//! `conflicts`, `resolve`, `parked`, `retry`, `pause`, `resume`: what waits for a person, and the person's word.
 
 use chrono::Utc;
 
@@ -74,4 +74,21 @@ pub(super) async fn retry(config: &Config, ids: &[String], all: bool) -> Result<
     }
     output::line(format!("{count} lead(s) will be tried again by the next cycle"));
     Ok(Ended::Done)
+}
+
+pub(super) async fn pause(config: &Config) -> Result<Ended, Failure> {
+    Store::open_existing(&config.store.url).await?.pause(Utc::now()).await?;
+    output::line("writes are paused from the next batch on; polling goes on; `leadsync resume` ends it");
+    Ok(Ended::Done)
+}
+
+pub(super) async fn resume(config: &Config, accept: bool) -> Result<Ended, Failure> {
+    let store = Store::open_existing(&config.store.url).await?;
+    if store.resume(accept).await? {
+        output::line("the next cycle writes what is due");
+        return Ok(Ended::Done);
+    }
+    let reason = store.braked().await?.unwrap_or_default();
+    output::line(format!("not paused, but a brake still holds: {reason}"));
+    Ok(Ended::Waits)
 }

@@ -20,16 +20,28 @@ pub(super) async fn status(config: &Config, report: Report) -> Result<Ended, Fai
     for side in Side::BOTH {
         let checkpoint = status.checkpoints.get(side);
         output::line(format!(
-            "{:<11} newest lead {}, last polled {}, {} request(s) in 24 hours",
+            "{:<11} newest lead {}, last polled {}, last swept {}, {} request(s) in 24 hours",
             side.as_str(),
-            output::id(checkpoint.modified_at.as_ref()),
+            output::id(checkpoint.newest.as_ref()),
             output::id(checkpoint.polled_at.as_ref()),
+            output::id(checkpoint.swept_at.as_ref()),
             status.requests_24h.get(side),
+        ));
+    }
+    if let Some(budget) = &status.budget {
+        output::line(format!(
+            "budget      Salesforce counted {} of {} requests in 24 hours, by all programs; leadsync may make {}",
+            budget.used,
+            budget.limit,
+            share(budget.limit, config.salesforce.daily_request_share)
         ));
     }
     output::line(format!("links       {}", counts(&status.links)));
     let waiting = status.oldest_waiting.map(|since| format!(", the oldest waiting since {since}"));
     output::line(format!("writes      {}{}", counts(&status.pushes), waiting.unwrap_or_default()));
+    if let Some(held) = &status.held {
+        output::line(format!("held        {held}"));
+    }
     output::line(format!("conflicts   {} open", status.open_conflicts));
     match &status.last_cycle {
         None => output::line("last cycle  none yet"),
@@ -52,6 +64,12 @@ pub(super) async fn status(config: &Config, report: Report) -> Result<Ended, Fai
         }
     }
     Ok(Ended::Done)
+}
+
+/// A share of a count, rounded down.
+fn share(of: u64, share: f64) -> String {
+    let whole = f64::from(u32::try_from(of).unwrap_or(u32::MAX));
+    format!("{:.0}", (whole * share).floor())
 }
 
 fn counts(counts: &BTreeMap<String, i64>) -> String {

@@ -10,32 +10,41 @@ use super::{Ended, Failure, Report, output};
 use crate::config::Config;
 use crate::daemon;
 use crate::lead::Side;
+use crate::mapping::Mapping;
 use crate::store::{Hold, Store};
-use crate::sync::Patience;
+use crate::sync::{Patience, Rules};
 
 /// How long `once` waits for what cannot be done at once: a second to pass, a lock to go, a lost create to turn up.
 const PATIENCE: Duration = Duration::from_mins(2);
 
 pub(super) async fn run(config: &Config) -> Result<Ended, Failure> {
     let _hold = Hold::take(&config.store.url)?;
-    let engine = daemon::assemble(config, Store::open(&config.store.url).await?).await?;
+    Rules::of(config, &Mapping::build(config)?)?;
+    let store = Store::open(&config.store.url).await?;
     let stop = daemon::stop_on_signal()?;
-    daemon::run(&engine, &config.schedule.poll, stop).await.map_err(Failure::Other)?;
+    daemon::run(config, store, stop).await.map_err(Failure::Other)?;
     Ok(Ended::Done)
 }
 
-pub(super) async fn once(config: &Config, report: Report) -> Result<Ended, Failure> {
+pub(super) async fn once(config: &Config, sweep: bool, report: Report) -> Result<Ended, Failure> {
     let _hold = Hold::take(&config.store.url)?;
     let engine = daemon::assemble(config, Store::open(&config.store.url).await?).await?;
     let stop = daemon::stop_on_signal()?;
     let stopping = || stop.is_cancelled();
+    if sweep {
+        let found = output::with_progress("comparing lists", engine.store(), engine.sweep()).await?;
+        output::remark(format!(
+            "sweep: {} missed change(s) and {} delete(s) in Operate, {} and {} in Salesforce",
+            found.operate.missed, found.operate.gone, found.salesforce.missed, found.salesforce.gone
+        ));
+    }
     let cycle = engine.cycle(Patience::Wait(PATIENCE), &stopping);
     let cycle = output::with_progress("polling, merging, pushing", engine.store(), cycle).await?;
     let status = engine.store().status(Utc::now()).await?;
     if report.json {
         output::json(&json!({
             "seen": cycle.seen, "pushed": cycle.pushed, "conflicts": cycle.conflicts, "parked": cycle.parked,
-            "requests": cycle.requests, "links": status.links,
+            "requests": cycle.requests, "links": status.links, "held": cycle.held,
         }))?;
     } else {
         output::line(format!(
@@ -45,6 +54,10 @@ pub(super) async fn once(config: &Config, report: Report) -> Result<Ended, Failu
     }
     if stop.is_cancelled() {
         return Err(Failure::Other("stopped before the end; the next run goes on from here".to_owned()));
+    }
+    if let Some(reason) = &cycle.held {
+        output::remark(format!("writes are held: {reason}"));
+        return Ok(Ended::Waits);
     }
     if let Some((_, count)) = status.pushes.iter().find(|(state, _)| *state != "parked") {
         return Err(Failure::Other(format!(

@@ -21,12 +21,16 @@ pub struct FieldConfig {
     pub direction: Direction,
     /// What decides a conflict; `None`: as `[sync].conflict`.
     pub conflict: Option<ConflictRule>,
-    /// The type. Left out in the file: choice where `values` is given, else text.
+    /// The type. Left out in the file: choice where `values` is given, else what Salesforce describes, else text.
     pub kind: Kind,
+    /// Whether the file says the type.
+    pub kind_is_given: bool,
     /// What a create gives on a side where the other side is empty; the side's native spelling.
     pub default: PerSide<Option<String>>,
     /// The value map.
     pub values: Vec<ValueRow>,
+    /// The reference list whose ids Operate's field holds.
+    pub lookup: Option<Lookup>,
     /// What to do with a value that the value map does not list.
     pub unknown: UnknownRule,
     /// Whether an empty value overwrites the other side's.
@@ -55,6 +59,36 @@ pub struct ValueRow {
     pub direction: Direction,
 }
 
+/// `lookup`: a reference list of Operate. A lead holds an entry's id, and the mapping its name; of the list `User`, the e-mail
+/// address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lookup {
+    /// Locations.
+    Location,
+    /// Lead sources.
+    LeadSource,
+    /// Why leads are rejected.
+    LeadRejectionReason,
+    /// Why leads are overturned.
+    LeadOverturnReason,
+    /// Staff.
+    User,
+}
+
+impl Lookup {
+    /// The list's name, which is its endpoint too.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Location => "Location",
+            Self::LeadSource => "LeadSource",
+            Self::LeadRejectionReason => "LeadRejectionReason",
+            Self::LeadOverturnReason => "LeadOverturnReason",
+            Self::User => "User",
+        }
+    }
+}
+
 /// `unknown`: what to do with a value that the value map does not list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UnknownRule {
@@ -80,6 +114,15 @@ pub enum EmptyRule {
 pub(super) const DIRECTION_WORDS: [(&str, Direction); 3] =
     [("both", Direction::Both), ("to_salesforce", Direction::ToSalesforce), ("to_operate", Direction::ToOperate)];
 
+/// The words for reference lists.
+const LOOKUP_WORDS: [(&str, Lookup); 5] = [
+    ("Location", Lookup::Location),
+    ("LeadSource", Lookup::LeadSource),
+    ("LeadRejectionReason", Lookup::LeadRejectionReason),
+    ("LeadOverturnReason", Lookup::LeadOverturnReason),
+    ("User", Lookup::User),
+];
+
 /// The words for types.
 const KIND_WORDS: [(&str, Kind); 6] = [
     ("text", Kind::Text),
@@ -102,8 +145,9 @@ impl FieldConfig {
     /// Reads one `[[fields]]` table.
     pub(super) fn read(section: &Section<'_>) -> Self {
         let has_values = section.has("values");
-        let kind = section.optional("type", |given| given.word(&KIND_WORDS));
-        let kind = kind.unwrap_or(if has_values { Kind::Choice } else { Kind::Text });
+        let given_kind = section.optional("type", |given| given.word(&KIND_WORDS));
+        let lookup = section.optional("lookup", |given| given.word(&LOOKUP_WORDS));
+        let kind = given_kind.unwrap_or(if has_values { Kind::Choice } else { Kind::Text });
         let misplaced = |key: &str, problem: &str, help: &str| {
             section.report.error_at_key(&section.path.key(key), Fault::new(problem, help));
         };
@@ -113,8 +157,11 @@ impl FieldConfig {
         if !has_values && kind == Kind::Choice {
             misplaced("type", "a choice needs a value map", "add values = [[\"New\", \"Open\"]], with a row for each value");
         }
-        if !has_values && section.has("unknown") {
-            misplaced("unknown", "this goes with a value map only", "remove it, or add values");
+        if !has_values && lookup.is_none() && section.has("unknown") {
+            misplaced("unknown", "this goes with a value map or a lookup only", "remove it, or add values");
+        }
+        if lookup.is_some() && !matches!(kind, Kind::Text | Kind::Choice) {
+            misplaced("lookup", "the names of a reference list are text", "leave out the type, or write type = \"text\"");
         }
         let direction = section.or("direction", Direction::Both, |given| given.word(&DIRECTION_WORDS));
         let map = value_map::read(section, direction);
@@ -130,6 +177,8 @@ impl FieldConfig {
             direction,
             conflict: section.optional("conflict", |given| given.word(&CONFLICT_WORDS)),
             kind,
+            kind_is_given: given_kind.is_some() || has_values || lookup.is_some(),
+            lookup,
             default: PerSide::build(default),
             unknown,
             empty: section.or("empty", EmptyRule::Overwrite, |given| {

@@ -28,8 +28,11 @@ const SECTIONS: &[(&str, &[&str])] = &[
             "external_id_field",
             "filter",
             "settle",
+            "required_fields",
+            "lookups",
         ],
     ),
+    ("operate.lookups", &["id_field", "name_field", "email_field"]),
     ("operate.auth", &["grant", "client_id", "client_secret", "username", "password"]),
     (
         "salesforce",
@@ -43,13 +46,22 @@ const SECTIONS: &[(&str, &[&str])] = &[
             "requests_per_second",
             "concurrency",
             "timeout",
+            "duplicates",
+            "auto_assign",
+            "guarded_updates",
+            "bulk_creates",
+            "bulk_read",
         ],
     ),
-    ("salesforce.auth", &["flow", "client_id", "client_secret", "username", "private_key", "refresh_token"]),
+    ("salesforce.auth", &["flow", "client_id", "client_secret", "username", "private_key", "audience", "refresh_token"]),
     ("schedule", &["poll", "sweep", "overlap"]),
-    ("sync", &["create", "conflict", "delete", "match", "max_change", "max_delete"]),
+    ("sync", &["create", "conflict", "delete", "match", "max_change", "max_delete", "converted"]),
+    ("sync.converted", &["field", "operate", "salesforce"]),
     ("ops", &["listen"]),
-    ("fields", &["name", "operate", "salesforce", "direction", "conflict", "type", "default", "values", "unknown", "empty"]),
+    (
+        "fields",
+        &["name", "operate", "salesforce", "direction", "conflict", "type", "default", "values", "lookup", "unknown", "empty"],
+    ),
     ("fields.default", &["operate", "salesforce"]),
 ];
 
@@ -57,7 +69,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
 const SECRETS: &[&str] = &["client_secret", "password", "private_key", "refresh_token"];
 
 /// The keys that no environment variable can set, because they hold lists.
-pub(super) const LISTS: &[&str] = &["fields", "sync.match"];
+pub(super) const LISTS: &[&str] = &["fields", "sync.match", "operate.required_fields"];
 
 /// The keys of a section; none for a section that is not known. Indices are not part of the name.
 pub(super) fn of_section(section: &str) -> &'static [&'static str] {

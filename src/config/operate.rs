@@ -48,6 +48,21 @@ pub struct OperateConfig {
     pub filter: String,
     /// How long after an unanswered create it is looked for once more before it is sent again. `30s`.
     pub settle: Duration,
+    /// Fields that Operate makes no lead without. `["location"]`.
+    pub required_fields: Vec<String>,
+    /// How its reference lists are read.
+    pub lookups: LookupConfig,
+}
+
+/// `[operate.lookups]`: the fields of a reference list.
+#[derive(Debug, Clone)]
+pub struct LookupConfig {
+    /// `id`.
+    pub id_field: String,
+    /// `name`.
+    pub name_field: String,
+    /// Of the list `User`: `email`.
+    pub email_field: String,
 }
 
 /// How to sign in to Operate.
@@ -86,6 +101,34 @@ impl OperateConfig {
             external_id_field: section.or("external_id_field", String::new(), Given::native_name_or_none),
             filter: section.or("filter", String::new(), Given::any_text),
             settle: section.or("settle", Duration::from_secs(30), |given| given.duration(Duration::ZERO..=DAY)),
+            required_fields: required_fields(section),
+            lookups: LookupConfig::read(&section.section("lookups")),
+        }
+    }
+}
+
+/// A list of field names.
+fn required_fields(section: &Section<'_>) -> Vec<String> {
+    let help = "write a list of Operate fields, such as [\"location\"]";
+    let Some(elements) = section.elements("required_fields", help) else { return vec!["location".to_owned()] };
+    let mut names = Vec::new();
+    for (path, element) in elements {
+        let given = Given { kind: &element.kind, from_environment: false };
+        match given.native_name() {
+            Ok(name) => names.push(name),
+            Err(fault) => section.report.error(&path, fault),
+        }
+    }
+    names
+}
+
+impl LookupConfig {
+    fn read(section: &Section<'_>) -> Self {
+        let name = |key, default: &str| section.or(key, default.to_owned(), Given::native_name);
+        Self {
+            id_field: name("id_field", "id"),
+            name_field: name("name_field", "name"),
+            email_field: name("email_field", "email"),
         }
     }
 }

@@ -1,8 +1,11 @@
 //! `[salesforce]`: where the org is and how to sign in.
 
+use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use jsonwebtoken::EncodingKey;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::secret;
 use super::section::{Fault, Given, Section};
@@ -28,6 +31,17 @@ pub struct SalesforceConfig {
     pub concurrency: usize,
     /// How long one request may take. `120s`.
     pub timeout: Duration,
+    /// What to do about a duplicate that the org's rules find. Park.
+    pub duplicates: DuplicateRule,
+    /// Whether the org's assignment rules run on what is written. `false`.
+    pub auto_assign: bool,
+    /// Up to this many updates, each is guarded by the server (25 a request); more are compared first and then sent 200 a request.
+    /// 500.
+    pub guarded_updates: u64,
+    /// From this many creates on they go by Bulk API. 10,000.
+    pub bulk_creates: u64,
+    /// From this many leads on the first read goes by Bulk API. 200,000.
+    pub bulk_read: u64,
 }
 
 /// How to sign in to Salesforce.
@@ -40,7 +54,44 @@ pub enum SalesforceAuth {
         /// The consumer secret.
         client_secret: SecretString,
     },
+    /// `flow = "jwt_bearer"`.
+    JwtBearer {
+        /// The consumer key.
+        client_id: String,
+        /// The user to sign in as.
+        username: String,
+        /// The RSA key whose certificate the app knows, in PEM.
+        private_key: SecretString,
+        /// For whom the assertion is meant: `https://login.salesforce.com`, or `https://test.salesforce.com` for a sandbox org.
+        audience: String,
+    },
+    /// `flow = "refresh_token"`.
+    RefreshToken {
+        /// The consumer key.
+        client_id: String,
+        /// The consumer secret, where the app wants it.
+        client_secret: Option<SecretString>,
+        /// What the last consent gave.
+        refresh_token: SecretString,
+        /// The file that it came from, which takes the next one where the app rotates them.
+        file: Option<PathBuf>,
+    },
 }
+
+/// `duplicates`: what to do where a duplicate rule of the org finds that a lead is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DuplicateRule {
+    /// The lead waits for a person.
+    Park,
+    /// It is linked with the lead that was found, if that is one and has no link.
+    Link,
+    /// It is saved all the same, where the rule allows that.
+    Save,
+}
+
+/// The words for what to do about duplicates.
+const DUPLICATE_WORDS: [(&str, DuplicateRule); 3] =
+    [("park", DuplicateRule::Park), ("link", DuplicateRule::Link), ("save", DuplicateRule::Save)];
 
 /// Hosts of everybody's sign-in page, which refuse the client credentials flow.
 const SHARED_HOSTS: [&str; 2] = ["https://login.salesforce.com", "https://test.salesforce.com"];
@@ -58,46 +109,87 @@ impl SalesforceConfig {
             timeout: section.or("timeout", Duration::from_mins(2), |given| {
                 given.duration(Duration::from_millis(1)..=Duration::from_hours(1))
             }),
-            auth: SalesforceAuth::read(&section.section("auth")),
-            login_url: section.required("login_url", "\"https://acme.my.salesforce.com\"", login_url),
+            duplicates: section.or("duplicates", DuplicateRule::Park, |given| given.word(&DUPLICATE_WORDS)),
+            auto_assign: section.or("auto_assign", false, Given::flag),
+            guarded_updates: section.or("guarded_updates", 500, |given| given.whole(0..=1_000_000)),
+            bulk_creates: section.or("bulk_creates", 10_000, |given| given.whole(1..=1_000_000_000)),
+            bulk_read: section.or("bulk_read", 200_000, |given| given.whole(1..=1_000_000_000)),
+            login_url: section.required("login_url", "\"https://acme.my.salesforce.com\"", Given::base_address),
+            auth: SalesforceAuth::read(section),
         }
     }
 }
 
+/// The words for the flows, each with the keys that go with it alone.
+const FLOWS: [(&str, &[&str]); 3] = [
+    ("client_credentials", &["client_secret"]),
+    ("jwt_bearer", &["username", "private_key", "audience"]),
+    ("refresh_token", &["client_secret", "refresh_token"]),
+];
+
 impl SalesforceAuth {
-    fn read(section: &Section<'_>) -> Self {
-        let unsupported = |flow: &str| {
-            Err(Fault::unsupported(
-                &format!("flow = \"{flow}\""),
-                "write flow = \"client_credentials\" with client_id and client_secret",
-            ))
-        };
-        let flows = ["client_credentials", "jwt_bearer", "refresh_token"].map(|flow| (flow, flow));
-        let flow = section.optional("flow", |given| match given.word(&flows)? {
-            "client_credentials" => Ok(()),
-            flow => unsupported(flow),
-        });
+    fn read(salesforce: &Section<'_>) -> Self {
+        let section = &salesforce.section("auth");
+        let words = FLOWS.map(|(word, _)| (word, word));
+        let flow = section.optional("flow", |given| given.word(&words));
         if section.has("flow") && flow.is_none() {
             return Self::ClientCredentials { client_id: String::new(), client_secret: SecretString::from("") };
         }
-        for key in ["username", "private_key", "refresh_token"].into_iter().filter(|key| section.has(key)) {
-            let problem = "this does not go with flow = \"client_credentials\"";
-            section.report.error_at_key(&section.path.key(key), Fault::new(problem, "remove it"));
+        let flow = flow.unwrap_or("client_credentials");
+        let own = FLOWS.iter().find(|(word, _)| *word == flow).map_or(&[][..], |(_, keys)| keys);
+        let others: BTreeSet<&str> = FLOWS.iter().flat_map(|(_, keys)| keys.iter().copied()).collect();
+        for key in others.into_iter().filter(|key| !own.contains(key) && section.has(key)) {
+            let problem = format!("this does not go with flow = \"{flow}\"");
+            section.report.error_at_key(&section.path.key(key), Fault::new(problem, "remove it, or write another flow"));
         }
-        Self::ClientCredentials {
-            client_id: section.required("client_id", "\"…\"", Given::filled),
-            client_secret: secret::required(section, "client_secret"),
+        let client_id = section.required("client_id", "\"…\"", Given::filled);
+        match flow {
+            "jwt_bearer" => Self::JwtBearer {
+                client_id,
+                username: section.required("username", "\"integration@acme.example\"", Given::filled),
+                private_key: private_key(section),
+                audience: section.or("audience", audience_of(salesforce), Given::base_address),
+            },
+            "refresh_token" => Self::RefreshToken {
+                client_id,
+                client_secret: secret::optional(section, "client_secret"),
+                refresh_token: secret::required(section, "refresh_token"),
+                file: secret::file(section, "refresh_token"),
+            },
+            _ => {
+                let _ = salesforce.optional("login_url", own_host);
+                Self::ClientCredentials { client_id, client_secret: secret::required(section, "client_secret") }
+            }
         }
     }
 }
 
-fn login_url(given: &Given<'_>) -> Result<String, Fault> {
-    let address = given.base_address()?;
+/// A key that can sign.
+fn private_key(section: &Section<'_>) -> SecretString {
+    let key = secret::required(section, "private_key");
+    if !key.expose_secret().is_empty() && EncodingKey::from_rsa_pem(key.expose_secret().as_bytes()).is_err() {
+        let help = "name a file that holds an RSA private key in PEM, as `openssl genrsa` makes it: \"file:/path/to/key.pem\"";
+        section.report.error(&section.path.key("private_key"), Fault::new("this is no RSA private key", help));
+    }
+    key
+}
+
+/// Whom an assertion addresses: sandbox orgs have a sign-in page of their own.
+fn audience_of(salesforce: &Section<'_>) -> String {
+    let login_url = salesforce.optional("login_url", Given::any_text).unwrap_or_default();
+    let [login, test] = SHARED_HOSTS;
+    let is_sandbox = login_url.trim_end_matches('/') == test || login_url.contains(".sandbox.my.salesforce.com");
+    if is_sandbox { test.to_owned() } else { login.to_owned() }
+}
+
+/// The address of an org, not of everybody's sign-in page.
+fn own_host(given: &Given<'_>) -> Result<(), Fault> {
+    let address = given.base_address().unwrap_or_default();
     if SHARED_HOSTS.contains(&address.as_str()) {
         let problem = format!("`{address}` does not sign in programs by their own credentials");
         return Err(Fault::new(problem, "write the org's own address from Setup, My Domain: \"https://NAME.my.salesforce.com\""));
     }
-    Ok(address)
+    Ok(())
 }
 
 fn api_version(given: &Given<'_>) -> Result<String, Fault> {

@@ -1,6 +1,8 @@
 //! Secrets: named by an environment variable or a file; a literal works and draws a warning. Nothing here puts a secret, or
 //! what may be one, in a message.
 
+use std::path::PathBuf;
+
 use secrecy::SecretString;
 
 use super::keys::printable;
@@ -16,6 +18,18 @@ pub(super) fn is_reference(text: &str) -> bool {
 
 fn is_variable_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|each| each.is_ascii_alphanumeric() || each == '_')
+}
+
+/// A secret that may be left out.
+pub(super) fn optional(section: &Section<'_>, key: &str) -> Option<SecretString> {
+    section.has(key).then(|| required(section, key))
+}
+
+/// The file that a secret stands in, where it is one.
+pub(super) fn file(section: &Section<'_>, key: &str) -> Option<PathBuf> {
+    let path =
+        section.optional(key, |given| Ok(given.text().ok().and_then(|text| text.strip_prefix("file:")).map(str::to_owned)));
+    path.flatten().map(|path| section.report.folder().join(path.trim()))
 }
 
 /// A secret that must be there.

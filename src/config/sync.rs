@@ -6,6 +6,7 @@ use serde::Deserialize;
 use super::keys::{self, KeyPath};
 use super::section::{Fault, Given, Report, Section, wrong_type};
 use super::value::quote;
+use crate::lead::{PerSide, Side};
 
 /// `[sync]`.
 #[derive(Debug, Clone)]
@@ -22,6 +23,17 @@ pub struct SyncConfig {
     pub max_change: Option<f64>,
     /// Brake: how many deletes one cycle may carry out.
     pub max_delete: u32,
+    /// What a conversion on one side is on the other.
+    pub converted: Option<ConvertedConfig>,
+}
+
+/// `[sync.converted]`: the value that a lead gets when its counterpart was converted.
+#[derive(Debug, Clone)]
+pub struct ConvertedConfig {
+    /// The name of the field.
+    pub field: String,
+    /// What each side's field gets, in its own spelling, when the other side's lead was converted; `None`: nothing.
+    pub given: PerSide<Option<String>>,
 }
 
 /// `sync.create`.
@@ -58,6 +70,8 @@ pub enum ConflictRule {
 pub enum DeleteRule {
     /// The other side keeps its lead.
     Ignore,
+    /// The other side's lead is deleted too, if nobody edited it since.
+    Propagate,
 }
 
 /// The words for what decides a conflict.
@@ -80,19 +94,34 @@ impl SyncConfig {
             ("to_operate", CreateRule::ToOperate),
             ("none", CreateRule::None),
         ];
-        let delete_words = [("ignore", Some(DeleteRule::Ignore)), ("propagate", None)];
+        let delete_words = [("ignore", DeleteRule::Ignore), ("propagate", DeleteRule::Propagate)];
         Self {
             create: section.or("create", CreateRule::Both, |given| given.word(&create_words)),
             conflict: section.or("conflict", ConflictRule::Newest, |given| given.word(&CONFLICT_WORDS)),
-            delete: section.or("delete", DeleteRule::Ignore, |given| {
-                let unsupported = || Fault::unsupported("delete = \"propagate\"", "write delete = \"ignore\"");
-                given.word(&delete_words)?.ok_or_else(unsupported)
-            }),
+            delete: section.or("delete", DeleteRule::Ignore, |given| given.word(&delete_words)),
             match_keys: match_keys(section, field_names),
             max_change: section.or("max_change", Some(0.2), Given::percentage),
             max_delete: section.or("max_delete", 10, |given| given.whole(0..=i64::from(u32::MAX))),
+            converted: section.has("converted").then(|| converted(&section.section("converted"), field_names)),
         }
     }
+}
+
+fn converted(section: &Section<'_>, field_names: &[String]) -> ConvertedConfig {
+    let value = |side: Side| section.optional(side.as_str(), Given::filled);
+    let field = section.required("field", "\"status\"", |given| {
+        let name = given.filled()?;
+        if field_names.is_empty() || field_names.contains(&name) { Ok(name) } else { Err(no_field(&name, field_names)) }
+    });
+    ConvertedConfig { field, given: PerSide::build(value) }
+}
+
+fn no_field(name: &str, field_names: &[String]) -> Fault {
+    let help = keys::nearest(name, field_names).map_or_else(
+        || format!("write the name of a field: {}", field_names.join(", ")),
+        |near| format!("did you mean \"{near}\"?"),
+    );
+    Fault::new(format!("no field of the mapping is named {}", quote(name)), help)
 }
 
 fn match_keys(section: &Section<'_>, field_names: &[String]) -> Vec<Vec<String>> {
@@ -121,11 +150,7 @@ fn match_key(report: &Report<'_>, path: &KeyPath, row: &Value, field_names: &[St
             }
             ValueKind::String(name) => {
                 if !field_names.is_empty() && !field_names.contains(name) {
-                    let help = keys::nearest(name, field_names).map_or_else(
-                        || format!("write the name of a field: {}", field_names.join(", ")),
-                        |near| format!("did you mean \"{near}\"?"),
-                    );
-                    report.error(&path, Fault::new(format!("no field of the mapping is named {}", quote(name)), help));
+                    report.error(&path, no_field(name, field_names));
                 }
                 names.push(name.clone());
             }

@@ -68,6 +68,18 @@ impl Given<'_> {
         fitting.ok_or_else(|| Fault::new(format!("{number} is outside of the limits"), help))
     }
 
+    /// Yes or no.
+    pub(super) fn flag(&self) -> Result<bool, Fault> {
+        let help = "write true or false";
+        match self.kind {
+            ValueKind::Boolean(flag) => Ok(*flag),
+            ValueKind::String(text) if self.from_environment => {
+                parse(text).ok_or_else(|| Fault::new(format!("{} is neither true nor false", quote(text)), help))
+            }
+            kind => Err(wrong_type(kind, "true or false", help)),
+        }
+    }
+
     /// A share: above 0, and 1 at most.
     pub(super) fn share(&self) -> Result<f64, Fault> {
         let help = "write a number above 0 and up to 1, such as 0.5 for half; in the file, without quotes";

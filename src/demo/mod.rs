@@ -72,7 +72,7 @@ pub async fn run(options: DemoOptions, stop: CancellationToken, tell: Tell) -> R
         .map_err(|source| DemoError::Folder { path: folder.clone(), source })?;
     let config = Config::load(Some(&path))?.config;
     let _hold = Hold::take(&config.store.url)?;
-    let engine = daemon::assemble(&config, Store::open(&config.store.url).await?).await?;
+    let store = Store::open(&config.store.url).await?;
     introduce(&options, &sandbox, &path, temporary.is_some(), &tell);
 
     if let Some(duration) = options.duration {
@@ -84,7 +84,7 @@ pub async fn run(options: DemoOptions, stop: CancellationToken, tell: Tell) -> R
     }
     let people = People::new(&sandbox, Store::open_existing(&config.store.url).await?, started, Arc::clone(&tell));
     let daemon = async {
-        let ran = daemon::run(&engine, &config.schedule.poll, stop.clone()).await;
+        let ran = daemon::run(&config, store, stop.clone()).await;
         // A daemon that failed leaves the people nothing to wait for.
         stop.cancel();
         ran

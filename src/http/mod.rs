@@ -44,8 +44,10 @@ pub struct Request {
     pub query: Vec<(&'static str, String)>,
     /// Headers beyond those that every request carries.
     pub headers: Vec<(&'static str, String)>,
-    /// The JSON body.
+    /// The body.
     pub body: Option<Vec<u8>>,
+    /// The body's type.
+    pub content_type: &'static str,
     /// Whether it may be sent again.
     pub repeat: Repeat,
 }
@@ -59,7 +61,16 @@ impl Request {
         repeat: Repeat,
     ) -> Self {
         let path = path.into_iter().map(Into::into).collect();
-        Self { operation, method, path, query: Vec::new(), headers: Vec::new(), body: None, repeat }
+        Self {
+            operation,
+            method,
+            path,
+            query: Vec::new(),
+            headers: Vec::new(),
+            body: None,
+            content_type: "application/json",
+            repeat,
+        }
     }
 
     /// The same with a pair in the query.
@@ -73,6 +84,14 @@ impl Request {
     #[must_use]
     pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
+        self
+    }
+
+    /// The same with a CSV body.
+    #[must_use]
+    pub fn csv(mut self, body: Vec<u8>) -> Self {
+        self.body = Some(body);
+        self.content_type = "text/csv; charset=UTF-8";
         self
     }
 

@@ -64,6 +64,8 @@ impl Streamed<'_> {
 /// One attempt that may be worth another.
 enum Failed {
     Passing(Box<Answer>),
+    /// Turned away for now, in the system's own manner.
+    Busy(Box<Answer>),
     Trouble(Trouble),
 }
 
@@ -141,7 +143,7 @@ impl Transport {
         let answer = attempt.retry(policy()).when(|failed| failed.is_worth_another(Repeat::Safe)).adjust(Failed::wait).await;
         match answer {
             Ok(answer) => Ok(answer),
-            Err(Failed::Passing(answer)) => Ok(*answer),
+            Err(Failed::Passing(answer) | Failed::Busy(answer)) => Ok(*answer),
             Err(Failed::Trouble(trouble)) => Err(at_address(trouble, url).into_error(self.side)),
         }
     }
@@ -159,7 +161,7 @@ impl Transport {
             .await;
         match heard {
             Ok(heard) => Ok(heard),
-            Err(Failed::Passing(answer)) => Ok(Heard::Whole(*answer)),
+            Err(Failed::Passing(answer) | Failed::Busy(answer)) => Ok(Heard::Whole(*answer)),
             Err(Failed::Trouble(trouble)) => Err(trouble),
         }
     }
@@ -171,11 +173,13 @@ impl Transport {
             let session = self.sessions.get(self, how, refused.as_ref()).await;
             let session = session.map_err(|error| Failed::Trouble(Trouble::SignIn(error)))?;
             let span = tracing::debug_span!("http.request", side = %self.side, operation = request.operation);
-            let heard = self.attempt(&session, request, whole).instrument(span).await?;
+            let heard = self.attempt(&session, how, request, whole).instrument(span).await?;
             match heard {
+                Heard::Whole(answer) if how.is_busy(&answer) => return Err(Failed::Busy(Box::new(answer))),
                 Heard::Whole(answer) if answer.status == StatusCode::UNAUTHORIZED => {
-                    if refused.is_some() || how.is_hopeless(&answer.text()) {
-                        return Err(Failed::Trouble(Trouble::SignIn(self.not_accepted(&answer))));
+                    let advice = how.hopeless(&answer.text());
+                    if refused.is_some() || advice.is_some() {
+                        return Err(Failed::Trouble(Trouble::SignIn(self.not_accepted(&answer, advice))));
                     }
                     tracing::info!(side = %self.side, "session.renewed");
                     refused = Some(session);
@@ -185,22 +189,25 @@ impl Transport {
         }
     }
 
-    fn not_accepted(&self, answer: &Answer) -> SideError {
-        let reason = format!("signing in works, but the session is not accepted: {}", answer.text());
+    fn not_accepted(&self, answer: &Answer, advice: Option<&str>) -> SideError {
+        let advice = advice.map(|advice| format!("; {advice}")).unwrap_or_default();
+        let reason = format!("signing in works, but the session is not accepted: {}{advice}", answer.text());
         SideError::Auth { side: self.side, reason }
     }
 
-    async fn attempt(&self, session: &Session, request: &Request, whole: bool) -> Result<Heard<'_>, Failed> {
+    async fn attempt(&self, session: &Session, how: &dyn SignIn, request: &Request, whole: bool) -> Result<Heard<'_>, Failed> {
         let url = address(&session.base, request);
         let slot = self.slots.acquire().await.map_err(|_| Failed::Trouble(Trouble::NotSent("shutting down".to_owned())))?;
         self.rate.until_ready().await;
         let mut sending = self.http.request(request.method.clone(), url.clone()).bearer_auth(session.token.expose_secret());
-        sending = sending.header(ACCEPT, "application/json");
+        if !request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("accept")) {
+            sending = sending.header(ACCEPT, "application/json");
+        }
         for (name, value) in &request.headers {
             sending = sending.header(*name, value);
         }
         if let Some(body) = &request.body {
-            sending = sending.header(CONTENT_TYPE, "application/json").body(body.clone());
+            sending = sending.header(CONTENT_TYPE, request.content_type).body(body.clone());
         }
         if whole {
             sending = sending.timeout(self.timeout);
@@ -209,6 +216,7 @@ impl Transport {
         let asked = Utc::now();
         let response = sending.send().await.map_err(|error| Failed::Trouble(at_address(trouble(error), &url)))?;
         let as_of = self.as_of(response.headers(), asked);
+        how.observe(response.headers());
         let (status, elapsed) = (response.status(), Utc::now() - asked);
         let millis = elapsed.num_milliseconds();
         tracing::debug!(status = status.as_u16(), duration_ms = millis, "http.answer");
@@ -234,7 +242,7 @@ impl Failed {
     fn is_worth_another(&self, repeat: Repeat) -> bool {
         match self {
             Self::Passing(answer) => repeat == Repeat::Safe || is_turned_away(answer.status),
-            Self::Trouble(Trouble::NotSent(_)) => true,
+            Self::Busy(_) | Self::Trouble(Trouble::NotSent(_)) => true,
             Self::Trouble(Trouble::Lost(_)) => repeat == Repeat::Safe,
             Self::Trouble(Trouble::SignIn(_)) => false,
         }
@@ -244,7 +252,7 @@ impl Failed {
     fn wait(&self, planned: Option<Duration>) -> Option<Duration> {
         let planned = planned?;
         match self {
-            Self::Passing(answer) => match answer.retry_after() {
+            Self::Passing(answer) | Self::Busy(answer) => match answer.retry_after() {
                 Some(asked) if asked > LONGEST_WAIT => None,
                 Some(asked) => Some(asked.max(planned)),
                 None => Some(planned),
@@ -255,7 +263,7 @@ impl Failed {
 
     fn code(&self) -> String {
         match self {
-            Self::Passing(answer) => format!("http_{}", answer.status.as_u16()),
+            Self::Passing(answer) | Self::Busy(answer) => format!("http_{}", answer.status.as_u16()),
             Self::Trouble(Trouble::NotSent(_)) => "not_sent".to_owned(),
             Self::Trouble(Trouble::Lost(_)) => "answer_lost".to_owned(),
             Self::Trouble(Trouble::SignIn(_)) => "sign_in".to_owned(),

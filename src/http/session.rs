@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use reqwest::Url;
+use reqwest::header::HeaderMap;
 use secrecy::SecretString;
 use tokio::sync::Mutex;
 
-use super::Transport;
+use super::{Answer, Transport};
 use crate::side::SideError;
 
 /// What a sign-in gave.
@@ -36,10 +37,21 @@ pub trait SignIn: Send + Sync {
     /// Asks for a session.
     async fn sign_in(&self, transport: &Transport) -> Result<Session, SideError>;
 
-    /// Whether a refused session (401) with this text would be refused again after a new sign-in.
-    fn is_hopeless(&self, text: &str) -> bool {
+    /// What to do about a refused session (401) whose text says that a new sign-in would meet the same refusal.
+    fn hopeless(&self, text: &str) -> Option<&'static str> {
         let _ = text;
+        None
+    }
+
+    /// Whether an answer with another status than the usual ones says "later", and was given before the request had any effect.
+    fn is_busy(&self, answer: &Answer) -> bool {
+        let _ = answer;
         false
+    }
+
+    /// Looks at the headers of every answer.
+    fn observe(&self, headers: &HeaderMap) {
+        let _ = headers;
     }
 }
 

@@ -61,6 +61,11 @@ impl Lens {
         let text = match native {
             Json::String(text) => text.as_str(),
             Json::Null => "",
+            // An id that no directory knows: a client says so in this way.
+            Json::Object(said) => {
+                let said = said.get("unknown").and_then(Json::as_str).unwrap_or("an object");
+                return Value::Unknown(said.to_owned());
+            }
             other => {
                 raw = other.to_string();
                 &raw

@@ -4,6 +4,7 @@
 //! reading what was just written gives it back.
 
 mod choices;
+mod fit;
 mod lens;
 
 use std::fmt::Write as _;
@@ -18,6 +19,7 @@ use crate::lead::{Kind, PerSide, Side, Value};
 use crate::side::NativeFields;
 
 pub use choices::Choices;
+pub use fit::{Described, Misfit, find, user_fields};
 pub use lens::{Lens, Unwritable};
 
 /// A mapped field.
@@ -99,10 +101,9 @@ pub struct Mapping {
 }
 
 impl Mapping {
-    /// Builds the mapping that a checked configuration describes.
+    /// Builds the mapping that a checked configuration describes, whatever the systems say.
     pub fn build(config: &Config) -> Result<Self, MappingError> {
-        let time = OperateTime { zone: config.operate.timezone, format: config.operate.timestamp_format.clone() };
-        Self::new(&config.fields, &config.sync.match_keys, config.sync.conflict, &time)
+        Self::fitted(config, &Described::default()).map(|(mapping, _)| mapping)
     }
 
     /// Builds a mapping of these fields. `match_keys` are names of fields, `conflict` is the rule for fields without their own.
@@ -225,6 +226,34 @@ impl Mapping {
             Some(key)
         };
         self.match_keys.iter().map(key).collect()
+    }
+
+    /// How many rules `[sync].match` has.
+    #[must_use]
+    pub const fn match_rules(&self) -> usize {
+        self.match_keys.len()
+    }
+
+    /// Whether these values, given to a new lead on a side, fill all native fields that it must have.
+    pub fn require(&self, side: Side, native: &[String], given: &[(usize, Value)]) -> Result<(), FieldProblem> {
+        for name in native {
+            let fills = |field: &Field| field.native.get(side) == name && field.policy.writes(side);
+            let filled = given.iter().filter_map(|(place, _)| self.fields.get(*place)).any(fills);
+            if filled {
+                continue;
+            }
+            let title = side.title();
+            let field = self.fields.iter().find(|field| fills(field));
+            let reason = field.map_or_else(
+                || format!("{title} makes no lead without it, and no field of the mapping gives it: map it, with a default"),
+                |field| {
+                    let other = field.native.get(side.other());
+                    format!("{title} makes no lead without it: fill in {other}, or give the field a default = {{ {side} = … }}")
+                },
+            );
+            return Err(FieldProblem { field: field.map_or(name, |field| &field.name).clone(), reason });
+        }
+        Ok(())
     }
 
     /// How rule `rule` of `[sync].match` is written, for messages.

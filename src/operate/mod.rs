@@ -4,23 +4,33 @@
 //! configuration, and nothing here is fixed that has a key.
 
 mod auth;
+mod lookup;
 mod read;
 mod record;
 mod rows;
+mod sweep;
 mod time;
+mod windows;
 mod write;
+
+use std::collections::HashMap;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::Method;
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 
 use self::auth::OperateSignIn;
+pub use self::sweep::Probe;
 use self::time::LocalTime;
+use crate::config::field::Lookup;
 use crate::config::operate::OperateConfig;
+use crate::directory::Directory;
 use crate::http::{Answer, Repeat, Request, Transport, is_passing};
 use crate::lead::Side;
-use crate::side::{ClockOffset, Outcome, Page, Position, Record, SideClient, SideError, Write};
+use crate::side::{
+    ClockOffset, Listed, NativeField, Outcome, Page, Position, Record, SideClient, SideError, Swept, Usage, Write, WriteKind,
+};
 
 /// Writes that are handed over at once. Operate takes one record a request as a rule, so this only bounds how many creates
 /// can be in doubt after a crash.
@@ -36,11 +46,14 @@ pub struct OperateClient {
     fields: Vec<String>,
     /// The mapped fields.
     mapped: Vec<String>,
+    /// Those of them that hold an id of a reference list.
+    lookups: Vec<(String, Lookup)>,
+    directories: Mutex<HashMap<&'static str, Directory>>,
 }
 
 impl OperateClient {
-    /// A client that reads these fields of each Lead. Nothing is sent yet.
-    pub fn new(config: &OperateConfig, mapped: Vec<String>) -> Result<Self, SideError> {
+    /// A client that reads these fields of each Lead, with names in the place of the ids of reference lists. Nothing is sent yet.
+    pub fn new(config: &OperateConfig, mapped: Vec<String>, lookups: Vec<(String, Lookup)>) -> Result<Self, SideError> {
         let transport =
             Transport::new(Side::Operate, &config.base_url, config.requests_per_second, config.concurrency, config.timeout)?;
         let own =
@@ -52,7 +65,16 @@ impl OperateClient {
             }
         }
         let time = LocalTime { zone: config.timezone, format: config.timestamp_format.clone() };
-        Ok(Self { transport, sign_in: OperateSignIn::new(config)?, config: config.clone(), time, fields, mapped })
+        Ok(Self {
+            transport,
+            sign_in: OperateSignIn::new(config)?,
+            config: config.clone(),
+            time,
+            fields,
+            mapped,
+            lookups,
+            directories: Mutex::default(),
+        })
     }
 
     /// A request below `/api/1.0/{endpoint}`.
@@ -90,7 +112,23 @@ impl SideClient for OperateClient {
         self.created_since(since).await
     }
 
-    fn batch_size(&self, _creates: bool) -> usize {
+    async fn sweep(&self, _since: Option<DateTime<Utc>>, listed: mpsc::Sender<Vec<Listed>>) -> Result<Swept, SideError> {
+        self.list_all(&listed).await
+    }
+
+    async fn describe(&self) -> Result<Option<Vec<NativeField>>, SideError> {
+        Ok(None)
+    }
+
+    fn absence_is_deletion(&self) -> bool {
+        true
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        None
+    }
+
+    fn batch_size(&self, _kind: WriteKind, _due: u64) -> usize {
         BATCH.max(self.config.batch_size)
     }
 
@@ -99,7 +137,7 @@ impl SideClient for OperateClient {
     }
 
     async fn write(&self, writes: &[Write]) -> Result<Vec<Outcome>, SideError> {
-        self.write_all(writes).await
+        self.write_resolved(writes).await
     }
 
     fn clock(&self) -> Option<ClockOffset> {

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::record::unreadable;
 use super::rows::{NotRows, Rows};
+use super::windows::Window;
 use super::{OperateClient, whole_failure};
 use crate::http::{Answer, Repeat, Streamed, Trouble};
 use crate::lead::Side;
@@ -15,76 +16,82 @@ use crate::side::{NativeFields, Page, Position, Record, SideError};
 
 /// Leads handed over at once.
 const PAGE: usize = 500;
-/// How often a window is asked for again whose answer broke off.
-const BREAKS: usize = 3;
+/// How often a window is asked for again whose answer broke off, before it is halved.
+const BREAKS: usize = 1;
+/// How often in a row windows are halved before the trouble is taken for another than their size.
+const HALVINGS: usize = 10;
 
 impl OperateClient {
-    /// Reads every lead changed since, window by window. Rows come in no order, so the checkpoint moves at a window's end.
+    /// Reads every lead changed since, window by window. Rows come in no order, so the checkpoint moves at a window's end. A window
+    /// that Operate cannot answer whole, for its size or its time, is halved.
     pub(super) async fn poll_windows(
         &self,
         from: Option<Position>,
         overlap: TimeDelta,
         pages: &mpsc::Sender<Page>,
     ) -> Result<(), SideError> {
+        let now = Utc::now() + self.transport.clock().map_or_else(TimeDelta::zero, |clock| clock.offset);
+        let width = TimeDelta::from_std(self.config.window).unwrap_or(TimeDelta::MAX);
         let mut checkpoint = from;
-        for window in self.windows(checkpoint.as_ref().map(|position| position.modified_at - overlap)) {
+        let mut failures = 0;
+        let mut windows = Window::cover(checkpoint.as_ref().map(|position| position.modified_at - overlap), now, width);
+        while let Some(window) = windows.pop() {
             let mut breaks = 0;
             loop {
-                match self.poll_window(&window, &mut checkpoint, pages).await {
+                match self.poll_window(window, &mut checkpoint, pages).await {
                     // Leads that were handed over already are known by then, and cost nothing the second time.
-                    Err(SideError::Unreachable { .. }) if breaks < BREAKS => breaks += 1,
-                    other => break other?,
+                    Err(Ended { error: SideError::Unreachable { .. }, answered: true }) if breaks < BREAKS => breaks += 1,
+                    Err(Ended { error, answered }) => {
+                        failures += 1;
+                        let may_be_size = answered && failures <= HALVINGS && matches!(error, SideError::Unreachable { .. });
+                        let Some((earlier, later)) = window.halves(now).filter(|_| may_be_size) else { return Err(error) };
+                        tracing::warn!(side = %Side::Operate, "poll.window_halved");
+                        windows.extend([later, earlier]);
+                        break;
+                    }
+                    Ok(()) => {
+                        failures = 0;
+                        break;
+                    }
                 }
             }
         }
         Ok(())
     }
 
-    /// `where` expressions that together cover all that changed since. The first poll asks for everything at once: nothing
-    /// tells how far back the leads go.
-    fn windows(&self, since: Option<DateTime<Utc>>) -> Vec<String> {
-        let Some(since) = since else { return vec![String::new()] };
-        let clock = self.transport.clock();
-        let now = Utc::now() + clock.map_or(TimeDelta::zero(), |clock| clock.offset);
-        let width = TimeDelta::from_std(self.config.window).unwrap_or(TimeDelta::MAX);
+    /// The `where` expression of a window.
+    fn condition(&self, window: Window) -> String {
         let field = &self.config.modified_field;
-        let mut windows = Vec::new();
-        let mut start = since;
-        loop {
-            let lower = format!("[{field}]>='{}'", self.time.lower_bound(start));
-            let end = start.checked_add_signed(width).filter(|end| *end < now);
-            let Some(end) = end else {
-                windows.push(lower);
-                return windows;
-            };
-            windows.push(format!("{lower}AND[{field}]<'{}'", self.time.stamp(end)));
-            start = end;
-        }
+        let lower = window.start.map(|start| format!("[{field}]>='{}'", self.time.lower_bound(start)));
+        let upper = window.end.map(|end| format!("[{field}]<'{}'", self.time.upper_bound(end)));
+        lower.into_iter().chain(upper).collect::<Vec<_>>().join("AND")
     }
 
     async fn poll_window(
         &self,
-        window: &str,
+        window: Window,
         checkpoint: &mut Option<Position>,
         pages: &mpsc::Sender<Page>,
-    ) -> Result<(), SideError> {
-        let mut answer = self.ask("poll", window).await?;
+    ) -> Result<(), Ended> {
+        let mut answer = self.ask("poll", &self.condition(window)).await?;
+        let broke = |error| Ended { error, answered: true };
         let mut newest = checkpoint.clone();
         let mut page = Vec::new();
-        while let Some(rows) = answer.next().await? {
-            for row in rows {
-                let record = self.record(&row)?;
+        while let Some(rows) = answer.next().await.map_err(broke)? {
+            let mut records = rows.iter().map(|row| self.record(row)).collect::<Result<Vec<_>, _>>().map_err(broke)?;
+            self.name_references(&mut records).await.map_err(broke)?;
+            for record in records {
                 newest = newest.max(Some(Position { modified_at: record.modified_at, id: record.id.clone() }));
                 page.push(record);
             }
             if page.len() >= PAGE {
                 let records = std::mem::take(&mut page);
                 let full = Page { records, checkpoint: None, as_of: answer.as_of };
-                pages.send(full).await.map_err(|_| SideError::Abandoned)?;
+                pages.send(full).await.map_err(|_| broke(SideError::Abandoned))?;
             }
         }
         let last = Page { records: page, checkpoint: newest.clone(), as_of: answer.as_of };
-        pages.send(last).await.map_err(|_| SideError::Abandoned)?;
+        pages.send(last).await.map_err(|_| broke(SideError::Abandoned))?;
         *checkpoint = newest;
         Ok(())
     }
@@ -99,6 +106,7 @@ impl OperateClient {
                 records.push(self.record(&row)?);
             }
         }
+        self.name_references(&mut records).await?;
         Ok(records)
     }
 
@@ -106,7 +114,9 @@ impl OperateClient {
     pub(super) async fn get(&self, id: &str) -> Result<Option<Record>, SideError> {
         let request = self.request("read", Method::GET, Some(id), Repeat::Safe);
         let answer = self.transport.call(&self.sign_in, &request).await.map_err(|trouble| trouble.into_error(Side::Operate))?;
-        self.single(&answer)
+        let mut record: Vec<Record> = self.single(&answer)?.into_iter().collect();
+        self.name_references(&mut record).await?;
+        Ok(record.pop())
     }
 
     /// A single lead's answer: an object, or an array that holds it.
@@ -125,22 +135,54 @@ impl OperateClient {
         }
     }
 
-    async fn ask(&self, operation: &'static str, condition: &str) -> Result<Answering<'_>, SideError> {
+    pub(super) async fn ask(&self, operation: &'static str, condition: &str) -> Result<Answering<'_>, Ended> {
         let filter = self.config.filter.trim();
         let conditions: Vec<&str> = [condition, filter].into_iter().filter(|each| !each.is_empty()).collect();
+        self.ask_for(operation, &conditions.join("AND"), &self.fields).await
+    }
+
+    /// A query for these fields, without the configured filter.
+    pub(super) async fn ask_for(
+        &self,
+        operation: &'static str,
+        condition: &str,
+        fields: &[String],
+    ) -> Result<Answering<'_>, Ended> {
         let mut request = self.request(operation, Method::GET, None, Repeat::Safe);
-        if !conditions.is_empty() {
-            request = request.query("where", conditions.join("AND"));
+        if !condition.is_empty() {
+            request = request.query("where", condition.to_owned());
         }
-        let request = request.query("fields", format!("[{}]", self.fields.join(",")));
-        let streamed =
-            self.transport.stream(&self.sign_in, &request).await.map_err(|trouble| trouble.into_error(Side::Operate))?;
-        streamed.map(Answering::new).map_err(|answer| whole_failure(&answer))
+        let request = request.query("fields", format!("[{}]", fields.join(",")));
+        match self.transport.stream(&self.sign_in, &request).await {
+            Ok(Ok(streamed)) => Ok(Answering::new(streamed)),
+            Ok(Err(answer)) => {
+                // A server that is there and cannot cope with so much answers with an error of its own, or not in time.
+                let answered = matches!(answer.status.as_u16(), 408 | 413 | 500 | 502 | 504);
+                Err(Ended { error: whole_failure(&answer), answered })
+            }
+            Err(trouble) => {
+                let answered = matches!(trouble, Trouble::Lost(_));
+                Err(Ended { error: trouble.into_error(Side::Operate), answered })
+            }
+        }
     }
 }
 
+impl From<Ended> for SideError {
+    fn from(ended: Ended) -> Self {
+        ended.error
+    }
+}
+
+/// A query that was not answered to its end.
+pub(super) struct Ended {
+    error: SideError,
+    /// Whether Operate was there: then it may be the window's size that is too much.
+    answered: bool,
+}
+
 /// A query's answer, as it comes.
-struct Answering<'t> {
+pub(super) struct Answering<'t> {
     as_of: DateTime<Utc>,
     pieces: futures_util::stream::BoxStream<'t, Result<Vec<u8>, Trouble>>,
     rows: Rows,
@@ -152,7 +194,7 @@ impl<'t> Answering<'t> {
     }
 
     /// The rows of the next piece; `None` after the last.
-    async fn next(&mut self) -> Result<Option<Vec<NativeFields>>, SideError> {
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<NativeFields>>, SideError> {
         let Some(piece) = self.pieces.next().await else {
             if self.rows.is_complete() {
                 return Ok(None);

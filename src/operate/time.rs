@@ -38,6 +38,14 @@ impl LocalTime {
         time.with_timezone(&self.zone).format(&self.format).to_string()
     }
 
+    /// A timestamp that every lead changed before this moment is below: when clocks were set back shortly before it, timestamps ran
+    /// higher than they do now.
+    pub(super) fn upper_bound(&self, time: DateTime<Utc>) -> String {
+        let offset = |time: DateTime<Utc>| self.zone.offset_from_utc_datetime(&time.naive_utc()).fix().local_minus_utc();
+        let set_back = (offset(time - LONGEST_STEP) - offset(time)).max(0);
+        self.stamp(time + TimeDelta::seconds(set_back.into()))
+    }
+
     /// A timestamp that no lead changed at or after this moment is below. When clocks are set back soon after it, timestamps
     /// run through an hour again, so the bound starts that much earlier.
     pub(super) fn lower_bound(&self, time: DateTime<Utc>) -> String {
@@ -75,6 +83,19 @@ mod tests {
             for later in minute..360 {
                 let stamp = london.stamp(start + TimeDelta::minutes(later));
                 assert!(stamp >= bound, "{stamp} is below {bound}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_changed_before_the_end_of_summer_time_is_above_the_bound() {
+        let london = london();
+        let start = utc("2026-10-24T22:00:00Z");
+        for minute in 1..360 {
+            let bound = london.upper_bound(start + TimeDelta::minutes(minute));
+            for earlier in 0..minute {
+                let stamp = london.stamp(start + TimeDelta::minutes(earlier));
+                assert!(stamp < bound, "{stamp} is not below {bound}");
             }
         }
     }

@@ -24,7 +24,7 @@ impl OperateClient {
     pub(super) async fn write_all(&self, writes: &[Write]) -> Result<Vec<Outcome>, SideError> {
         let is_create = |write: &Write| matches!(write.action, Action::Create);
         if !writes.iter().all(is_create) {
-            return Ok(join_all(writes.iter().map(|write| self.update(write))).await);
+            return Ok(join_all(writes.iter().map(|write| self.change(write))).await);
         }
         let chunks = writes.chunks(self.config.batch_size.max(1));
         Ok(join_all(chunks.map(|chunk| self.create(chunk))).await.into_iter().flatten().collect())
@@ -69,11 +69,30 @@ impl OperateClient {
         id.map_or(Outcome::DoneWithoutId, |id| Outcome::Done { id })
     }
 
+    async fn change(&self, write: &Write) -> Outcome {
+        match &write.action {
+            Action::Update { id, unmoved, .. } => self.update(id, unmoved, write).await,
+            Action::Delete { id, unmoved } => self.delete(id, unmoved).await,
+            Action::Create => Outcome::Refused(Refusal::new("mixed_batch", "a create among updates")),
+        }
+    }
+
+    /// Reads the target again, checks that nothing of it changed, and deletes it.
+    async fn delete(&self, id: &str, unmoved: &Unmoved) -> Outcome {
+        if let Err(outcome) = self.check(id, unmoved).await {
+            return outcome;
+        }
+        // Sent twice, it finds nothing to delete the second time.
+        let request = self.request("delete", Method::DELETE, Some(id), Repeat::Safe);
+        match self.send(&request).await {
+            Sent::Taken(_) => Outcome::Done { id: id.to_owned() },
+            Sent::Not(Outcome::Refused(refusal)) if refusal.code == NOT_FOUND => Outcome::Gone,
+            Sent::Not(outcome) => outcome,
+        }
+    }
+
     /// Reads the target again, checks that it is what the decision was based on, and changes only the fields that differ.
-    async fn update(&self, write: &Write) -> Outcome {
-        let Action::Update { id, unmoved, .. } = &write.action else {
-            return Outcome::Refused(Refusal::new("mixed_batch", "a create among updates"));
-        };
+    async fn update(&self, id: &str, unmoved: &Unmoved, write: &Write) -> Outcome {
         if let Err(outcome) = self.check(id, unmoved).await {
             return outcome;
         }
@@ -82,7 +101,7 @@ impl OperateClient {
         fields.insert(self.config.id_field.clone(), id_value);
         let request = self.request("update", Method::POST, Some(id), Repeat::Never);
         match self.send(&request.json(&json!({ &self.config.envelope: [fields] }))).await {
-            Sent::Taken(_) => Outcome::Done { id: id.clone() },
+            Sent::Taken(_) => Outcome::Done { id: id.to_owned() },
             Sent::Not(Outcome::Refused(refusal)) if refusal.code == NOT_FOUND => Outcome::Gone,
             Sent::Not(outcome) => outcome,
         }

@@ -4,21 +4,33 @@
 //! requests, sObject Collections, Composite) and the SOQL Reference (keyset pages, literals).
 
 mod auth;
+mod budget;
+mod bulk;
+mod describe;
 mod outcome;
 mod read;
 mod record;
+mod sweep;
+mod users;
 mod write;
+
+use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::{Method, StatusCode};
-use tokio::sync::mpsc;
+use serde_json::Value as Json;
+use tokio::sync::{Mutex, mpsc};
 
-use self::auth::ClientCredentials;
-use crate::config::salesforce::SalesforceConfig;
+use self::auth::SalesforceSignIn;
+use crate::config::salesforce::{DuplicateRule, SalesforceConfig};
+use crate::directory::Directory;
 use crate::http::{Answer, Repeat, Request, Transport, is_passing};
 use crate::lead::Side;
-use crate::side::{Action, ClockOffset, Outcome, Page, Position, Record, SideClient, SideError, Write};
+use crate::side::{
+    Action, ClockOffset, Listed, NativeField, Outcome, Page, Position, Record, Refusal, SideClient, SideError, Swept, Usage,
+    Write, WriteKind,
+};
 
 /// Records that one sObject Collections call takes.
 const COLLECTION: usize = 200;
@@ -26,19 +38,37 @@ const COLLECTION: usize = 200;
 const COMPOSITE: usize = 25;
 /// Ids that one retrieve call takes.
 const RETRIEVE: usize = 2_000;
+/// Records of one bulk job.
+const BULK: usize = 10_000;
+/// Fields that every query and retrieve asks for.
+const OWN: [&str; 6] = ["Id", "SystemModstamp", "CreatedDate", "IsDeleted", "IsConverted", "MasterRecordId"];
+
+/// The fields of a Lead that are read.
+#[derive(Debug, Default)]
+struct Fields {
+    /// All that are asked for: ours first, then the mapped ones.
+    asked: Vec<String>,
+    /// The mapped ones.
+    mapped: Vec<String>,
+    /// Of those, the ones that hold a user's id where the mapping has an e-mail address.
+    users: Vec<String>,
+}
 
 /// A Salesforce org.
 pub struct SalesforceClient {
     transport: Transport,
-    sign_in: ClientCredentials,
+    sign_in: SalesforceSignIn,
     version: String,
     external_id_field: String,
     filter: String,
     concurrency: usize,
-    /// The fields of every query and retrieve: ours first, then the mapped ones.
-    fields: Vec<String>,
-    /// The mapped fields.
-    mapped: Vec<String>,
+    auto_assign: bool,
+    duplicates: DuplicateRule,
+    guarded_updates: u64,
+    bulk_creates: u64,
+    bulk_read: u64,
+    fields: RwLock<Arc<Fields>>,
+    users: Mutex<Option<Directory>>,
 }
 
 impl SalesforceClient {
@@ -46,24 +76,48 @@ impl SalesforceClient {
     pub fn new(config: &SalesforceConfig, mapped: Vec<String>) -> Result<Self, SideError> {
         let transport =
             Transport::new(Side::Salesforce, &config.login_url, config.requests_per_second, config.concurrency, config.timeout)?;
-        let own = ["Id", "SystemModstamp", "CreatedDate", "IsDeleted", "IsConverted", "MasterRecordId"];
-        let mut fields: Vec<String> = own.iter().map(|name| (*name).to_owned()).collect();
-        fields.push(config.external_id_field.clone());
-        for name in &mapped {
-            if !fields.iter().any(|known| known.eq_ignore_ascii_case(name)) {
-                fields.push(name.clone());
-            }
-        }
-        Ok(Self {
+        let client = Self {
             transport,
-            sign_in: ClientCredentials::new(config)?,
+            sign_in: SalesforceSignIn::new(config)?,
             version: config.api_version.clone(),
             external_id_field: config.external_id_field.clone(),
             filter: config.filter.clone(),
             concurrency: config.concurrency,
-            fields,
-            mapped,
-        })
+            auto_assign: config.auto_assign,
+            duplicates: config.duplicates,
+            guarded_updates: config.guarded_updates,
+            bulk_creates: config.bulk_creates,
+            bulk_read: config.bulk_read,
+            fields: RwLock::default(),
+            users: Mutex::default(),
+        };
+        client.map(mapped, Vec::new());
+        Ok(client)
+    }
+
+    /// Reads these fields from now on. `users` are those of them that hold a user's id where the mapping has an e-mail address.
+    pub fn map(&self, mapped: Vec<String>, users: Vec<String>) {
+        let mut asked: Vec<String> = OWN.iter().map(|name| (*name).to_owned()).collect();
+        asked.push(self.external_id_field.clone());
+        for name in &mapped {
+            if !asked.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+                asked.push(name.clone());
+            }
+        }
+        *self.fields.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Fields { asked, mapped, users });
+    }
+
+    fn fields(&self) -> Arc<Fields> {
+        Arc::clone(&self.fields.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The name of the user that this program is signed in as, and the org's id.
+    pub async fn identity(&self) -> Result<(String, String), SideError> {
+        let request = Request::new("identity", Method::GET, ["services", "oauth2", "userinfo"], Repeat::Safe);
+        let answer = self.expect(&request).await?;
+        let info: Json = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let text = |name: &str| info.get(name).and_then(Json::as_str).unwrap_or("unknown").to_owned();
+        Ok((text("preferred_username"), text("organization_id")))
     }
 
     /// A request below `/services/data/vXX.X/`.
@@ -74,6 +128,18 @@ impl SalesforceClient {
             // Names this program in the org's change events, and keeps API use out of "recently viewed".
             .header("Sforce-Call-Options", "client=leadsync")
             .header("Sforce-Mru", "updateMru=false")
+    }
+
+    /// Sends writes of one kind in the way that fits their number.
+    async fn write_native(&self, writes: &[Write]) -> Result<Vec<Outcome>, SideError> {
+        match writes.first().map(|write| &write.action) {
+            None => Ok(Vec::new()),
+            Some(Action::Create) if writes.len() > COLLECTION => self.upsert_many(writes).await,
+            Some(Action::Create) => self.upsert(writes).await,
+            Some(Action::Update { .. }) if writes.len() > COMPOSITE => self.update_compared(writes).await,
+            Some(Action::Update { .. }) => self.update_guarded(writes).await,
+            Some(Action::Delete { .. }) => self.delete_compared(writes).await,
+        }
     }
 
     /// Sends a request that must succeed as a whole.
@@ -109,7 +175,7 @@ impl SideClient for SalesforceClient {
     }
 
     async fn read(&self, ids: &[String]) -> Result<Vec<Record>, SideError> {
-        self.retrieve(ids).await
+        self.read_all(ids).await
     }
 
     async fn find_created(&self, _since: DateTime<Utc>, creates: &[Write]) -> Result<Vec<Record>, SideError> {
@@ -117,8 +183,21 @@ impl SideClient for SalesforceClient {
         self.by_external_ids(&ids).await
     }
 
-    fn batch_size(&self, creates: bool) -> usize {
-        if creates { COLLECTION } else { COMPOSITE }
+    async fn sweep(&self, since: Option<DateTime<Utc>>, listed: mpsc::Sender<Vec<Listed>>) -> Result<Swept, SideError> {
+        self.sweep_logs(since, &listed).await
+    }
+
+    async fn describe(&self) -> Result<Option<Vec<NativeField>>, SideError> {
+        self.described().await.map(Some)
+    }
+
+    fn batch_size(&self, kind: WriteKind, due: u64) -> usize {
+        match kind {
+            WriteKind::Create if due >= self.bulk_creates => BULK,
+            WriteKind::Create | WriteKind::Delete => COLLECTION,
+            WriteKind::Update if due > self.guarded_updates => RETRIEVE,
+            WriteKind::Update => COMPOSITE,
+        }
     }
 
     fn concurrency(&self) -> usize {
@@ -126,8 +205,32 @@ impl SideClient for SalesforceClient {
     }
 
     async fn write(&self, writes: &[Write]) -> Result<Vec<Outcome>, SideError> {
-        let is_create = |write: &Write| matches!(write.action, Action::Create);
-        if writes.iter().all(is_create) { self.upsert(writes).await } else { self.update_guarded(writes).await }
+        if self.fields().users.is_empty() {
+            return self.write_native(writes).await;
+        }
+        // What names nobody is refused here, and the rest is sent without it.
+        let (mut outcomes, mut ready) = (Vec::new(), Vec::new());
+        for write in writes {
+            outcomes.push(match self.with_user_ids(&write.fields).await? {
+                Ok(fields) => {
+                    ready.push(Write { fields, ..write.clone() });
+                    None
+                }
+                Err(refusal) => Some(Outcome::Refused(refusal)),
+            });
+        }
+        let mut sent = if ready.is_empty() { Vec::new() } else { self.write_native(&ready).await? }.into_iter();
+        let lost = || Outcome::Unknown(Refusal::new("wrong_number_of_results", "a result is missing"));
+        Ok(outcomes.into_iter().map(|outcome| outcome.or_else(|| sent.next()).unwrap_or_else(lost)).collect())
+    }
+
+    fn absence_is_deletion(&self) -> bool {
+        // Sharing rules may hide a lead from the user that this program is.
+        false
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        self.sign_in.usage()
     }
 
     fn clock(&self) -> Option<ClockOffset> {

@@ -2,6 +2,7 @@
 
 use reqwest::StatusCode;
 use serde::Deserialize;
+use serde_json::Value as Json;
 
 use crate::http::{Answer, is_passing};
 use crate::side::{Outcome, Refusal};
@@ -14,6 +15,35 @@ pub(super) struct ApiError {
     message: String,
     #[serde(default)]
     fields: Vec<String>,
+    /// What a duplicate rule found. Real orgs spell the key like this.
+    #[serde(default, alias = "duplicateResult", rename = "duplicateResut")]
+    duplicates: Json,
+}
+
+impl ApiError {
+    /// Reads the text that the Bulk API gives for a row: `CODE:message:fields --`.
+    pub(super) fn of_bulk(text: &str) -> Self {
+        let (code, rest) = text.split_once(':').unwrap_or((text, ""));
+        let message = rest.trim_end_matches("--").trim_end().trim_end_matches(':');
+        Self { code: code.to_owned(), message: message.to_owned(), fields: Vec::new(), duplicates: Json::Null }
+    }
+
+    /// The leads that it names as being the same.
+    fn doubles(&self) -> Vec<String> {
+        let list = |json: &Json, name: &str| json.get(name).and_then(Json::as_array).cloned().unwrap_or_default();
+        let mut ids: Vec<String> = list(&self.duplicates, "matchResults")
+            .iter()
+            .flat_map(|result| list(result, "matchRecords"))
+            .filter_map(|found| found.pointer("/record/Id").and_then(Json::as_str).map(str::to_owned))
+            .filter(|id| id.starts_with("00Q"))
+            .collect();
+        if self.code == "DUPLICATE_VALUE" {
+            ids.extend(self.message.split_once("record with id: ").map(|(_, id)| id.trim().to_owned()));
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
 }
 
 /// The first error of an answer that is no success, in Salesforce's words; whatever the answer holds, if it is not JSON.
@@ -38,7 +68,7 @@ pub(super) fn refusal(errors: &[ApiError]) -> Refusal {
 }
 
 /// What errors about one record mean for its write.
-pub(super) fn outcome(errors: &[ApiError], repeatable: bool) -> Outcome {
+pub(super) fn outcome(errors: &[ApiError], repeatable: bool, external_id_field: &str) -> Outcome {
     let refusal = refusal(errors);
     let code = refusal.code.as_str();
     // A trigger or flow that runs into a lock passes it on in its own error.
@@ -56,23 +86,31 @@ pub(super) fn outcome(errors: &[ApiError], repeatable: bool) -> Outcome {
         | "ALL_OR_NONE_OPERATION_ROLLED_BACK" => Outcome::Retry(refusal),
         "UNKNOWN_EXCEPTION" if repeatable => Outcome::Retry(refusal),
         "UNKNOWN_EXCEPTION" => Outcome::Unknown(refusal),
-        "ENTITY_IS_DELETED" | "NOT_FOUND" => Outcome::Gone,
+        "ENTITY_IS_DELETED" => Outcome::Gone,
+        "NOT_FOUND" => Outcome::Absent(refusal),
+        "DUPLICATES_DETECTED" | "DUPLICATE_VALUE" => Outcome::Duplicate {
+            ids: errors.iter().flat_map(ApiError::doubles).collect(),
+            certain: code == "DUPLICATE_VALUE" && refusal.message.contains(external_id_field),
+            refusal,
+        },
+        "INVALID_FIELD" | "INVALID_FIELD_FOR_INSERT_UPDATE" => Outcome::Schema(refusal),
         "CANNOT_UPDATE_CONVERTED_LEAD" => Outcome::Converted,
         _ => Outcome::Refused(refusal),
     }
 }
 
 /// What the answer to one guarded update within a composite call means.
-pub(super) fn update_outcome(id: &str, status: u16, errors: &[ApiError]) -> Outcome {
+pub(super) fn update_outcome(id: &str, status: u16, errors: &[ApiError], external_id_field: &str) -> Outcome {
     match StatusCode::from_u16(status) {
         Ok(status) if status.is_success() => Outcome::Done { id: id.to_owned() },
         // The body of a 412 is not documented, so the status alone decides.
         Ok(StatusCode::PRECONDITION_FAILED) => Outcome::Moved(None),
-        Ok(StatusCode::NOT_FOUND | StatusCode::GONE) => Outcome::Gone,
+        Ok(StatusCode::NOT_FOUND) if errors.is_empty() => Outcome::Absent(Refusal::new("http_404", "no reason given")),
+        Ok(StatusCode::GONE) => Outcome::Gone,
         Ok(status) if errors.is_empty() && is_passing(status) => {
             Outcome::Unknown(Refusal::new(format!("http_{}", status.as_u16()), "no reason given"))
         }
-        _ => outcome(errors, false),
+        _ => outcome(errors, false, external_id_field),
     }
 }
 
@@ -80,14 +118,16 @@ pub(super) fn update_outcome(id: &str, status: u16, errors: &[ApiError]) -> Outc
 mod tests {
     use super::*;
 
+    const FIELD: &str = "Operate_Lead_Id__c";
+
     fn error(code: &str, message: &str, fields: &[&str]) -> ApiError {
         let fields = fields.iter().map(|field| (*field).to_owned()).collect();
-        ApiError { code: code.to_owned(), message: message.to_owned(), fields }
+        ApiError { code: code.to_owned(), message: message.to_owned(), fields, duplicates: Json::Null }
     }
 
     #[test]
     fn the_systems_words_are_kept_and_the_field_is_named() {
-        let refused = outcome(&[error("INVALID_EMAIL_ADDRESS", "Email: invalid email address: nobody", &["Email"])], true);
+        let refused = outcome(&[error("INVALID_EMAIL_ADDRESS", "Email: invalid email address: nobody", &["Email"])], true, FIELD);
         let words = Refusal::new("INVALID_EMAIL_ADDRESS", "Email: invalid email address: nobody");
         assert_eq!(refused, Outcome::Refused(words));
         let unnamed = refusal(&[error("FIELD_CUSTOM_VALIDATION_EXCEPTION", "Please fill it in.", &["City"])]);
@@ -97,13 +137,30 @@ mod tests {
     #[test]
     fn a_lock_is_tried_again_even_when_a_flow_reports_it() {
         let flow = error("CANNOT_EXECUTE_FLOW_TRIGGER", "We can't save this record: UNABLE_TO_LOCK_ROW", &[]);
-        assert!(matches!(outcome(&[flow], true), Outcome::Retry(_)));
+        assert!(matches!(outcome(&[flow], true, FIELD), Outcome::Retry(_)));
     }
 
     #[test]
     fn a_guarded_update_that_was_overtaken_has_moved() {
-        assert_eq!(update_outcome("00Q", 412, &[]), Outcome::Moved(None));
-        assert_eq!(update_outcome("00Q", 204, &[]), Outcome::Done { id: "00Q".to_owned() });
-        assert_eq!(update_outcome("00Q", 404, &[]), Outcome::Gone);
+        assert_eq!(update_outcome("00Q", 412, &[], FIELD), Outcome::Moved(None));
+        assert_eq!(update_outcome("00Q", 204, &[], FIELD), Outcome::Done { id: "00Q".to_owned() });
+        assert!(matches!(update_outcome("00Q", 404, &[], FIELD), Outcome::Absent(_)), "it may only be hidden");
+    }
+
+    #[test]
+    fn the_leads_that_an_error_names_as_the_same_are_found() {
+        let taken = ApiError::of_bulk(
+            "DUPLICATE_VALUE:duplicate value found: Operate_Lead_Id__c duplicates value on record with id: 00Q5g00000AbCdE:--",
+        );
+        let Outcome::Duplicate { ids, certain, .. } = outcome(&[taken], true, FIELD) else { panic!() };
+        assert_eq!((ids.as_slice(), certain), (["00Q5g00000AbCdE".to_owned()].as_slice(), true));
+        let found: ApiError = serde_json::from_value(serde_json::json!({
+            "errorCode": "DUPLICATES_DETECTED", "message": "Use one of these records?",
+            "duplicateResut": { "matchResults": [{ "matchRecords": [{ "record": { "Id": "00Q5g00000AbCdEAAA" } },
+                                                                     { "record": { "Id": "0035g00000AbCdEAAA" } }] }] },
+        }))
+        .unwrap();
+        let Outcome::Duplicate { ids, certain, .. } = outcome(&[found], true, FIELD) else { panic!() };
+        assert_eq!((ids.as_slice(), certain), (["00Q5g00000AbCdEAAA".to_owned()].as_slice(), false));
     }
 }

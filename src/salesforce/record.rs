@@ -5,30 +5,46 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
 
-use super::SalesforceClient;
+use super::{Fields, SalesforceClient};
 use crate::lead::Side;
 use crate::side::{NativeFields, Record, SideError};
 
 impl SalesforceClient {
-    /// Reads a row of a query or a retrieve.
-    pub(super) fn record(&self, mut row: NativeFields) -> Result<Record, SideError> {
+    /// Reads rows of a query or a retrieve.
+    pub(super) async fn records(&self, fields: &Fields, rows: Vec<NativeFields>) -> Result<Vec<Record>, SideError> {
+        let mut records = rows.into_iter().map(|row| self.record(fields, row)).collect::<Result<Vec<_>, _>>()?;
+        if !fields.users.is_empty() {
+            self.name_users(fields, &mut records).await?;
+        }
+        Ok(records)
+    }
+
+    /// Reads a row. Values are JSON, or all text where they come from CSV.
+    fn record(&self, fields: &Fields, mut row: NativeFields) -> Result<Record, SideError> {
         row.remove("attributes");
         // The API gives fields in their own spelling, whatever the case they were asked for in.
         let folded: BTreeMap<String, Json> = row.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect();
-        let text = |name: &str| folded.get(&name.to_ascii_lowercase()).and_then(Json::as_str).map(str::to_owned);
-        let flag = |name: &str| folded.get(name).and_then(Json::as_bool).unwrap_or(false);
+        let text = |name: &str| {
+            let text = folded.get(&name.to_ascii_lowercase()).and_then(Json::as_str).map(str::to_owned);
+            text.filter(|text| !text.trim().is_empty())
+        };
+        let flag = |name: &str| match folded.get(name) {
+            Some(Json::Bool(flag)) => *flag,
+            Some(Json::String(text)) => text == "true",
+            _ => false,
+        };
         let id = text("Id").ok_or_else(|| unreadable("a Lead without an Id".to_owned()))?;
         let modified_at = text("SystemModstamp").as_deref().and_then(instant);
         let modified_at = modified_at.ok_or_else(|| unreadable(format!("Lead {id} without a SystemModstamp")))?;
-        let fields = self.mapped.iter().map(|name| {
+        let mapped = fields.mapped.iter().map(|name| {
             let value = folded.get(&name.to_ascii_lowercase()).cloned().unwrap_or(Json::Null);
             (name.clone(), value)
         });
         Ok(Record {
-            fields: fields.collect(),
+            fields: mapped.collect(),
             modified_at,
             created_at: text("CreatedDate").as_deref().and_then(instant),
-            external_id: text(&self.external_id_field).filter(|held| !held.trim().is_empty()),
+            external_id: text(&self.external_id_field),
             deleted: flag("isdeleted"),
             converted: flag("isconverted"),
             master_id: text("MasterRecordId"),
@@ -43,7 +59,7 @@ pub(super) fn unreadable(reason: String) -> SideError {
 }
 
 /// Reads `2013-05-07T22:07:19.000+0000`.
-fn instant(text: &str) -> Option<DateTime<Utc>> {
+pub(super) fn instant(text: &str) -> Option<DateTime<Utc>> {
     ["%Y-%m-%dT%H:%M:%S%.f%z", "%Y-%m-%dT%H:%M:%S%.f%#z"]
         .iter()
         .find_map(|format| DateTime::parse_from_str(text, format).ok())

@@ -1,22 +1,23 @@
-//! Writing Leads: creates as upserts on the external id, which are safe to repeat; updates guarded by the time of the last
-//! change, 25 in one call.
+//! Writing Leads: creates as upserts on the external id, which are safe to repeat; updates guarded by the time of the last change, 25
+//! in one call, or where there are many of them compared first and then sent 200 in one call; deletes, compared first.
 
+use std::collections::{BTreeMap, HashMap};
+
+use futures_util::future::join_all;
 use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
 use super::outcome::{self, ApiError};
 use super::read::parse;
-use super::{SalesforceClient, whole_failure};
+use super::{COLLECTION, SalesforceClient, whole_failure};
+use crate::config::salesforce::DuplicateRule;
 use crate::http::{Answer, Repeat, Request, Trouble, is_passing, is_turned_away};
 use crate::lead::Side;
-use crate::side::{Action, Outcome, Refusal, SideError, Write};
-
-/// Keeps the org's assignment rules from moving a lead to another owner because of this program.
-const NO_ASSIGNMENT: (&str, &str) = ("Sforce-Auto-Assign", "FALSE");
+use crate::side::{Action, Outcome, Record, Refusal, SideError, Write};
 
 #[derive(Deserialize)]
-struct UpsertResult {
+struct SaveResult {
     #[serde(default)]
     id: Option<String>,
     success: bool,
@@ -38,35 +39,104 @@ struct SubAnswer {
     http_status_code: u16,
 }
 
+/// What a collection call does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Collection {
+    Upsert,
+    Update,
+}
+
 impl SalesforceClient {
     /// Makes Leads, or finds those that an earlier attempt made.
     pub(super) async fn upsert(&self, writes: &[Write]) -> Result<Vec<Outcome>, SideError> {
-        let path = ["composite", "sobjects", "Lead", self.external_id_field.as_str()];
-        let records: Vec<Json> = writes.iter().map(|write| self.upsert_record(write)).collect();
-        let request = self.request("create", Method::PATCH, &path, Repeat::Safe).header(NO_ASSIGNMENT.0, NO_ASSIGNMENT.1);
+        let mut outcomes = self.collection(Collection::Upsert, writes).await?;
+        if self.duplicates == DuplicateRule::Link {
+            for (outcome, write) in outcomes.iter_mut().zip(writes) {
+                if matches!(outcome, Outcome::Duplicate { ids, .. } if ids.is_empty()) {
+                    *outcome = self.upsert_alone(write).await?;
+                }
+            }
+        }
+        Ok(outcomes)
+    }
+
+    /// Loads many Leads. What a duplicate rule refused is sent once more by the way that knows about such rules.
+    pub(super) async fn upsert_many(&self, writes: &[Write]) -> Result<Vec<Outcome>, SideError> {
+        let mut outcomes = self.load(writes).await?;
+        if self.duplicates == DuplicateRule::Park {
+            return Ok(outcomes);
+        }
+        let doubles: Vec<usize> = outcomes
+            .iter()
+            .enumerate()
+            .filter(|(_, outcome)| matches!(outcome, Outcome::Duplicate { .. }))
+            .map(|(place, _)| place)
+            .collect();
+        for places in doubles.chunks(COLLECTION) {
+            let again: Vec<Write> = places.iter().filter_map(|place| writes.get(*place).cloned()).collect();
+            for (place, outcome) in places.iter().zip(self.upsert(&again).await?) {
+                if let Some(slot) = outcomes.get_mut(*place) {
+                    *slot = outcome;
+                }
+            }
+        }
+        Ok(outcomes)
+    }
+
+    /// One upsert on its own: its answer names the leads that a duplicate rule found, which that of a collection does not.
+    async fn upsert_alone(&self, write: &Write) -> Result<Outcome, SideError> {
+        let external_id = write.external_id.clone().unwrap_or_default();
+        let path = ["sobjects", "Lead", self.external_id_field.as_str(), external_id.as_str()];
+        let request = self.with_rules(self.request("create", Method::PATCH, &path, Repeat::Safe)).json(&write.fields);
+        let answer = match self.sent(&request, 1).await? {
+            Ok(answer) => answer,
+            Err(outcomes) => return Ok(outcomes.into_iter().next().unwrap_or(Outcome::DoneWithoutId)),
+        };
+        if answer.status.is_success() {
+            return Ok(parse(&answer).map_or(Outcome::DoneWithoutId, |result| self.saved(result)));
+        }
+        let errors: Vec<ApiError> = serde_json::from_slice(&answer.body).unwrap_or_default();
+        if errors.is_empty() {
+            return Ok(Outcome::Refused(outcome::refusal_of(&answer)));
+        }
+        Ok(outcome::outcome(&errors, true, &self.external_id_field))
+    }
+
+    /// Up to 200 records in one call.
+    async fn collection(&self, what: Collection, writes: &[Write]) -> Result<Vec<Outcome>, SideError> {
+        let mut path = vec!["composite", "sobjects"];
+        let (operation, repeat) = match what {
+            Collection::Upsert => {
+                path.extend(["Lead", self.external_id_field.as_str()]);
+                ("create", Repeat::Safe)
+            }
+            Collection::Update => ("update", Repeat::Never),
+        };
+        let records: Vec<Json> = writes.iter().map(|write| self.record_of(what, write)).collect();
+        let request = self.with_rules(self.request(operation, Method::PATCH, &path, repeat));
         let request = request.json(&json!({ "allOrNone": false, "records": records }));
         let answer = match self.sent(&request, writes.len()).await? {
             Ok(answer) => answer,
             Err(outcomes) => return Ok(outcomes),
         };
         if answer.status == StatusCode::BAD_REQUEST && outcome::refusal_of(&answer).code == "JSON_PARSER_ERROR" {
-            return self.apart(&answer, writes).await;
+            return self.apart(what, &answer, writes).await;
         }
         if !answer.status.is_success() {
             return Err(whole_failure(&answer));
         }
-        let results: Vec<UpsertResult> = parse(&answer)?;
-        Ok(same_number(results.into_iter().map(upsert_outcome).collect(), writes.len()))
+        let results: Vec<SaveResult> = parse(&answer)?;
+        Ok(same_number(results.into_iter().map(|result| self.saved(result)).collect(), writes.len()))
     }
 
     /// One record that cannot be parsed spoils a whole collection: the halves are sent on their own until it stands alone.
-    async fn apart(&self, answer: &Answer, writes: &[Write]) -> Result<Vec<Outcome>, SideError> {
+    async fn apart(&self, what: Collection, answer: &Answer, writes: &[Write]) -> Result<Vec<Outcome>, SideError> {
         if writes.len() < 2 {
             return Ok(vec![Outcome::Refused(outcome::refusal_of(answer))]);
         }
         let (first, second) = writes.split_at(writes.len() / 2);
-        let mut outcomes = Box::pin(self.upsert(first)).await?;
-        match Box::pin(self.upsert(second)).await {
+        let mut outcomes = Box::pin(self.collection(what, first)).await?;
+        match Box::pin(self.collection(what, second)).await {
             Ok(more) => outcomes.extend(more),
             Err(error) => {
                 let refusal = Refusal::new("not_sent", error.to_string());
@@ -76,14 +146,33 @@ impl SalesforceClient {
         Ok(outcomes)
     }
 
-    fn upsert_record(&self, write: &Write) -> Json {
+    fn record_of(&self, what: Collection, write: &Write) -> Json {
         let mut record = Map::from_iter([("attributes".to_owned(), json!({ "type": "Lead" }))]);
-        record.insert(self.external_id_field.clone(), json!(write.external_id));
-        record.extend(write.fields.clone());
+        if what == Collection::Update {
+            record.insert("id".to_owned(), json!(target(write)));
+        }
+        record.extend(self.fields_of(write));
         Json::Object(record)
     }
 
-    /// Changes Leads that were not changed since they were read, by any other user or program.
+    /// The mapped fields, and the external id.
+    fn fields_of(&self, write: &Write) -> Map<String, Json> {
+        let mut fields: Map<String, Json> = write.fields.clone().into_iter().collect();
+        if let Some(external_id) = &write.external_id {
+            fields.insert(self.external_id_field.clone(), json!(external_id));
+        }
+        fields
+    }
+
+    fn saved(&self, result: SaveResult) -> Outcome {
+        match result {
+            SaveResult { success: true, id: Some(id), .. } => Outcome::Done { id },
+            SaveResult { success: true, id: None, .. } => Outcome::DoneWithoutId,
+            SaveResult { errors, .. } => outcome::outcome(&errors, true, &self.external_id_field),
+        }
+    }
+
+    /// Changes Leads that were not changed since they were read, by any other user or program: the server compares.
     pub(super) async fn update_guarded(&self, writes: &[Write]) -> Result<Vec<Outcome>, SideError> {
         let ids: Vec<&str> = writes.iter().map(target).collect();
         let parts: Vec<Json> =
@@ -100,17 +189,14 @@ impl SalesforceClient {
         let results: CompositeAnswer = parse(&answer)?;
         let outcomes = results.composite_response.iter().zip(&ids).map(|(result, id)| {
             let errors: Vec<ApiError> = Vec::deserialize(&result.body).unwrap_or_default();
-            outcome::update_outcome(id, result.http_status_code, &errors)
+            outcome::update_outcome(id, result.http_status_code, &errors, &self.external_id_field)
         });
         Ok(same_number(outcomes.collect(), writes.len()))
     }
 
     fn part(&self, number: usize, id: &str, write: &Write) -> Json {
-        let mut fields = write.fields.clone();
-        if let Some(external_id) = &write.external_id {
-            fields.insert(self.external_id_field.clone(), json!(external_id));
-        }
-        let mut headers = Map::from_iter([(NO_ASSIGNMENT.0.to_owned(), json!(NO_ASSIGNMENT.1))]);
+        let mut headers: Map<String, Json> =
+            self.rule_headers().into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
         if let Action::Update { modified_at, .. } = &write.action {
             let unmodified_since = modified_at.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
             headers.insert("If-Unmodified-Since".to_owned(), json!(unmodified_since));
@@ -120,8 +206,92 @@ impl SalesforceClient {
             "url": format!("/services/data/v{}/sobjects/Lead/{id}", self.version),
             "referenceId": format!("lead{number}"),
             "httpHeaders": headers,
-            "body": fields,
+            "body": self.fields_of(write),
         })
+    }
+
+    /// Changes Leads after they were read again: those whose fields in question moved are left alone.
+    pub(super) async fn update_compared(&self, writes: &[Write]) -> Result<Vec<Outcome>, SideError> {
+        let (mut outcomes, ready) = self.compared(writes).await?;
+        let sent = join_all(ready.chunks(COLLECTION).map(|places| async move {
+            let chunk: Vec<Write> = places.iter().filter_map(|place| writes.get(*place).cloned()).collect();
+            (places, self.collection(Collection::Update, &chunk).await)
+        }));
+        for (places, sent) in sent.await {
+            // The others may have taken effect by now, so this part alone is not sent.
+            let sent = sent.unwrap_or_else(|error| vec![not_sent(&error); places.len()]);
+            place(&mut outcomes, places, sent);
+        }
+        Ok(outcomes.into_values().collect())
+    }
+
+    /// Deletes Leads of which nothing changed. Salesforce has no guard for deletes: they are read again just before.
+    pub(super) async fn delete_compared(&self, writes: &[Write]) -> Result<Vec<Outcome>, SideError> {
+        let (mut outcomes, ready) = self.compared(writes).await?;
+        for places in ready.chunks(COLLECTION) {
+            let ids: Vec<&str> = places.iter().filter_map(|place| writes.get(*place)).map(target).collect();
+            let request = self
+                .request("delete", Method::DELETE, &["composite", "sobjects"], Repeat::Safe)
+                .query("ids", ids.join(","))
+                .query("allOrNone", "false".to_owned());
+            let done = match self.sent(&request, ids.len()).await {
+                Ok(Ok(answer)) if answer.status.is_success() => {
+                    let results: Vec<SaveResult> = parse(&answer)?;
+                    let outcome = |(result, id): (SaveResult, &&str)| match result {
+                        SaveResult { success: true, .. } => Outcome::Done { id: (*id).to_owned() },
+                        result => self.saved(result),
+                    };
+                    same_number(results.into_iter().zip(&ids).map(outcome).collect(), ids.len())
+                }
+                Ok(Ok(answer)) => vec![not_sent(&whole_failure(&answer)); ids.len()],
+                Ok(Err(outcomes)) => outcomes,
+                Err(error) => vec![not_sent(&error); ids.len()],
+            };
+            place(&mut outcomes, places, done);
+        }
+        Ok(outcomes.into_values().collect())
+    }
+
+    /// Reads the targets again. Gives the outcome of every write that must not be sent, by its place, and the places of the rest.
+    async fn compared(&self, writes: &[Write]) -> Result<(BTreeMap<usize, Outcome>, Vec<usize>), SideError> {
+        let ids: Vec<String> = writes.iter().map(|write| target(write).to_owned()).collect();
+        let fresh = self.read_all(&ids).await?;
+        let fresh: HashMap<&str, &Record> = fresh.iter().map(|record| (record.id.as_str(), record)).collect();
+        let (mut outcomes, mut ready) = (BTreeMap::new(), Vec::new());
+        for (place, write) in writes.iter().enumerate() {
+            let (Action::Update { id, unmoved, .. } | Action::Delete { id, unmoved }) = &write.action else { continue };
+            let outcome = match fresh.get(id.as_str()) {
+                None => Outcome::Absent(Refusal::new("NOT_FOUND", "The requested resource does not exist")),
+                Some(record) if record.deleted => Outcome::Gone,
+                Some(record) if record.converted => Outcome::Converted,
+                Some(record) if !unmoved(record) => Outcome::Moved(Some(Box::new((*record).clone()))),
+                Some(_) => {
+                    ready.push(place);
+                    continue;
+                }
+            };
+            outcomes.insert(place, outcome);
+        }
+        Ok((outcomes, ready))
+    }
+
+    /// Headers that say which of the org's rules apply to what is written.
+    fn rule_headers(&self) -> Vec<(&'static str, &'static str)> {
+        let mut headers = Vec::new();
+        if !self.auto_assign {
+            // Keeps the org's assignment rules from moving a lead to another owner because of this program.
+            headers.push(("Sforce-Auto-Assign", "FALSE"));
+        }
+        match self.duplicates {
+            DuplicateRule::Save => headers.push(("Sforce-Duplicate-Rule-Header", "allowSave=true")),
+            DuplicateRule::Link => headers.push(("Sforce-Duplicate-Rule-Header", "includeRecordDetails=true")),
+            DuplicateRule::Park => {}
+        }
+        headers
+    }
+
+    fn with_rules(&self, request: Request) -> Request {
+        self.rule_headers().into_iter().fold(request, |request, (name, value)| request.header(name, value))
     }
 
     /// Sends a write. The inner failure gives an outcome for every record: what happened to them, or that nobody knows.
@@ -139,17 +309,18 @@ impl SalesforceClient {
 
 fn target(write: &Write) -> &str {
     match &write.action {
-        Action::Update { id, .. } => id,
+        Action::Update { id, .. } | Action::Delete { id, .. } => id,
         Action::Create => "",
     }
 }
 
-fn upsert_outcome(result: UpsertResult) -> Outcome {
-    match result {
-        UpsertResult { success: true, id: Some(id), .. } => Outcome::Done { id },
-        UpsertResult { success: true, id: None, .. } => Outcome::DoneWithoutId,
-        UpsertResult { errors, .. } => outcome::outcome(&errors, true),
-    }
+fn not_sent(error: &SideError) -> Outcome {
+    Outcome::Retry(Refusal::new("not_sent", error.to_string()))
+}
+
+/// Puts outcomes in their places.
+fn place(outcomes: &mut BTreeMap<usize, Outcome>, places: &[usize], some: Vec<Outcome>) {
+    outcomes.extend(places.iter().copied().zip(some));
 }
 
 /// Results come one for each record, in order. Should the number differ, nobody knows which is whose.

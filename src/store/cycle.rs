@@ -5,7 +5,7 @@ use sqlx::Row as _;
 
 use super::{Store, StoreError, stamp, time};
 use crate::lead::{PerSide, Side};
-use crate::side::Position;
+use crate::side::{Position, Usage};
 
 /// Where a poller is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -14,6 +14,10 @@ pub struct Checkpoint {
     pub position: Option<Position>,
     /// The end of the last complete poll.
     pub polled_at: Option<DateTime<Utc>>,
+    /// The end of the last complete sweep.
+    pub swept_at: Option<DateTime<Utc>>,
+    /// Up to when the side's own log of changes was compared, by its clock.
+    pub covered_at: Option<DateTime<Utc>>,
 }
 
 /// What a cycle did.
@@ -31,6 +35,14 @@ pub struct Cycle {
     pub parked: u64,
     /// Requests made, sign-ins not counted.
     pub requests: PerSide<u64>,
+    /// Of those: changes and deletes that are no first pairing.
+    pub changed: u64,
+    /// Of those: deletes.
+    pub deleted: u64,
+    /// Why writes were held back.
+    pub held: Option<String>,
+    /// What Salesforce counted, for all programs together.
+    pub usage: Option<Usage>,
     /// Why it ended early.
     pub error: Option<String>,
 }
@@ -43,17 +55,20 @@ fn count(number: u64) -> i64 {
 impl Store {
     /// Where the poller of a side goes on.
     pub async fn checkpoint(&self, side: Side) -> Result<Checkpoint, StoreError> {
-        let row = sqlx::query("SELECT modified_at, lead_id, polled_at FROM checkpoint WHERE side = ?")
+        let row = sqlx::query("SELECT modified_at, lead_id, polled_at, swept_at, covered_at FROM checkpoint WHERE side = ?")
             .bind(side.as_str())
             .fetch_optional(&self.write)
             .await?;
         let Some(row) = row else { return Ok(Checkpoint::default()) };
         let modified_at: Option<String> = row.try_get("modified_at")?;
         let lead_id: Option<String> = row.try_get("lead_id")?;
-        let polled_at: Option<String> = row.try_get("polled_at")?;
+        let moment =
+            |name: &str| -> Result<Option<DateTime<Utc>>, StoreError> { Ok(row.try_get::<Option<&str>, _>(name)?.map(time)) };
         Ok(Checkpoint {
             position: modified_at.zip(lead_id).map(|(modified_at, id)| Position { modified_at: time(&modified_at), id }),
-            polled_at: polled_at.as_deref().map(time),
+            polled_at: moment("polled_at")?,
+            swept_at: moment("swept_at")?,
+            covered_at: moment("covered_at")?,
         })
     }
 
@@ -72,8 +87,9 @@ impl Store {
     /// Keeps the record of a cycle that has ended.
     pub async fn record_cycle(&self, cycle: &Cycle, now: DateTime<Utc>) -> Result<(), StoreError> {
         sqlx::query(
-            "INSERT INTO cycle (started_at, ended_at, seen, pushed, conflicts, parked, requests_operate, requests_salesforce, error)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO cycle (started_at, ended_at, seen, pushed, conflicts, parked, requests_operate, requests_salesforce, error,
+                 held, usage_salesforce, limit_salesforce)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(stamp(cycle.started_at))
         .bind(stamp(now))
@@ -84,8 +100,33 @@ impl Store {
         .bind(count(cycle.requests.operate))
         .bind(count(cycle.requests.salesforce))
         .bind(&cycle.error)
+        .bind(&cycle.held)
+        .bind(cycle.usage.map(|usage| count(usage.used)))
+        .bind(cycle.usage.map(|usage| count(usage.limit)))
         .execute(&self.write)
         .await?;
         Ok(())
+    }
+
+    /// A sweep of a side is complete.
+    pub async fn swept(&self, side: Side, covered: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO checkpoint (side, swept_at, covered_at) VALUES (?1, ?2, ?3)
+             ON CONFLICT (side) DO UPDATE SET swept_at = ?2, covered_at = coalesce(?3, covered_at)",
+        )
+        .bind(side.as_str())
+        .bind(stamp(now))
+        .bind(covered.map(stamp))
+        .execute(&self.write)
+        .await?;
+        Ok(())
+    }
+
+    /// The requests that cycles made of a side since.
+    pub async fn requests_since(&self, side: Side, since: DateTime<Utc>) -> Result<u64, StoreError> {
+        let column = if side == Side::Operate { "requests_operate" } else { "requests_salesforce" };
+        let sql = format!("SELECT coalesce(sum({column}), 0) FROM cycle WHERE started_at > ?");
+        let sum: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(stamp(since)).fetch_one(&self.write).await?;
+        Ok(sum.unsigned_abs())
     }
 }

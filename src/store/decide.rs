@@ -7,6 +7,7 @@ use sqlx::{Row as _, Sqlite, Transaction};
 
 use super::{Store, StoreError, stamp, time};
 use crate::lead::{PerSide, Side};
+use crate::side::WriteKind;
 
 /// A link of which a lead has changed.
 #[derive(Debug, Clone)]
@@ -46,6 +47,8 @@ pub struct LeadRow {
     pub converted: bool,
     /// Whether it is gone.
     pub deleted: bool,
+    /// What it was merged into.
+    pub master_id: Option<String>,
 }
 
 /// A write to be stored.
@@ -55,8 +58,10 @@ pub struct NewPush {
     pub link_id: i64,
     /// The side that is written.
     pub side: Side,
-    /// Whether it makes the lead.
-    pub create: bool,
+    /// What it does.
+    pub kind: WriteKind,
+    /// Whether it is of a first pairing, or only names the other lead: no brake counts it.
+    pub initial: bool,
     /// What it gives, encoded; null clears.
     pub fields: Json,
     /// What that side had, encoded.
@@ -91,6 +96,8 @@ pub struct Decided {
     pub blocked: Option<String>,
     /// Sides whose unsettled, unsent write is overtaken.
     pub supersede: Vec<Side>,
+    /// The side whose lead is gone and is to be made anew: the link lets go of the old one.
+    pub forget: Option<Side>,
     /// New writes.
     pub pushes: Vec<NewPush>,
     /// New conflicts.
@@ -105,9 +112,9 @@ impl Store {
         let rows = sqlx::query(
             "SELECT l.link_id, l.base, l.origin,
                     o.lead_id AS o_id, o.modified_at AS o_modified, o.changed_at AS o_changed, o.fields AS o_fields,
-                    o.external_id AS o_external, o.converted AS o_converted, o.deleted_at IS NOT NULL AS o_deleted,
+                    o.external_id AS o_external, o.converted AS o_converted, o.master_id AS o_master, o.deleted_at IS NOT NULL AS o_deleted,
                     s.lead_id AS s_id, s.modified_at AS s_modified, s.changed_at AS s_changed, s.fields AS s_fields,
-                    s.external_id AS s_external, s.converted AS s_converted, s.deleted_at IS NOT NULL AS s_deleted,
+                    s.external_id AS s_external, s.converted AS s_converted, s.master_id AS s_master, s.deleted_at IS NOT NULL AS s_deleted,
                     (SELECT json_group_array(json_array(p.side, p.state, json(p.fields))) FROM push p
                      WHERE p.link_id = l.link_id AND p.state IN ('due', 'sent', 'parked')) AS unsettled,
                     (SELECT json_group_array(json_array(c.field, c.winner, json(c.operate_value), json(c.salesforce_value)))
@@ -142,8 +149,21 @@ impl Store {
         let closed = decided.iter().flat_map(|link| link.closed.iter().map(|field| json!([link.link_id, field])));
         let pushes: Vec<NewPush> = decided.iter().flat_map(|link| link.pushes.iter().cloned()).collect();
 
+        let forgotten = decided.iter().filter_map(|link| link.forget.map(|side| json!([link.link_id, side.as_str()])));
+
         let mut tx = self.write.begin().await?;
         for (sql, rows) in [
+            (
+                "UPDATE lead SET link_id = NULL, dirty = 0 FROM json_each(?2) j
+                 WHERE lead.link_id = j.value ->> 0 AND lead.side = j.value ->> 1 AND ?1 <> ''",
+                Json::Array(forgotten.clone().collect()),
+            ),
+            (
+                "UPDATE link SET origin = 'create', operate_id = iif(j.value ->> 1 = 'operate', NULL, operate_id),
+                     salesforce_id = iif(j.value ->> 1 = 'salesforce', NULL, salesforce_id)
+                 FROM json_each(?2) j WHERE link.link_id = j.value ->> 0 AND ?1 <> ''",
+                Json::Array(forgotten.collect()),
+            ),
             (
                 "UPDATE link SET base = j.value ->> 1, blocked = j.value ->> 2 FROM json_each(?2) j
                  WHERE link.link_id = j.value ->> 0 AND (base <> j.value ->> 1 OR blocked IS NOT j.value ->> 2) AND ?1 <> ''",
@@ -240,6 +260,7 @@ fn lead_row(row: &SqliteRow, prefix: &str) -> Result<Option<LeadRow>, StoreError
         external_id: row.try_get(column("external").as_str())?,
         converted: row.try_get(column("converted").as_str())?,
         deleted: row.try_get(column("deleted").as_str())?,
+        master_id: row.try_get(column("master").as_str())?,
     }))
 }
 
@@ -256,15 +277,16 @@ pub(super) async fn insert_pushes(
         json!([
             push.link_id,
             push.side.as_str(),
-            if push.create { "create" } else { "update" },
+            push.kind.as_str(),
             push.fields.to_string(),
             push.before.to_string(),
             push.base.to_string(),
+            i32::from(push.initial),
         ])
     });
     sqlx::query(
-        "INSERT INTO push (link_id, side, kind, fields, before, base, state, due_at, created_at)
-         SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5, 'due', ?1, ?1
+        "INSERT INTO push (link_id, side, kind, fields, before, base, initial, state, due_at, created_at)
+         SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6, 'due', ?1, ?1
          FROM json_each(?2) j ORDER BY j.key",
     )
     .bind(stamp(now))
@@ -292,16 +314,16 @@ pub(super) async fn refresh(tx: &mut Transaction<'_, Sqlite>, links: &str, now: 
          UPDATE link SET updated_at = ?2,
             state = CASE
                 WHEN link.origin = 'ambiguous' THEN 'parked'
-                WHEN now.deleted IS NOT NULL OR now.missing THEN 'deleted'
                 WHEN link.blocked IS NOT NULL OR now.refused THEN 'parked'
+                WHEN now.deleted IS NOT NULL OR now.missing THEN 'deleted'
                 WHEN now.conflict THEN 'conflict'
                 WHEN now.due OR link.operate_id IS NULL OR link.salesforce_id IS NULL THEN 'pending'
                 WHEN now.converted THEN 'converted'
                 ELSE 'in_step' END,
             reason = CASE
+                WHEN link.blocked IS NOT NULL OR now.refused THEN coalesce(link.blocked, now.refusal)
                 WHEN now.deleted IS NOT NULL THEN now.deleted
-                WHEN now.missing THEN 'operate lead ' || link.operate_id || ' is not there'
-                ELSE coalesce(link.blocked, now.refusal) END
+                WHEN now.missing THEN 'operate lead ' || link.operate_id || ' is not there' END
          FROM now WHERE now.link_id = link.link_id",
     )
     .bind(links)

@@ -2,6 +2,7 @@
 //!
 //! One task writes, over one connection; readers have a pool of their own.
 
+mod brake;
 mod conflict;
 mod cycle;
 mod decide;
@@ -10,6 +11,7 @@ mod observe;
 mod pair;
 mod push;
 mod report;
+mod sweep;
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -21,6 +23,7 @@ use sqlx::error::DatabaseError;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
+pub use brake::Burden;
 pub use conflict::OpenConflict;
 pub use cycle::{Checkpoint, Cycle};
 pub use decide::{Decided, DirtyLink, LeadRow, NewConflict, NewPush};
@@ -28,7 +31,8 @@ pub use hold::Hold;
 pub use observe::{Observation, Observed};
 pub use pair::{Ambiguous, Created, UnlinkedLead};
 pub use push::{PushRow, Settled, Verdict};
-pub use report::{History, LeadReport, LinkReport, ParkedLead, PlannedField, PlannedPush, StatusReport};
+pub use report::{BudgetReport, History, LeadReport, LinkReport, ParkedLead, PlannedField, PlannedPush, StatusReport};
+pub use sweep::{Master, MergedLead};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 

@@ -8,6 +8,7 @@ use sqlx::sqlite::SqliteRow;
 use super::decide::refresh;
 use super::{Store, StoreError, stamp, time};
 use crate::lead::Side;
+use crate::side::WriteKind;
 
 /// A stored write, with what is known of its target.
 #[derive(Debug, Clone)]
@@ -18,8 +19,10 @@ pub struct PushRow {
     pub link_id: i64,
     /// The side that is written.
     pub side: Side,
-    /// Whether it makes the lead.
-    pub create: bool,
+    /// What it does.
+    pub kind: WriteKind,
+    /// Whether it is of a first pairing.
+    pub initial: bool,
     /// What it gives, encoded.
     pub fields: Json,
     /// Failed attempts so far.
@@ -79,7 +82,7 @@ impl Settled {
     }
 }
 
-const COLUMNS: &str = "SELECT p.push_id, p.link_id, p.side, p.kind, p.fields, p.attempts, p.sent_at,
+const COLUMNS: &str = "SELECT p.push_id, p.link_id, p.side, p.kind, p.initial, p.fields, p.attempts, p.sent_at,
     iif(p.side = 'operate', l.operate_id, l.salesforce_id) AS target_id,
     iif(p.side = 'operate', l.salesforce_id, l.operate_id) AS other_id,
     a.modified_at AS target_modified, coalesce(a.fields, '{}') AS target_fields, a.external_id AS target_external
@@ -87,13 +90,25 @@ const COLUMNS: &str = "SELECT p.push_id, p.link_id, p.side, p.kind, p.fields, p.
     LEFT JOIN lead a ON a.side = p.side AND a.lead_id = iif(p.side = 'operate', l.operate_id, l.salesforce_id)";
 
 impl Store {
-    /// The oldest writes that are due on a side: creates or updates.
-    pub async fn due(&self, side: Side, create: bool, now: DateTime<Utc>, limit: usize) -> Result<Vec<PushRow>, StoreError> {
+    /// How many writes of a kind are due on a side.
+    pub async fn count_due(&self, side: Side, kind: WriteKind, now: DateTime<Utc>) -> Result<u64, StoreError> {
+        let count: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM push WHERE state = 'due' AND side = ? AND kind = ? AND due_at <= ?")
+                .bind(side.as_str())
+                .bind(kind.as_str())
+                .bind(stamp(now))
+                .fetch_one(&self.write)
+                .await?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// The oldest writes of a kind that are due on a side.
+    pub async fn due(&self, side: Side, kind: WriteKind, now: DateTime<Utc>, limit: usize) -> Result<Vec<PushRow>, StoreError> {
         let sql =
             format!("{COLUMNS} WHERE p.state = 'due' AND p.side = ? AND p.kind = ? AND p.due_at <= ? ORDER BY p.push_id LIMIT ?");
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(side.as_str())
-            .bind(if create { "create" } else { "update" })
+            .bind(kind.as_str())
             .bind(stamp(now))
             .bind(i64::try_from(limit).unwrap_or(i64::MAX))
             .fetch_all(&self.write)
@@ -167,7 +182,7 @@ impl Store {
 }
 
 /// `?1` is now, `?2` the rows [push, state, lead, time, code, error].
-const SETTLE: [&str; 6] = [
+const SETTLE: [&str; 7] = [
     // The push itself.
     "UPDATE push SET state = j.value ->> 1, error_code = j.value ->> 4, error = j.value ->> 5,
         attempts = attempts + (j.value ->> 4 IS NOT NULL),
@@ -175,7 +190,7 @@ const SETTLE: [&str; 6] = [
         done_at = iif(j.value ->> 1 IN ('done', 'superseded'), ?1, NULL)
      FROM json_each(?2) j WHERE push.push_id = j.value ->> 0",
     // A lead that was created gets its place in the link, which moves its base.
-    "UPDATE link SET base = json_patch(link.base, p.base),
+    "UPDATE link SET base = iif(p.kind = 'delete', '{}', json_patch(link.base, p.base)),
         operate_id = iif(p.side = 'operate', j.value ->> 2, operate_id),
         salesforce_id = iif(p.side = 'salesforce', j.value ->> 2, salesforce_id)
      FROM json_each(?2) j JOIN push p ON p.push_id = j.value ->> 0
@@ -185,6 +200,9 @@ const SETTLE: [&str; 6] = [
         external_id = iif(p.side = 'salesforce', l.operate_id, lead.external_id)
      FROM json_each(?2) j JOIN push p ON p.push_id = j.value ->> 0 JOIN link l ON l.link_id = p.link_id
      WHERE j.value ->> 1 = 'done' AND p.kind = 'update' AND lead.side = p.side AND lead.lead_id = j.value ->> 2",
+    "UPDATE lead SET deleted_at = ?1
+     FROM json_each(?2) j JOIN push p ON p.push_id = j.value ->> 0
+     WHERE j.value ->> 1 = 'done' AND p.kind = 'delete' AND lead.side = p.side AND lead.lead_id = j.value ->> 2",
     // A poll may have seen the created lead first: then what it saw stands, and is looked at again.
     "INSERT INTO lead (side, lead_id, link_id, modified_at, changed_at, fields, external_id, seen_at, dirty)
      SELECT p.side, j.value ->> 2, p.link_id, j.value ->> 3, j.value ->> 3, json_patch('{}', p.fields),
@@ -209,7 +227,8 @@ fn push_row(row: &SqliteRow) -> Result<PushRow, StoreError> {
         push_id: row.try_get("push_id")?,
         link_id: row.try_get("link_id")?,
         side: Side::parse(side).unwrap_or(Side::Operate),
-        create: kind == "create",
+        kind: WriteKind::parse(kind).unwrap_or(WriteKind::Update),
+        initial: row.try_get("initial")?,
         fields: serde_json::from_str(row.try_get("fields")?).unwrap_or_default(),
         attempts: row.try_get("attempts")?,
         sent_at: moment("sent_at")?,

@@ -24,19 +24,35 @@ pub struct StatusReport {
     pub open_conflicts: i64,
     /// How far each poller is.
     pub checkpoints: PerSide<CheckpointReport>,
+    /// Why writes are held back: a person's word, a brake, or the budget.
+    pub held: Option<String>,
+    /// What Salesforce said last of its requests of 24 hours.
+    pub budget: Option<BudgetReport>,
     /// Requests of the cycles of the last 24 hours.
     pub requests_24h: PerSide<i64>,
     /// The last cycle, column by column.
     pub last_cycle: Option<Json>,
 }
 
+/// Salesforce's requests of 24 hours, by all programs.
+#[derive(Debug, Clone, Serialize)]
+pub struct BudgetReport {
+    /// Those made.
+    pub used: u64,
+    /// Those allowed.
+    pub limit: u64,
+}
+
 /// How far a poller is.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct CheckpointReport {
     /// The newest modified time that is stored, by that side's clock.
-    pub modified_at: Option<String>,
+    #[serde(rename = "modified_at")]
+    pub newest: Option<String>,
     /// The end of the last complete poll, by our clock.
     pub polled_at: Option<String>,
+    /// The end of the last complete sweep, by our clock.
+    pub swept_at: Option<String>,
 }
 
 /// A parked lead.
@@ -158,28 +174,45 @@ impl Store {
         .fetch_one(&self.read)
         .await?;
         let mut checkpoints = PerSide::<CheckpointReport>::default();
-        for row in sqlx::query("SELECT side, modified_at, polled_at FROM checkpoint").fetch_all(&self.read).await? {
+        for row in sqlx::query("SELECT side, modified_at, polled_at, swept_at FROM checkpoint").fetch_all(&self.read).await? {
             if let Some(side) = Side::parse(row.try_get("side")?) {
-                *checkpoints.get_mut(side) =
-                    CheckpointReport { modified_at: row.try_get("modified_at")?, polled_at: row.try_get("polled_at")? };
+                *checkpoints.get_mut(side) = CheckpointReport {
+                    newest: row.try_get("modified_at")?,
+                    polled_at: row.try_get("polled_at")?,
+                    swept_at: row.try_get("swept_at")?,
+                };
             }
         }
         let last: Option<String> = sqlx::query_scalar(
             "SELECT json_object('cycle_id', cycle_id, 'started_at', started_at, 'ended_at', ended_at, 'seen', seen, 'pushed', pushed,
                  'conflicts', conflicts, 'parked', parked, 'requests_operate', requests_operate,
-                 'requests_salesforce', requests_salesforce, 'error', error)
+                 'requests_salesforce', requests_salesforce, 'error', error, 'held', held)
              FROM cycle ORDER BY cycle_id DESC LIMIT 1",
         )
         .fetch_optional(&self.read)
         .await?;
+        let last: Option<Json> = last.and_then(|last| serde_json::from_str(&last).ok());
+        let budget = sqlx::query(
+            "SELECT usage_salesforce, limit_salesforce FROM cycle WHERE limit_salesforce IS NOT NULL ORDER BY cycle_id DESC LIMIT 1",
+        )
+        .fetch_optional(&self.read)
+        .await?;
+        let count = |row: &SqliteRow, place: usize| row.try_get::<i64, _>(place).map(i64::unsigned_abs);
+        let budget = budget.map(|row| Ok::<_, StoreError>(BudgetReport { used: count(&row, 0)?, limit: count(&row, 1)? }));
+        let paused = self.paused().await?.map(|since| format!("paused since {since}: `leadsync resume` lets writes go on"));
+        let held = last.as_ref().and_then(|last| last.get("held")).and_then(Json::as_str).map(str::to_owned);
+        let held =
+            paused.or(self.braked().await?).or(held.filter(|held| !held.starts_with("paused") && !held.starts_with("brake")));
         Ok(StatusReport {
+            held,
+            budget: budget.transpose()?,
             links: counts(links)?,
             pushes: counts(pushes)?,
             oldest_waiting,
             open_conflicts,
             checkpoints,
             requests_24h: PerSide { operate: requests.try_get(0)?, salesforce: requests.try_get(1)? },
-            last_cycle: last.and_then(|last| serde_json::from_str(&last).ok()),
+            last_cycle: last,
         })
     }
 
@@ -238,7 +271,7 @@ impl Store {
     /// Whether anything waits for a person.
     pub async fn waits_for_a_person(&self) -> Result<bool, StoreError> {
         Ok(sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM link WHERE state IN ('parked', 'conflict'))
+            "SELECT EXISTS (SELECT 1 FROM link WHERE state IN ('parked', 'conflict')) OR EXISTS (SELECT 1 FROM fact WHERE name = 'braked')
                  OR EXISTS (SELECT 1 FROM conflict WHERE state = 'open') OR EXISTS (SELECT 1 FROM push WHERE state = 'parked')",
         )
         .fetch_one(&self.read)

@@ -77,7 +77,8 @@ impl Engine {
         if operate.deleted || salesforce.deleted || salesforce.converted {
             return;
         }
-        let now = PerSide { operate: self.mapping.decode(&operate.fields), salesforce: self.mapping.decode(&salesforce.fields) };
+        let now =
+            PerSide { operate: self.values_of(Side::Operate, operate), salesforce: self.values_of(Side::Salesforce, salesforce) };
         let values = now.operate.0.iter().zip(&now.salesforce.0);
         let differing: Vec<&str> = self
             .mapping

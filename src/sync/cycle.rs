@@ -1,11 +1,14 @@
 //! The cycle: poll both sides, reconcile, push until nothing is due.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use super::thrift::Thrift;
 use super::{CycleError, Engine};
 use crate::lead::{PerSide, Side};
+use crate::side::SideError;
 use crate::store::Cycle;
 
 /// How often a cycle goes round before it leaves the rest to the next.
@@ -26,12 +29,32 @@ impl Engine {
     /// The record of the cycle is kept in the store, also when it failed.
     pub async fn cycle(&self, patience: Patience, stop: &(dyn Fn() -> bool + Sync)) -> Result<Cycle, CycleError> {
         let mut cycle = Cycle { started_at: self.now(), ..Cycle::default() };
-        let before = PerSide::build(|side| self.clients.get(side).requests());
         let ran = self.rounds(&mut cycle, patience, stop).await;
-        cycle.requests = PerSide::build(|side| self.clients.get(side).requests() - before.get(side));
+        let ran = match ran {
+            // A query names every mapped field: it is refused as soon as one of them is gone.
+            Err(CycleError::Side(SideError::Refused { side, reason }))
+                if self.has_changed_fields(side).await.unwrap_or(false) =>
+            {
+                Err(CycleError::Schema { side, reason })
+            }
+            ran => ran,
+        };
+        if let Err(CycleError::Side(SideError::Budget { side: Side::Salesforce, retry_at, .. })) = &ran {
+            self.leave_alone(*retry_at);
+        }
+        cycle.requests = PerSide::build(|side| self.unrecorded(side));
+        cycle.usage = self.clients.salesforce.usage();
         cycle.error = ran.as_ref().err().map(ToString::to_string);
         self.store.record_cycle(&cycle, self.now()).await?;
+        for side in Side::BOTH {
+            self.recorded.get(side).fetch_add(*cycle.requests.get(side), Ordering::Relaxed);
+        }
         ran.map(|()| cycle)
+    }
+
+    /// Requests that no record of a cycle holds yet.
+    pub(super) fn unrecorded(&self, side: Side) -> u64 {
+        self.clients.get(side).requests().saturating_sub(self.recorded.get(side).load(Ordering::Relaxed))
     }
 
     async fn rounds(&self, cycle: &mut Cycle, patience: Patience, stop: &(dyn Fn() -> bool + Sync)) -> Result<(), CycleError> {
@@ -52,6 +75,11 @@ impl Engine {
 
     /// Gives whether something has to wait.
     async fn round(&self, cycle: &mut Cycle, stop: &(dyn Fn() -> bool + Sync)) -> Result<bool, CycleError> {
+        if let Thrift::Stop(reason) = self.thrift().await? {
+            self.tell(Some(&reason));
+            cycle.held = Some(reason.clone());
+            return Err(CycleError::Thrift(reason));
+        }
         for side in Side::BOTH {
             self.resolve_doubt(side).await?;
         }
@@ -64,11 +92,17 @@ impl Engine {
             if stop() {
                 break;
             }
-            let (operate, salesforce) = tokio::join!(self.push(Side::Operate, stop), self.push(Side::Salesforce, stop));
+            let thrift = self.thrift().await?;
+            let brakes = self.hold(cycle, &thrift).await?;
+            cycle.held = brakes.reason().cloned().or_else(|| thrift.reason().map(str::to_owned));
+            let (operate, salesforce) =
+                tokio::join!(self.push(Side::Operate, &brakes, stop), self.push(Side::Salesforce, &brakes, stop));
             let (mut pushed, salesforce) = (operate?, salesforce?);
             pushed.add(salesforce);
             cycle.pushed += pushed.done;
             cycle.parked += pushed.parked;
+            cycle.changed += pushed.changed;
+            cycle.deleted += pushed.deleted;
             if pushed.tried == 0 {
                 break;
             }
@@ -78,7 +112,8 @@ impl Engine {
         }
         let doubt =
             !self.store.in_doubt(Side::Operate).await?.is_empty() || !self.store.in_doubt(Side::Salesforce).await?.is_empty();
-        Ok(held > 0 || doubt || self.store.next_due().await?.is_some())
+        let due = cycle.held.is_none() && self.store.next_due().await?.is_some();
+        Ok(held > 0 || doubt || due)
     }
 
     async fn decide_all(&self, cycle: &mut Cycle, as_of: DateTime<Utc>) -> Result<u64, CycleError> {

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta};
 use super::{CycleError, Engine};
 use crate::lead::Side;
 use crate::mapping::Values;
-use crate::side::{Record, Write};
+use crate::side::{Record, Write, WriteKind};
 use crate::store::{Observation, PushRow, Settled, Verdict};
 
 /// How much earlier than it was sent, by the server's clock, a create may seem to have happened.
@@ -17,7 +17,7 @@ impl Engine {
     /// Looks for every write in doubt on a side. Creates that are not found and may still arrive stay in doubt.
     pub(super) async fn resolve_doubt(&self, side: Side) -> Result<(), CycleError> {
         let doubtful = self.store.in_doubt(side).await?;
-        let (creates, updates): (Vec<_>, Vec<_>) = doubtful.into_iter().partition(|push| push.create);
+        let (creates, updates): (Vec<_>, Vec<_>) = doubtful.into_iter().partition(|push| push.kind == WriteKind::Create);
         if !updates.is_empty() {
             self.resolve_updates(side, &updates).await?;
         }
@@ -35,8 +35,16 @@ impl Engine {
         let mut seen = Vec::new();
         for push in updates {
             let record = fresh.iter().find(|record| Some(&record.id) == push.target_id.as_ref());
-            let stands = record.is_some_and(|record| self.holds(side, record, push));
+            let stands = record.is_some_and(|record| !record.deleted && self.holds(side, record, push));
+            let is_gone = match record {
+                Some(record) => record.deleted,
+                None => self.clients.get(side).absence_is_deletion(),
+            };
             let verdict = match (record, stands) {
+                _ if push.kind == WriteKind::Delete => match (is_gone, &push.target_id) {
+                    (true, Some(id)) => Verdict::Done { lead_id: id.clone(), written_at: DateTime::default() },
+                    _ => Verdict::Superseded,
+                },
                 (Some(record), true) => Verdict::Done { lead_id: record.id.clone(), written_at: DateTime::default() },
                 _ => Verdict::Superseded,
             };
@@ -138,7 +146,8 @@ impl Engine {
 
     /// New leads that a poll brought while creates are in doubt may be what those made.
     pub(super) async fn adopt_unanswered_creates(&self) -> Result<(), CycleError> {
-        let creates: Vec<PushRow> = self.store.in_doubt(Side::Operate).await?.into_iter().filter(|push| push.create).collect();
+        let creates: Vec<PushRow> =
+            self.store.in_doubt(Side::Operate).await?.into_iter().filter(|push| push.kind == WriteKind::Create).collect();
         if creates.is_empty() {
             return Ok(());
         }

@@ -4,31 +4,43 @@
 //!
 //! 1. `doubt`: writes of which nobody knows whether they took effect are looked for.
 //! 2. `poll`: what changed on either side becomes observations.
-//! 3. `pair`: leads without a link find each other, or get a create.
-//! 4. `reconcile`: links of which a lead changed are merged; the decisions become pushes.
-//! 5. `push`: pushes that are due are sent, and their outcomes become observations again.
+//! 3. `merged`: the links of leads that were merged away follow the leads they were merged into.
+//! 4. `pair`: leads without a link find each other, or get a create.
+//! 5. `reconcile`: links of which a lead changed are merged; the decisions become pushes.
+//! 6. `push`: pushes that are due are sent, unless something holds them (`hold`), and their outcomes become observations again.
+//!
+//! Now and then a `sweep` looks for what polls cannot see.
 //!
 //! Everything that is known is in the store; nothing here survives a cycle. Only the cycle writes the store.
 
 mod compare;
 mod cycle;
 mod doubt;
+mod hold;
+mod merged;
+mod outcome;
 mod pair;
 mod poll;
 mod push;
 mod reconcile;
+mod remove;
+mod sweep;
 mod swing;
+mod thrift;
 
-use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value as Json;
 
-use crate::config::sync::CreateRule;
-use crate::config::{Config, operate};
-use crate::lead::{PerSide, Side};
-use crate::mapping::Mapping;
+use crate::config::Config;
+use crate::config::salesforce::DuplicateRule;
+use crate::config::sync::{CreateRule, DeleteRule};
+use crate::lead::{PerSide, Side, Value};
+use crate::mapping::{Mapping, MappingError, Values};
 use crate::side::{SideClient, SideError};
-use crate::store::{Observation, Store, StoreError};
+use crate::store::{LeadRow, Observation, Store, StoreError};
 
 pub use compare::{Compared, Drift};
 pub use cycle::Patience;
@@ -41,25 +53,59 @@ pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 pub struct Rules {
     /// Where leads are created.
     pub create: CreateRule,
-    /// How many rules `[sync].match` has.
-    pub match_rules: usize,
+    /// What a delete does.
+    pub delete: DeleteRule,
+    /// What to do where Salesforce finds a duplicate.
+    pub duplicates: DuplicateRule,
     /// How far behind the checkpoint a poll reads again.
     pub overlap: TimeDelta,
     /// How long after an unanswered create it is looked for once more before it is sent again.
     pub settle: TimeDelta,
+    /// The share of all links that a cycle may change; `None`: any.
+    pub max_change: Option<f64>,
+    /// How many deletes a cycle may carry out.
+    pub max_delete: u64,
+    /// The share of Salesforce's daily requests that may be used.
+    pub daily_request_share: f64,
+    /// Operate's fields that a new lead must be given.
+    pub required_fields: Vec<String>,
+    /// The place of a field, and what a side's field gets when the other side's lead was converted.
+    pub converted: Option<(usize, PerSide<Option<Value>>)>,
 }
 
 impl Rules {
     /// As configured.
-    #[must_use]
-    pub fn of(config: &Config) -> Self {
-        let operate::OperateConfig { settle, .. } = &config.operate;
-        Self {
-            create: config.sync.create,
-            match_rules: config.sync.match_keys.len(),
+    pub fn of(config: &Config, mapping: &Mapping) -> Result<Self, MappingError> {
+        let sync = &config.sync;
+        let converted = sync.converted.as_ref().and_then(|converted| Some((mapping.field(&converted.field)?, &converted.given)));
+        let converted = match converted {
+            None => None,
+            Some(((place, field), given)) => {
+                let mut values = PerSide::<Option<Value>>::default();
+                for side in Side::BOTH {
+                    let Some(text) = given.get(side) else { continue };
+                    let value = field.lens().get(side, &Json::String(text.clone()));
+                    if let Value::Unknown(raw) = value {
+                        let reason = format!("sync.converted.{side}: {raw:?} is not {}", field.lens().expected());
+                        return Err(MappingError { field: field.name.clone(), reason });
+                    }
+                    *values.get_mut(side) = Some(value);
+                }
+                Some((place, values))
+            }
+        };
+        Ok(Self {
+            create: sync.create,
+            delete: sync.delete,
+            duplicates: config.salesforce.duplicates,
             overlap: config.schedule.overlap,
-            settle: TimeDelta::from_std(*settle).unwrap_or(TimeDelta::MAX),
-        }
+            settle: TimeDelta::from_std(config.operate.settle).unwrap_or(TimeDelta::MAX),
+            max_change: sync.max_change,
+            max_delete: sync.max_delete.into(),
+            daily_request_share: config.salesforce.daily_request_share,
+            required_fields: config.operate.required_fields.clone(),
+            converted,
+        })
     }
 
     const fn creates(&self, to: Side) -> bool {
@@ -79,6 +125,17 @@ pub enum CycleError {
     /// A side failed.
     #[error(transparent)]
     Side(#[from] SideError),
+    /// The budget is used up: no request is made.
+    #[error("{0}")]
+    Thrift(String),
+    /// A side no longer has the fields that the mapping names, or no longer lets them be written.
+    #[error("{side} has changed its fields: {reason}", side = .side.title())]
+    Schema {
+        /// Which side.
+        side: Side,
+        /// Its words.
+        reason: String,
+    },
 }
 
 /// The engine, with all it needs.
@@ -88,6 +145,12 @@ pub struct Engine {
     clients: PerSide<Arc<dyn SideClient>>,
     rules: Rules,
     clock: Clock,
+    /// The requests of each side that a record of a cycle holds already.
+    recorded: PerSide<AtomicU64>,
+    /// Why writes were held back last, for the log.
+    held: Mutex<Option<String>>,
+    /// Until when Salesforce is left alone, because its limit is used up.
+    exhausted_until: Mutex<Option<DateTime<Utc>>>,
 }
 
 impl Engine {
@@ -100,7 +163,9 @@ impl Engine {
         clock: Clock,
     ) -> Result<Self, StoreError> {
         store.read_under(mapping.fingerprint()).await?;
-        Ok(Self { store, mapping, clients, rules, clock })
+        let recorded = PerSide::build(|_| AtomicU64::new(0));
+        let (held, exhausted_until) = (Mutex::default(), Mutex::default());
+        Ok(Self { store, mapping, clients, rules, clock, recorded, held, exhausted_until })
     }
 
     /// The store it works on.
@@ -117,6 +182,24 @@ impl Engine {
     fn server_time(&self, side: Side) -> Option<DateTime<Utc>> {
         let clock = self.clients.get(side).clock()?;
         Some(self.now() + clock.offset - clock.error)
+    }
+
+    /// Whether a side says that it no longer has the fields of the mapping as the mapping needs them.
+    async fn has_changed_fields(&self, side: Side) -> Result<bool, CycleError> {
+        let described = self.clients.get(side).describe().await?;
+        Ok(described.is_some_and(|described| !self.mapping.fits(side, &described)))
+    }
+
+    /// A lead's values as they count in a merge: a conversion on one side stands for a value of the configuration.
+    fn values_of(&self, side: Side, lead: &LeadRow) -> Values {
+        let mut values = self.mapping.decode(&lead.fields);
+        if lead.converted
+            && let Some((place, given)) = &self.rules.converted
+            && let (Some(value), Some(slot)) = (given.get(side.other()), values.0.get_mut(*place))
+        {
+            slot.clone_from(value);
+        }
+        values
     }
 
     fn observation(&self, side: Side, record: crate::side::Record) -> Observation {

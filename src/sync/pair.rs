@@ -2,6 +2,7 @@
 
 use super::{CycleError, Engine};
 use crate::lead::{PerSide, Side};
+use crate::side::WriteKind;
 use crate::store::{Created, NewPush, UnlinkedLead};
 
 /// Leads looked at in one transaction.
@@ -11,10 +12,11 @@ impl Engine {
     /// Links unlinked leads, and gives those that nothing was found for a create. Gives how many were parked.
     pub(super) async fn pair(&self) -> Result<u64, CycleError> {
         let now = self.now();
+        self.follow_merges().await?;
         self.store.pair_by_external_id(now).await?;
         self.adopt_unanswered_creates().await?;
         let mut parked = 0;
-        for rule in 0..self.rules.match_rules {
+        for rule in 0..self.mapping.match_rules() {
             let ambiguous = self.store.pair_by_key(rule, &self.mapping.match_rule(rule), now).await?;
             for lead in &ambiguous {
                 tracing::warn!(side = %lead.side, lead.id = lead.lead_id, "pair.ambiguous");
@@ -52,6 +54,9 @@ impl Engine {
     ) -> Result<NewPush, crate::mapping::FieldProblem> {
         let source = self.mapping.decode(fields);
         let given = self.mapping.create(from.other(), &source)?;
+        if from.other() == Side::Operate {
+            self.mapping.require(Side::Operate, &self.rules.required_fields, &given)?;
+        }
         // What cannot be spelled on the other side is found out now, not when it is sent.
         self.mapping.write(from.other(), given.iter().map(|(place, value)| (*place, value)))?;
         let mut target = vec![crate::lead::Value::Empty; source.0.len()];
@@ -70,7 +75,8 @@ impl Engine {
         Ok(NewPush {
             link_id,
             side: from.other(),
-            create: true,
+            kind: WriteKind::Create,
+            initial: true,
             fields: self.mapping.encode_some(given.iter().map(|(place, value)| (*place, value))),
             before: serde_json::json!({}),
             base: self.mapping.encode_base_patch(pairs),

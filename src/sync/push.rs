@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 
+use super::hold::Hold;
+use super::outcome::refused;
 use super::{CycleError, Engine};
 use crate::lead::Side;
-use crate::side::{Action, Outcome, Record, Refusal, SideError, Write};
+use crate::side::{Action, Outcome, Record, Refusal, Unmoved, Write, WriteKind};
 use crate::store::{PushRow, Settled, Verdict};
 
 /// What pushing came to.
@@ -19,6 +21,10 @@ pub(super) struct Pushed {
     pub(super) parked: u64,
     /// Writes that were tried, whatever came of them.
     pub(super) tried: u64,
+    /// Of those done: changes and deletes that are no first pairing.
+    pub(super) changed: u64,
+    /// Of those done: deletes.
+    pub(super) deleted: u64,
 }
 
 impl Pushed {
@@ -26,21 +32,25 @@ impl Pushed {
         self.done += other.done;
         self.parked += other.parked;
         self.tried += other.tried;
+        self.changed += other.changed;
+        self.deleted += other.deleted;
     }
 }
 
 impl Engine {
-    /// Sends everything that is due on a side. Batches are sent side by side as the client allows; each is settled on its own.
-    pub(super) async fn push(&self, side: Side, stop: &(dyn Fn() -> bool + Sync)) -> Result<Pushed, CycleError> {
+    /// Sends everything that is due on a side and not held. Batches are sent side by side as the client allows; each is settled on
+    /// its own.
+    pub(super) async fn push(&self, side: Side, hold: &Hold, stop: &(dyn Fn() -> bool + Sync)) -> Result<Pushed, CycleError> {
         let client = self.clients.get(side);
         let mut pushed = Pushed::default();
-        for create in [true, false] {
-            let batch = client.batch_size(create);
+        for kind in WriteKind::ALL.into_iter().filter(|kind| !hold.holds(side, *kind)) {
             loop {
-                let due = self.store.due(side, create, self.now(), batch * client.concurrency()).await?;
-                if due.is_empty() || stop() {
+                let count = self.store.count_due(side, kind, self.now()).await?;
+                if count == 0 || stop() {
                     break;
                 }
+                let batch = client.batch_size(kind, count);
+                let due = self.store.due(side, kind, self.now(), batch * client.concurrency()).await?;
                 let batches = due.chunks(batch).map(|chunk| self.push_batch(side, chunk)).collect::<FuturesUnordered<_>>();
                 for batch in batches.collect::<Vec<_>>().await {
                     pushed.add(batch?);
@@ -77,9 +87,17 @@ impl Engine {
             }
         };
         let mut pushed = Pushed { tried: batch.len() as u64, ..Pushed::default() };
+        let mut unknown_fields = None;
         for ((push, _), outcome) in ready.iter().zip(outcomes) {
+            if let Outcome::Schema(refusal) = &outcome {
+                unknown_fields.get_or_insert_with(|| refusal.to_string());
+            }
             let verdict = self.judge(push, outcome, sent_at.unwrap_or_default()).await?;
             log(push, &verdict);
+            if let Verdict::Done { .. } = verdict.verdict {
+                pushed.changed += u64::from(push.kind != WriteKind::Create && !push.initial);
+                pushed.deleted += u64::from(push.kind == WriteKind::Delete);
+            }
             settled.push(verdict);
         }
         for settled in &settled {
@@ -89,8 +107,20 @@ impl Engine {
                 _ => {}
             }
         }
-        self.store.settle(&settled, self.now()).await?;
-        Ok(pushed)
+        match unknown_fields {
+            Some(reason) if self.has_changed_fields(side).await? => {
+                // They are decided and sent anew once the mapping fits the fields that are there.
+                for parked in settled.iter_mut().filter(|settled| matches!(settled.verdict, Verdict::Parked)) {
+                    parked.verdict = Verdict::Superseded;
+                }
+                self.store.settle(&settled, self.now()).await?;
+                Err(CycleError::Schema { side, reason })
+            }
+            _ => {
+                self.store.settle(&settled, self.now()).await?;
+                Ok(pushed)
+            }
+        }
     }
 
     /// The write that a push stands for.
@@ -101,79 +131,37 @@ impl Engine {
             .write(push.side, given.iter().map(|(place, value)| (*place, value)))
             .map_err(|problem| problem.to_string())?;
         let action = match (&push.target_id, push.target_modified_at) {
-            _ if push.create => Action::Create,
+            _ if push.kind == WriteKind::Create => Action::Create,
             (Some(id), Some(modified_at)) => {
                 let (mapping, side) = (Arc::clone(&self.mapping), push.side);
                 let expected = mapping.decode(&push.target_fields);
-                let places: Vec<usize> = given.iter().map(|(place, _)| *place).collect();
+                // Of a lead that is to be deleted, nothing may have changed.
+                let places: Vec<usize> = match push.kind {
+                    WriteKind::Delete => (0..mapping.fields().len()).collect(),
+                    _ => given.iter().map(|(place, _)| *place).collect(),
+                };
                 let unmoved = move |record: &Record| {
                     let read = mapping.read(side, &record.fields);
                     !record.deleted && places.iter().all(|place| read.0.get(*place) == expected.0.get(*place))
                 };
-                Action::Update { id: id.clone(), modified_at, unmoved: Arc::new(unmoved) }
+                let (id, unmoved) = (id.clone(), Arc::new(unmoved) as Unmoved);
+                if push.kind == WriteKind::Delete {
+                    Action::Delete { id, unmoved }
+                } else {
+                    Action::Update { id, modified_at, unmoved }
+                }
             }
             _ => return Err("the lead to be written was never observed".to_owned()),
         };
         let external_id = push.other_id.clone().filter(|id| push.target_external_id.as_ref() != Some(id));
         Ok(Write { action, fields, external_id })
     }
-
-    /// What an outcome means for its push. What was learned of the target on the way is observed at once.
-    async fn judge(&self, push: &PushRow, outcome: Outcome, written_at: DateTime<Utc>) -> Result<Settled, CycleError> {
-        let target = push.target_id.clone().unwrap_or_default();
-        let verdict = match outcome {
-            Outcome::Done { id } => Verdict::Done { lead_id: id, written_at },
-            Outcome::DoneWithoutId => Verdict::InDoubt,
-            Outcome::Moved(record) => {
-                let fresh = match record {
-                    Some(record) => vec![*record],
-                    None => self.clients.get(push.side).read(&[target]).await.unwrap_or_else(|error| quiet(&error)),
-                };
-                let seen: Vec<_> = fresh.into_iter().map(|record| self.observation(push.side, record)).collect();
-                self.store.observe(push.side, &seen, None, self.now()).await?;
-                Verdict::Superseded
-            }
-            Outcome::Gone => {
-                self.store.observe_gone(push.side, &target, self.now()).await?;
-                Verdict::Superseded
-            }
-            Outcome::Converted => {
-                self.store.observe_converted(push.side, &target).await?;
-                Verdict::Superseded
-            }
-            Outcome::Retry(refusal) => {
-                return Ok(worded(push, Verdict::Due(self.now() + back_off(push.attempts)), &refusal));
-            }
-            Outcome::Unknown(refusal) => return Ok(worded(push, Verdict::InDoubt, &refusal)),
-            Outcome::Refused(refusal) => return Ok(refused(push, &refusal)),
-        };
-        Ok(Settled::plain(push.push_id, verdict))
-    }
-}
-
-/// A read that fails here is not lost: the next poll brings the lead.
-fn quiet(error: &SideError) -> Vec<Record> {
-    tracing::warn!(error = %error, "push.reread_failed");
-    Vec::new()
-}
-
-/// 1 s, 2 s, 4 s … 5 min.
-fn back_off(attempts: u32) -> TimeDelta {
-    TimeDelta::seconds(1_i64.checked_shl(attempts.min(9)).unwrap_or(300).min(300))
-}
-
-fn worded(push: &PushRow, verdict: Verdict, refusal: &Refusal) -> Settled {
-    Settled { push_id: push.push_id, verdict, code: Some(refusal.code.clone()), error: Some(refusal.message.clone()) }
-}
-
-fn refused(push: &PushRow, refusal: &Refusal) -> Settled {
-    worded(push, Verdict::Parked, refusal)
 }
 
 fn log(push: &PushRow, settled: &Settled) {
     let (side, link, code) = (push.side, push.link_id, settled.code.as_deref().unwrap_or_default());
     match &settled.verdict {
-        Verdict::Done { lead_id, .. } => tracing::info!(%side, link, lead.id = lead_id, create = push.create, "push.done"),
+        Verdict::Done { lead_id, .. } => tracing::info!(%side, link, lead.id = lead_id, kind = push.kind.as_str(), "push.done"),
         Verdict::Superseded => tracing::info!(%side, link, "push.superseded"),
         Verdict::Due(_) => tracing::warn!(%side, link, code, attempts = push.attempts + 1, "push.retry"),
         Verdict::InDoubt => tracing::warn!(%side, link, code, "push.in_doubt"),

@@ -8,6 +8,7 @@ use super::{CycleError, Engine};
 use crate::lead::{PerSide, Side};
 use crate::mapping::{Base, Values};
 use crate::merge::{Decision, LeadDecision, Newest, merge_lead};
+use crate::side::WriteKind;
 use crate::store::{Decided, DirtyLink, LeadRow, NewConflict, NewPush};
 
 /// Links decided in one transaction.
@@ -53,6 +54,7 @@ impl Engine {
             base: link.base.clone(),
             blocked: None,
             supersede: Vec::new(),
+            forget: None,
             pushes: Vec::new(),
             conflicts: Vec::new(),
             closed: Vec::new(),
@@ -63,6 +65,10 @@ impl Engine {
         match (&link.leads.operate, &link.leads.salesforce) {
             (Some(operate), Some(salesforce)) if !operate.deleted && !salesforce.deleted => {
                 self.merge(link, PerSide { operate, salesforce }, as_of, &mut decided)?;
+            }
+            (Some(operate), Some(salesforce)) if operate.deleted != salesforce.deleted => {
+                let gone = if operate.deleted { Side::Operate } else { Side::Salesforce };
+                self.one_gone(link, gone, PerSide { operate, salesforce }, &mut decided);
             }
             (Some(operate), None) if !operate.deleted && link.created => self.half(link, Side::Operate, operate, &mut decided),
             (None, Some(salesforce)) if !salesforce.deleted && link.created => {
@@ -90,7 +96,7 @@ impl Engine {
     }
 
     fn merge(&self, link: &DirtyLink, leads: PerSide<&LeadRow>, as_of: DateTime<Utc>, decided: &mut Decided) -> Option<()> {
-        let now = PerSide::build(|side| self.mapping.decode(&leads.get(side).fields));
+        let now = PerSide::build(|side| self.values_of(side, leads.get(side)));
         let mut base = self.mapping.decode_base(&link.base);
         let resolved = |place: usize| {
             let field = self.mapping.fields().get(place)?;
@@ -129,7 +135,7 @@ impl Engine {
                 // Another edit in the same second would not show: look again once the second is over.
                 return None;
             }
-            match self.update_push(link.link_id, to, &given, &now) {
+            match self.update_push(link, to, &given, &now) {
                 Ok(push) => replace(link, push, decided),
                 Err(problem) => {
                     decided.supersede.push(to);
@@ -150,7 +156,7 @@ impl Engine {
 
     fn update_push(
         &self,
-        link_id: i64,
+        link: &DirtyLink,
         to: Side,
         given: &[usize],
         now: &PerSide<Values>,
@@ -159,9 +165,11 @@ impl Engine {
         self.mapping.write(to, of(to.other()))?;
         let pairs = of(to.other()).map(|(place, value)| (place, PerSide { operate: value, salesforce: value }));
         Ok(NewPush {
-            link_id,
+            link_id: link.link_id,
             side: to,
-            create: false,
+            kind: WriteKind::Update,
+            // A write that only names the other lead changes nothing that people see.
+            initial: is_first(&link.base) || given.is_empty(),
             fields: self.mapping.encode_some(of(to.other())),
             before: self.mapping.encode_some(of(to)),
             base: self.mapping.encode_base_patch(pairs),
@@ -209,8 +217,13 @@ impl Engine {
     }
 }
 
+/// Whether nothing was ever in step: the leads have just found each other.
+pub(super) fn is_first(base: &Json) -> bool {
+    base.as_object().is_none_or(serde_json::Map::is_empty)
+}
+
 /// Puts a push in the place of what was to be sent before; a write that was refused and has not changed stays parked.
-fn replace(link: &DirtyLink, push: NewPush, decided: &mut Decided) {
+pub(super) fn replace(link: &DirtyLink, push: NewPush, decided: &mut Decided) {
     let same = |(side, _, fields): &&(Side, String, Json)| *side == push.side && *fields == push.fields;
     if link.unsettled.iter().find(same).is_some() {
         return;

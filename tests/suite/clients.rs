@@ -16,7 +16,7 @@ use crate::systems::Systems;
 
 fn operate(systems: &Systems) -> OperateClient {
     let config = systems.config();
-    OperateClient::new(&config.operate, Mapping::build(&config).unwrap().native_names(Side::Operate)).unwrap()
+    OperateClient::new(&config.operate, Mapping::build(&config).unwrap().native_names(Side::Operate), Vec::new()).unwrap()
 }
 
 fn salesforce(systems: &Systems) -> SalesforceClient {
@@ -115,7 +115,8 @@ async fn deleted_and_converted_leads_are_in_salesforces_changes() {
     let record = |id: &String| pages[0].records.iter().find(|record| record.id == *id).unwrap();
     assert!(record(&ids[0]).deleted && record(&ids[1]).converted && !record(&ids[2]).deleted);
     let read = client.read(&ids).await.unwrap();
-    assert_eq!(read.len(), 9, "a deleted lead cannot be read");
+    let deleted: Vec<&String> = read.iter().filter(|record| record.deleted).map(|record| &record.id).collect();
+    assert_eq!((read.len(), deleted), (10, vec![&ids[0]]), "a deleted lead comes back as such");
 }
 
 #[tokio::test]

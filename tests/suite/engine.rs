@@ -1,82 +1,14 @@
-//! The engine and the real store against a model of both systems.
+//! What the engine does with creates, edits, conflicts and lost answers.
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use chrono::{TimeDelta, Utc};
-use leadsync::config::field::{Direction, FieldConfig};
-use leadsync::config::sync::{ConflictRule, CreateRule};
-use leadsync::lead::{Kind, PerSide, Side};
-use leadsync::mapping::{Mapping, OperateTime};
-use leadsync::store::{Cycle, Store};
-use leadsync::sync::{Engine, Patience, Rules};
+use chrono::Utc;
+use leadsync::config::sync::ConflictRule;
+use leadsync::lead::{PerSide, Side};
+use leadsync::sync::Patience;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::fixtures::{field, row};
-use crate::world::{Fault, World};
-
-struct Bench {
-    operate: Arc<World>,
-    salesforce: Arc<World>,
-    engine: Engine,
-    fields: Vec<FieldConfig>,
-    folder: TempDir,
-}
-
-fn fields() -> Vec<FieldConfig> {
-    let mut status = field("status", Kind::Choice);
-    status.values = vec![row("New", "Open", Direction::Both), row("Working", "Contacted", Direction::Both)];
-    let plain = |name| field(name, Kind::Text);
-    vec![plain("email"), plain("phone"), plain("title"), status]
-}
-
-impl Bench {
-    async fn new() -> Self {
-        Self::with(fields()).await
-    }
-
-    async fn with(fields: Vec<FieldConfig>) -> Self {
-        let (operate, salesforce) = (Arc::new(World::new(Side::Operate)), Arc::new(World::new(Side::Salesforce)));
-        let folder = TempDir::new().unwrap();
-        let engine = engine(&folder, &fields, &operate, &salesforce).await;
-        Self { operate, salesforce, engine, fields, folder }
-    }
-
-    /// Drops the engine, as a crash would, and starts another on the same store.
-    async fn restart(&mut self) {
-        self.engine = engine(&self.folder, &self.fields, &self.operate, &self.salesforce).await;
-    }
-
-    async fn cycle(&self) -> Cycle {
-        self.operate.later();
-        self.salesforce.later();
-        self.engine.cycle(Patience::Wait(Duration::from_secs(10)), &|| false).await.unwrap()
-    }
-
-    /// The state of the link that a lead belongs to, and the reason.
-    async fn state(&self, id: &str) -> (String, String) {
-        let report = self.engine.store().show(id).await.unwrap().unwrap();
-        (report.state, report.reason.unwrap_or_default())
-    }
-
-    async fn pair(&self) -> (String, String) {
-        let operate = self.operate.add(&[("email", "ann@example.com"), ("phone", "1"), ("title", "CEO"), ("status", "New")]);
-        self.cycle().await;
-        let salesforce = self.salesforce.leads()[0].id.clone();
-        (operate, salesforce)
-    }
-}
-
-async fn engine(folder: &TempDir, fields: &[FieldConfig], operate: &Arc<World>, salesforce: &Arc<World>) -> Engine {
-    let time = OperateTime { zone: chrono_tz::UTC, format: "%Y-%m-%d %H:%M:%S".to_owned() };
-    let mapping = Mapping::new(fields, &[vec!["email".to_owned()]], ConflictRule::Newest, &time).unwrap();
-    let store = Store::open(&format!("sqlite:{}", folder.path().join("leads.db").display())).await.unwrap();
-    let rules =
-        Rules { create: CreateRule::Both, match_rules: 1, overlap: TimeDelta::minutes(10), settle: TimeDelta::seconds(1) };
-    let clients = PerSide { operate: Arc::clone(operate) as _, salesforce: Arc::clone(salesforce) as _ };
-    Engine::new(Arc::new(store), Arc::new(mapping), clients, rules, Arc::new(Utc::now)).await.unwrap()
-}
+use crate::bench::{Bench, fields};
+use crate::world::Fault;
 
 #[tokio::test]
 async fn leads_on_one_side_are_created_on_the_other_and_those_on_both_find_each_other() {

@@ -12,6 +12,8 @@ pub fn field(name: &str, kind: Kind) -> FieldConfig {
         direction: Direction::Both,
         conflict: None,
         kind,
+        kind_is_given: true,
+        lookup: None,
         default: PerSide::default(),
         values: Vec::new(),
         unknown: UnknownRule::Park,

@@ -213,16 +213,30 @@ async fn a_side_that_is_used_up_ends_the_cycle_and_loses_nothing() {
         operate_leads: 10,
         salesforce_leads: 10,
         common: 5,
-        daily_requests: 1,
+        daily_requests: 100,
         ..SandboxOptions::default()
     })
     .await;
     let engine = systems.engine().await;
+    let exceeded = r#"[{"errorCode":"REQUEST_LIMIT_EXCEEDED","message":"TotalRequests Limit exceeded."}]"#;
+    let used_up = Fault { status: Some(403), body: Some(exceeded.to_owned()), ..Fault::on("read") };
+    systems.sandbox.salesforce().fault(used_up).unwrap();
     let error = engine.cycle(Patience::NextCycle, &|| false).await.unwrap_err().to_string();
     assert!(
         error.contains("Salesforce allows no more requests now: REQUEST_LIMIT_EXCEEDED: TotalRequests Limit exceeded."),
         "{error}"
     );
+    // It is left alone from then on, and says so.
+    let before = systems.sandbox.salesforce().requests().total();
+    let error = engine.cycle(Patience::NextCycle, &|| false).await.unwrap_err().to_string();
+    assert!(error.contains("Salesforce's requests of 24 hours are used up: it is left alone until"), "{error}");
+    assert_eq!(systems.sandbox.salesforce().requests().total(), before);
+    let held = engine.store().status(Utc::now()).await.unwrap().held.unwrap();
+    assert!(held.contains("left alone until"), "{held}");
+    // Another start asks once, and goes on where it may.
+    let engine = systems.engine().await;
+    cycle(&engine).await.unwrap();
+    systems.assert_in_step(15);
 }
 
 #[tokio::test]

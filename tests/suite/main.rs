@@ -2,6 +2,7 @@
 // A test that cannot go on should panic, and it is the place that panics which says why.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stderr)]
 
+mod bench;
 mod clients;
 mod config;
 mod engine;
@@ -10,6 +11,7 @@ mod in_step;
 mod lenses;
 mod merging;
 mod program;
+mod removal;
 mod store;
 mod systems;
 mod world;

@@ -254,9 +254,32 @@ async fn check_offline_says_what_was_read() {
     let systems = Systems::of(1, 1, 1).await;
     let (status, said, errors) = run(&systems, &["check", "--offline"]).await;
     assert_eq!((status, errors.as_str()), (0, ""));
-    assert!(said.ends_with("leadsync.toml: 20 fields, 0 warning(s), no error\n"), "{said}");
-    let (status, _, errors) = run(&systems, &["check"]).await;
-    assert!(status == 2 && errors.contains("--offline"), "{errors}");
+    assert!(said.ends_with("leadsync.toml: 20 fields, 0 warning(s), 0 error(s)\n"), "{said}");
+}
+
+#[tokio::test]
+async fn check_asks_both_systems_and_writes_nothing() {
+    let systems = Systems::of(5, 5, 1).await;
+    let (status, said, errors) = run(&systems, &["check"]).await;
+    assert_eq!((status, errors.as_str()), (3, ""), "{said}");
+    for expected in [
+        "ok       operate: signed in at http://127.0.0.1:",
+        "ok       salesforce: signed in as leadsync@sandbox.example of the org 00D5g000000000100A",
+        "ok       salesforce.external_id_field: Operate_Lead_Id__c is an External ID, Unique, and may be written",
+        "warning  fields: Salesforce makes no lead without Company, and an Operate lead may have none",
+        " error(s)\n",
+    ] {
+        assert!(said.contains(expected), "{expected} is not in {said}");
+    }
+    assert_eq!(systems.traffic().2, 0);
+    systems.configure("salesforce = \"Title\"", "salesforce = \"Tilte\"");
+    systems.configure("\"Lost\", \"Closed - Not Converted\"", "\"Lost\", \"Closed - Never\"");
+    let (status, said, _) = run(&systems, &["check", "--json"]).await;
+    let checked: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(status, 3);
+    let found: Vec<String> = checked["findings"].as_array().unwrap().iter().map(|finding| finding["found"].to_string()).collect();
+    assert!(found.iter().any(|found| found.contains("Lead has no field Tilte that this user may see")), "{found:?}");
+    assert!(found.iter().any(|found| found.contains("the picklist Status has no value")), "{found:?}");
 }
 
 #[tokio::test]

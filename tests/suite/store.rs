@@ -57,7 +57,10 @@ async fn a_store_of_a_newer_version_is_refused_and_left_alone() {
     let path = Store::open(&url(&folder)).await.unwrap().path().to_owned();
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
     let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
-    sqlx::query("UPDATE _sqlx_migrations SET version = 9999").execute(&pool).await.unwrap();
+    sqlx::query("UPDATE _sqlx_migrations SET version = 9999 WHERE version = (SELECT max(version) FROM _sqlx_migrations)")
+        .execute(&pool)
+        .await
+        .unwrap();
     for error in [Store::open(&url(&folder)).await.unwrap_err(), Store::open_existing(&url(&folder)).await.unwrap_err()] {
         assert!(error.to_string().contains("newer version of leadsync (schema 9999)"), "{error}");
     }

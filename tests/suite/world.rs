@@ -9,7 +9,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 use leadsync::lead::Side;
-use leadsync::side::{Action, ClockOffset, NativeFields, Outcome, Page, Position, Record, Refusal, SideClient, SideError, Write};
+use leadsync::side::{
+    Action, ClockOffset, Listed, NativeField, NativeFields, Outcome, Page, Position, Record, Refusal, SideClient, SideError,
+    Swept, Usage, Write, WriteKind,
+};
 use serde_json::{Value as Json, json};
 use tokio::sync::mpsc;
 
@@ -35,6 +38,8 @@ struct Inner {
     now: DateTime<Utc>,
     faults: VecDeque<Fault>,
     writes: u64,
+    purged: Vec<String>,
+    usage: Option<Usage>,
 }
 
 impl World {
@@ -83,6 +88,34 @@ impl World {
         lead.modified_at = now;
     }
 
+    /// Somebody makes a lead that is in the recycle bin at once.
+    pub fn add_deleted(&self, fields: &[(&str, &str)]) -> String {
+        let id = self.add(fields);
+        self.change(&id, |lead| lead.deleted = true);
+        id
+    }
+
+    /// A lead is hidden from the API's user; `show` brings it back.
+    pub fn hide(&self, id: &str) -> Record {
+        self.inner().leads.remove(id).unwrap()
+    }
+
+    pub fn show(&self, lead: Record) {
+        self.inner().leads.insert(lead.id.clone(), lead);
+    }
+
+    /// Somebody deletes a lead for good: nothing of it is left.
+    pub fn purge(&self, id: &str) {
+        let mut inner = self.inner();
+        inner.leads.remove(id);
+        inner.purged.push(id.to_owned());
+    }
+
+    /// What the side says of its requests.
+    pub fn set_usage(&self, used: u64, limit: u64) {
+        self.inner().usage = Some(Usage { used, limit });
+    }
+
     pub fn change(&self, id: &str, change: impl FnOnce(&mut Record)) {
         let mut inner = self.inner();
         let now = inner.second();
@@ -113,7 +146,8 @@ impl Inner {
         let external_id = write.external_id.clone().filter(|_| side == Side::Salesforce);
         match &write.action {
             Action::Create => {
-                let known = self.leads.values().find(|lead| external_id.is_some() && lead.external_id == external_id);
+                let known =
+                    self.leads.values().find(|lead| !lead.deleted && external_id.is_some() && lead.external_id == external_id);
                 let id = match known.map(|lead| lead.id.clone()) {
                     Some(id) => id,
                     None => self.create(side, write.fields.clone(), external_id),
@@ -123,7 +157,12 @@ impl Inner {
             }
             Action::Update { id, modified_at, unmoved } => {
                 let now = self.second();
-                let Some(lead) = self.leads.get_mut(id).filter(|lead| !lead.deleted) else { return Outcome::Gone };
+                let Some(lead) = self.leads.get_mut(id) else {
+                    return Outcome::Absent(Refusal::new("NOT_FOUND", "The requested resource does not exist"));
+                };
+                if lead.deleted {
+                    return Outcome::Gone;
+                }
                 let moved = if side == Side::Salesforce { lead.modified_at > *modified_at } else { !unmoved(lead) };
                 if moved {
                     return Outcome::Moved(Some(Box::new(lead.clone())));
@@ -131,6 +170,20 @@ impl Inner {
                 lead.fields.extend(write.fields.clone());
                 lead.external_id = external_id.or(lead.external_id.take());
                 lead.modified_at = now;
+                self.writes += 1;
+                Outcome::Done { id: id.clone() }
+            }
+            Action::Delete { id, unmoved } => {
+                let now = self.second();
+                let Some(lead) = self.leads.get_mut(id).filter(|lead| !lead.deleted) else { return Outcome::Gone };
+                if !unmoved(lead) {
+                    return Outcome::Moved(Some(Box::new(lead.clone())));
+                }
+                lead.modified_at = now;
+                lead.deleted = true;
+                if side == Side::Operate {
+                    self.leads.remove(id);
+                }
                 self.writes += 1;
                 Outcome::Done { id: id.clone() }
             }
@@ -161,7 +214,7 @@ impl SideClient for World {
     async fn read(&self, ids: &[String]) -> Result<Vec<Record>, SideError> {
         self.requests.fetch_add(1, Ordering::Relaxed);
         let inner = self.inner();
-        Ok(ids.iter().filter_map(|id| inner.leads.get(id).filter(|lead| !lead.deleted).cloned()).collect())
+        Ok(ids.iter().filter_map(|id| inner.leads.get(id).cloned()).collect())
     }
 
     async fn find_created(&self, _: DateTime<Utc>, _: &[Write]) -> Result<Vec<Record>, SideError> {
@@ -169,8 +222,28 @@ impl SideClient for World {
         Ok(self.leads())
     }
 
-    fn batch_size(&self, creates: bool) -> usize {
-        if creates { 200 } else { 25 }
+    async fn sweep(&self, _: Option<DateTime<Utc>>, listed: mpsc::Sender<Vec<Listed>>) -> Result<Swept, SideError> {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let all: Vec<Listed> =
+            self.leads().into_iter().map(|lead| Listed { id: lead.id, modified_at: Some(lead.modified_at) }).collect();
+        listed.send(all).await.map_err(|_| SideError::Abandoned)?;
+        Ok(Swept { complete: self.side == Side::Operate, deleted: self.inner().purged.clone(), covered: None })
+    }
+
+    async fn describe(&self) -> Result<Option<Vec<NativeField>>, SideError> {
+        Ok(None)
+    }
+
+    fn absence_is_deletion(&self) -> bool {
+        self.side == Side::Operate
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        self.inner().usage
+    }
+
+    fn batch_size(&self, kind: WriteKind, _: u64) -> usize {
+        if kind == WriteKind::Create { 200 } else { 25 }
     }
 
     fn concurrency(&self) -> usize {

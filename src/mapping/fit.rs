@@ -1,0 +1,92 @@
+//! Fits the configured fields to those that a system really has: types that the configuration leaves open, fields that are gone, and
+//! fields that this user may only read.
+
+use super::{Mapping, MappingError, OperateTime};
+use crate::config::Config;
+use crate::config::field::{Direction, FieldConfig, Lookup};
+use crate::lead::{PerSide, Side};
+use crate::side::{FieldRole, NativeField};
+
+/// What the systems say of the fields of a lead; `None` where one does not describe itself.
+pub type Described = PerSide<Option<Vec<NativeField>>>;
+
+/// A configured field that is not used as it is configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misfit {
+    /// The field's name.
+    pub field: String,
+    /// What is wrong, what that means and what to do.
+    pub problem: String,
+}
+
+/// The field of this API name.
+#[must_use]
+pub fn find<'d>(described: &'d [NativeField], name: &str) -> Option<&'d NativeField> {
+    described.iter().find(|field| field.name.eq_ignore_ascii_case(name))
+}
+
+impl Mapping {
+    /// Builds the mapping that a checked configuration and these systems allow, and says what had to be left out of it.
+    pub fn fitted(config: &Config, described: &Described) -> Result<(Self, Vec<Misfit>), MappingError> {
+        let mut misfits = Vec::new();
+        let fields: Vec<FieldConfig> = config.fields.iter().filter_map(|field| fit(field, described, &mut misfits)).collect();
+        let gone = |name: &String| {
+            config.fields.iter().any(|field| field.name == *name) && !fields.iter().any(|field| field.name == *name)
+        };
+        let match_keys: Vec<Vec<String>> =
+            config.sync.match_keys.iter().filter(|names| !names.iter().any(gone)).cloned().collect();
+        let time = OperateTime { zone: config.operate.timezone, format: config.operate.timestamp_format.clone() };
+        Ok((Self::new(&fields, &match_keys, config.sync.conflict, &time)?, misfits))
+    }
+
+    /// Whether a side has every field of this mapping, and lets those be written that are.
+    #[must_use]
+    pub fn fits(&self, side: Side, described: &[NativeField]) -> bool {
+        self.fields.iter().all(|field| {
+            let native = find(described, field.native.get(side));
+            native.is_some_and(|native| native.writable || !field.policy.writes(side))
+        })
+    }
+}
+
+/// The fields that hold a user's id on a side where the mapping has an e-mail address.
+#[must_use]
+pub fn user_fields(config: &Config, side: Side, described: &Described) -> Vec<String> {
+    let Some(described) = described.get(side) else { return Vec::new() };
+    let users = config.fields.iter().filter(|field| field.lookup == Some(Lookup::User)).map(|field| field.native.get(side));
+    users.filter(|name| find(described, name).is_some_and(|native| native.role == FieldRole::User)).cloned().collect()
+}
+
+/// The field as the systems have it; `None` where it cannot be used at all.
+fn fit(field: &FieldConfig, described: &Described, misfits: &mut Vec<Misfit>) -> Option<FieldConfig> {
+    let mut field = field.clone();
+    let mut tell = |problem: String| misfits.push(Misfit { field: field.name.clone(), problem });
+    for side in Side::BOTH {
+        let Some(fields) = described.get(side) else { continue };
+        let (title, name) = (side.title(), field.native.get(side));
+        let Some(native) = find(fields, name) else {
+            tell(format!(
+                "{title} has no field {name} that this user may see: the field is left alone on both sides until it has"
+            ));
+            return None;
+        };
+        if !field.kind_is_given
+            && let Some(kind) = native.kind
+        {
+            field.kind = kind;
+        }
+        if native.writable || !field.direction.writes_to(side) {
+            continue;
+        }
+        if field.direction != Direction::Both {
+            tell(format!("{title} does not let this user write {name}: the field is left alone until it does"));
+            return None;
+        }
+        tell(format!(
+            "{title} does not let this user write {name}: the field goes to {} only until it does",
+            side.other().title()
+        ));
+        field.direction = if side == Side::Salesforce { Direction::ToOperate } else { Direction::ToSalesforce };
+    }
+    Some(field)
+}

@@ -1,0 +1,105 @@
+//! Reference lists: leads hold ids of locations, sources, reasons and users; the mapping has their names, or e-mail addresses.
+
+use reqwest::Method;
+use serde_json::json;
+
+use super::record::{as_text, unreadable};
+use super::{OperateClient, whole_failure};
+use crate::config::field::Lookup;
+use crate::directory::{Directory, Entry};
+use crate::http::{Repeat, Request};
+use crate::lead::Side;
+use crate::side::{NativeFields, Outcome, Record, Refusal, SideError, Write};
+
+/// What messages call an entry.
+const fn what(lookup: Lookup) -> &'static str {
+    match lookup {
+        Lookup::Location => "Operate location",
+        Lookup::LeadSource => "Operate lead source",
+        Lookup::LeadRejectionReason => "Operate rejection reason",
+        Lookup::LeadOverturnReason => "Operate overturn reason",
+        Lookup::User => "Operate user with the e-mail address",
+    }
+}
+
+impl OperateClient {
+    /// Puts names in the place of ids.
+    pub(super) async fn name_references(&self, records: &mut [Record]) -> Result<(), SideError> {
+        for (field, lookup) in &self.lookups {
+            let mut directories = self.directories.lock().await;
+            let values = records.iter().filter_map(|record| record.fields.get(field)).filter_map(as_text);
+            let unknown = |directory: &Directory| values.clone().any(|id| !id.is_empty() && !directory.has(&id));
+            let is_enough = directories.get(lookup.as_str()).is_some_and(|directory| !directory.is_old() || !unknown(directory));
+            if !is_enough {
+                directories.insert(lookup.as_str(), self.read_list(*lookup).await?);
+            }
+            let Some(directory) = directories.get(lookup.as_str()) else { continue };
+            for record in records.iter_mut() {
+                if let Some(value) = record.fields.get_mut(field) {
+                    *value = directory.name(&as_text(value).unwrap_or_default());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes leads after names were replaced by ids. A name that its list does not have is refused before anything is sent.
+    pub(super) async fn write_resolved(&self, writes: &[Write]) -> Result<Vec<Outcome>, SideError> {
+        if self.lookups.is_empty() {
+            return self.write_all(writes).await;
+        }
+        let (mut outcomes, mut ready) = (Vec::new(), Vec::new());
+        for write in writes {
+            outcomes.push(match self.with_ids(&write.fields).await? {
+                Ok(fields) => {
+                    ready.push(Write { fields, ..write.clone() });
+                    None
+                }
+                Err(refusal) => Some(Outcome::Refused(refusal)),
+            });
+        }
+        let mut sent = self.write_all(&ready).await?.into_iter();
+        let lost = || Outcome::Unknown(Refusal::new("wrong_number_of_results", "a result is missing"));
+        Ok(outcomes.into_iter().map(|outcome| outcome.or_else(|| sent.next()).unwrap_or_else(lost)).collect())
+    }
+
+    async fn with_ids(&self, fields: &NativeFields) -> Result<Result<NativeFields, Refusal>, SideError> {
+        let mut fields = fields.clone();
+        for (field, lookup) in &self.lookups {
+            let Some(name) = fields.get(field).and_then(as_text).filter(|name| !name.is_empty()) else { continue };
+            let mut directories = self.directories.lock().await;
+            let mut found = directories.get(lookup.as_str()).map(|directory| directory.id(&name));
+            let is_old = directories.get(lookup.as_str()).is_none_or(Directory::is_old);
+            if !matches!(found, Some(Ok(_))) && is_old {
+                let directory = self.read_list(*lookup).await?;
+                found = Some(directory.id(&name));
+                directories.insert(lookup.as_str(), directory);
+            }
+            match found.unwrap_or_else(|| Err(format!("there is no {} {name:?}", what(*lookup)))) {
+                Ok(id) => fields.insert(field.clone(), id.parse::<i64>().map_or_else(|_| json!(id), |number| json!(number))),
+                Err(problem) => return Ok(Err(Refusal::new("unknown_reference", format!("{field}: {problem}")))),
+            };
+        }
+        Ok(Ok(fields))
+    }
+
+    async fn read_list(&self, lookup: Lookup) -> Result<Directory, SideError> {
+        let names = &self.config.lookups;
+        let name_field = if lookup == Lookup::User { &names.email_field } else { &names.name_field };
+        let request = Request::new("lookup", Method::GET, ["api", "1.0", lookup.as_str()], Repeat::Safe)
+            .query("fields", format!("[{},{name_field}]", names.id_field));
+        let answer = self.transport.call(&self.sign_in, &request).await.map_err(|trouble| trouble.into_error(Side::Operate))?;
+        if !answer.status.is_success() {
+            return Err(whole_failure(&answer));
+        }
+        let rows: Vec<NativeFields> = serde_json::from_slice(&answer.body)
+            .map_err(|error| unreadable(format!("the list {} is not a list of entries: {error}", lookup.as_str())))?;
+        let entry = |row: &NativeFields| {
+            let text = |name: &String| row.get(name).and_then(as_text).filter(|text| !text.is_empty());
+            Some(Entry { id: text(&names.id_field)?, name: text(name_field)?, active: true })
+        };
+        let entries: Vec<Entry> = rows.iter().filter_map(entry).collect();
+        tracing::debug!(list = lookup.as_str(), entries = entries.len(), "lookup.read");
+        Ok(Directory::new(what(lookup), entries))
+    }
+}

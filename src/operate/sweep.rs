@@ -1,0 +1,70 @@
+//! Listing every lead by its id alone: what is missing from the list may have been deleted.
+
+use std::collections::HashSet;
+
+use chrono::{TimeDelta, Utc};
+use tokio::sync::mpsc;
+
+use super::OperateClient;
+use super::record::{as_text, unreadable};
+use crate::side::{Listed, SideError, Swept};
+
+/// What one look at the workspace told.
+#[derive(Debug, Clone, Default)]
+pub struct Probe {
+    /// Fields that none of the leads read has.
+    pub missing: Vec<String>,
+    /// How far in the future the newest lead was modified, where that cannot be: the time zone is wrong then.
+    pub newest_ahead: Option<TimeDelta>,
+}
+
+impl OperateClient {
+    /// Reads the leads of the last window, to see that the sign-in works and the fields are there.
+    pub async fn probe(&self) -> Result<Probe, SideError> {
+        let now = Utc::now() + self.transport.clock().map_or_else(TimeDelta::zero, |clock| clock.offset);
+        let width = TimeDelta::from_std(self.config.window).unwrap_or(TimeDelta::MAX);
+        let since = now.checked_sub_signed(width).unwrap_or_default();
+        let condition = format!("[{}]>='{}'", self.config.modified_field, self.time.lower_bound(since));
+        let mut answer = self.ask("check", &condition).await?;
+        let (mut seen, mut rows, mut newest) = (HashSet::new(), 0, None);
+        while let Some(part) = answer.next().await? {
+            for row in part {
+                rows += 1;
+                seen.extend(row.keys().cloned());
+                newest = newest.max(Some(self.record(&row)?.modified_at));
+            }
+        }
+        let missing = self.fields.iter().filter(|name| rows > 0 && !seen.contains(*name)).cloned().collect();
+        let newest_ahead = newest.map(|newest| newest - now).filter(|ahead| *ahead > TimeDelta::minutes(5));
+        Ok(Probe { missing, newest_ahead })
+    }
+
+    /// Lists the leads that take part with their times, for changes that no poll saw, and then, where a filter hides some, all of
+    /// them: a lead that leaves the filter is not gone.
+    pub(super) async fn list_all(&self, listed: &mpsc::Sender<Vec<Listed>>) -> Result<Swept, SideError> {
+        let config = &self.config;
+        let fields = [config.id_field.clone(), config.modified_field.clone()];
+        self.list(config.filter.trim(), &fields, listed).await?;
+        if !config.filter.trim().is_empty() {
+            self.list("", &fields[..1], listed).await?;
+        }
+        Ok(Swept { complete: true, ..Swept::default() })
+    }
+
+    async fn list(&self, condition: &str, fields: &[String], listed: &mpsc::Sender<Vec<Listed>>) -> Result<(), SideError> {
+        let mut answer = self.ask_for("sweep", condition, fields).await?;
+        while let Some(rows) = answer.next().await? {
+            let mut page = Vec::with_capacity(rows.len());
+            for row in &rows {
+                let id = row.get(&self.config.id_field).and_then(as_text).filter(|id| !id.is_empty());
+                let id = id.ok_or_else(|| unreadable(format!("a lead without {}", self.config.id_field)))?;
+                let stamp = row.get(&self.config.modified_field).and_then(as_text);
+                page.push(Listed { id, modified_at: stamp.and_then(|stamp| self.time.parse(&stamp)) });
+            }
+            if !page.is_empty() {
+                listed.send(page).await.map_err(|_| SideError::Abandoned)?;
+            }
+        }
+        Ok(())
+    }
+}

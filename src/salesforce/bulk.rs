@@ -1,0 +1,218 @@
+//! Bulk API 2.0: large first reads and large first loads, as CSV.
+//!
+//! A job costs some ten requests however many leads it holds, and runs for minutes.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use super::outcome::{self, ApiError};
+use super::read::parse;
+use super::record::unreadable;
+use super::{Fields, SalesforceClient};
+use crate::http::{Answer, Repeat, Request};
+use crate::side::{Outcome, Page, Position, Refusal, SideError, Write};
+
+/// Rows of one answer of a query's results.
+const RESULTS: usize = 10_000;
+/// The longest body of an upload: the API allows 150 MB after base64.
+const UPLOAD: usize = 90_000_000;
+/// The longest that a job may run before it is given up.
+const LONGEST: Duration = Duration::from_hours(2);
+/// Waits between looks at a job: from the first to the last of these.
+const LOOKS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(20));
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Job {
+    id: String,
+    state: String,
+    #[serde(default)]
+    error_message: Option<String>,
+}
+
+/// Rows of a CSV answer, each under its column's name.
+fn rows(answer: &Answer) -> Result<Vec<HashMap<String, String>>, SideError> {
+    let mut reader = csv::Reader::from_reader(answer.body.as_slice());
+    reader.deserialize().collect::<Result<_, _>>().map_err(|error| unreadable(format!("CSV that is not as documented: {error}")))
+}
+
+impl SalesforceClient {
+    /// Reads every Lead. Rows come in no order, so the checkpoint moves once the last is stored.
+    pub(super) async fn poll_by_bulk(
+        &self,
+        fields: &Fields,
+        as_of: DateTime<Utc>,
+        pages: &mpsc::Sender<Page>,
+    ) -> Result<(), SideError> {
+        let query = json!({ "operation": "queryAll", "query": self.change_query(fields, None) });
+        let request = self.request("bulk_query", Method::POST, &["jobs", "query"], Repeat::Safe).json(&query);
+        let job: Job = parse(&self.expect(&request).await?)?;
+        tracing::info!(job = job.id, "bulk.query");
+        self.finished("query", &job.id).await?;
+        let mut newest: Option<Position> = None;
+        let mut locator: Option<String> = None;
+        loop {
+            let path = ["jobs", "query", job.id.as_str(), "results"];
+            let mut request = self.request("bulk_results", Method::GET, &path, Repeat::Safe);
+            request = request.header("Accept", "text/csv").query("maxRecords", RESULTS.to_string());
+            if let Some(locator) = locator.take() {
+                request = request.query("locator", locator);
+            }
+            let answer = self.expect(&request).await?;
+            let next = answer.headers.get("sforce-locator").and_then(|value| value.to_str().ok()).map(str::to_owned);
+            locator = next.filter(|locator| locator != "null");
+            let native = |row: HashMap<String, String>| row.into_iter().map(|(name, text)| (name, Json::String(text))).collect();
+            let records = self.records(fields, rows(&answer)?.into_iter().map(native).collect()).await?;
+            let last = records.iter().map(|record| Position { modified_at: record.modified_at, id: record.id.clone() }).max();
+            newest = newest.max(last);
+            let checkpoint = if locator.is_none() { newest.clone() } else { None };
+            pages.send(Page { records, checkpoint, as_of }).await.map_err(|_| SideError::Abandoned)?;
+            if locator.is_none() {
+                break;
+            }
+        }
+        self.drop_job("query", &job.id).await;
+        Ok(())
+    }
+
+    /// Makes Leads, or finds those that an earlier attempt made. Rows that a duplicate rule refuses are sent once more by the
+    /// ordinary way, which can say what they double.
+    pub(super) async fn load(&self, writes: &[Write]) -> Result<Vec<Outcome>, SideError> {
+        let mut outcomes = Vec::new();
+        let mut rest = writes;
+        while !rest.is_empty() {
+            let (body, taken) = self.upload_body(rest);
+            let (now, later) = rest.split_at(taken);
+            outcomes.extend(self.load_job(now, body).await?);
+            rest = later;
+        }
+        Ok(outcomes)
+    }
+
+    /// As many writes as one upload takes, and how many they are.
+    fn upload_body(&self, writes: &[Write]) -> (Vec<u8>, usize) {
+        let columns: BTreeSet<&String> = writes.iter().flat_map(|write| write.fields.keys()).collect();
+        let mut csv = csv::WriterBuilder::new().terminator(csv::Terminator::Any(b'\n')).from_writer(Vec::new());
+        let head = std::iter::once(self.external_id_field.as_str()).chain(columns.iter().map(|name| name.as_str()));
+        // Writing to memory cannot fail, and all rows have the same length.
+        let _ = csv.write_record(head);
+        let mut taken = 0;
+        let mut length = 0;
+        for write in writes {
+            let values = columns.iter().map(|name| write.fields.get(*name).map(cell).unwrap_or_default());
+            let row: Vec<String> = std::iter::once(write.external_id.clone().unwrap_or_default()).chain(values).collect();
+            length += row.iter().map(|cell| cell.len() + 3).sum::<usize>();
+            if length > UPLOAD && taken > 0 {
+                break;
+            }
+            let _ = csv.write_record(&row);
+            taken += 1;
+        }
+        (csv.into_inner().unwrap_or_default(), taken)
+    }
+
+    async fn load_job(&self, writes: &[Write], body: Vec<u8>) -> Result<Vec<Outcome>, SideError> {
+        let job = json!({
+            "object": "Lead", "operation": "upsert", "externalIdFieldName": self.external_id_field,
+            "contentType": "CSV", "lineEnding": "LF", "columnDelimiter": "COMMA",
+        });
+        let request = self.request("bulk_load", Method::POST, &["jobs", "ingest"], Repeat::Safe).json(&job);
+        let job: Job = parse(&self.expect(&request).await?)?;
+        tracing::info!(job = job.id, leads = writes.len(), "bulk.load");
+        // Until the upload is said to be complete nothing takes effect.
+        let upload = self.request("bulk_upload", Method::PUT, &["jobs", "ingest", &job.id, "batches"], Repeat::Never).csv(body);
+        self.expect(&upload).await?;
+        let complete = self.state_request(&job.id, "UploadComplete");
+        let unknown = |error: SideError| {
+            tracing::warn!(job = job.id, error = %error, "bulk.unknown");
+            Ok(vec![Outcome::Unknown(Refusal::new("bulk_job", error.to_string())); writes.len()])
+        };
+        if let Err(error) = self.expect(&complete).await {
+            return unknown(error);
+        }
+        if let Err(error) = self.finished("ingest", &job.id).await {
+            return unknown(error);
+        }
+        match self.results(&job.id, writes).await {
+            Ok(outcomes) => {
+                self.drop_job("ingest", &job.id).await;
+                Ok(outcomes)
+            }
+            Err(error) => unknown(error),
+        }
+    }
+
+    fn state_request(&self, id: &str, state: &str) -> Request {
+        self.request("bulk_state", Method::PATCH, &["jobs", "ingest", id], Repeat::Safe).json(&json!({ "state": state }))
+    }
+
+    /// Waits until a job has ended, whatever it says of its rows.
+    async fn finished(&self, kind: &str, id: &str) -> Result<(), SideError> {
+        let (started, mut wait) = (Instant::now(), LOOKS.0);
+        loop {
+            let job: Job =
+                parse(&self.expect(&self.request("bulk_look", Method::GET, &["jobs", kind, id], Repeat::Safe)).await?)?;
+            match job.state.as_str() {
+                "JobComplete" => return Ok(()),
+                "Failed" | "Aborted" => {
+                    let message = job.error_message.unwrap_or_default();
+                    let (side, reason) = (crate::lead::Side::Salesforce, format!("bulk job {id} {}: {message}", job.state));
+                    return Err(SideError::Refused { side, reason });
+                }
+                _ if started.elapsed() > LONGEST => {
+                    let (side, reason) = (crate::lead::Side::Salesforce, format!("bulk job {id} is still {}", job.state));
+                    return Err(SideError::Unreachable { side, reason });
+                }
+                _ => tokio::time::sleep(wait).await,
+            }
+            wait = (wait * 3 / 2).min(LOOKS.1);
+        }
+    }
+
+    /// One outcome for each write, matched by the external id.
+    async fn results(&self, id: &str, writes: &[Write]) -> Result<Vec<Outcome>, SideError> {
+        let mut found: HashMap<String, Outcome> = HashMap::new();
+        for which in ["successfulResults", "failedResults"] {
+            let request = self.request("bulk_results", Method::GET, &["jobs", "ingest", id, which], Repeat::Safe);
+            for row in rows(&self.expect(&request.header("Accept", "text/csv")).await?)? {
+                let cell = |name: &str| row.get(name).map(String::as_str).unwrap_or_default();
+                let named = row.iter().find(|(name, _)| name.eq_ignore_ascii_case(&self.external_id_field));
+                let Some((_, external_id)) = named else { continue };
+                let outcome = match cell("sf__Error") {
+                    "" => Outcome::Done { id: cell("sf__Id").to_owned() },
+                    error => outcome::outcome(&[ApiError::of_bulk(error)], true, &self.external_id_field),
+                };
+                found.insert(external_id.to_lowercase(), outcome);
+            }
+        }
+        let not_processed = || Outcome::Retry(Refusal::new("not_processed", format!("bulk job {id} ended before this row")));
+        let outcome = |write: &Write| {
+            let external_id = write.external_id.as_deref().unwrap_or_default().to_lowercase();
+            found.get(&external_id).cloned().unwrap_or_else(not_processed)
+        };
+        Ok(writes.iter().map(outcome).collect())
+    }
+
+    /// A job that is done with leaves the list that administrators see. If that fails, it goes by itself after a week.
+    async fn drop_job(&self, kind: &str, id: &str) {
+        if let Err(error) = self.expect(&self.request("bulk_drop", Method::DELETE, &["jobs", kind, id], Repeat::Safe)).await {
+            tracing::debug!(error = %error, "bulk.not_dropped");
+        }
+    }
+}
+
+/// A value as a cell: an empty cell would leave the field as it is.
+fn cell(value: &Json) -> String {
+    match value {
+        Json::Null => "#N/A".to_owned(),
+        Json::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,58 @@
+//! The fields of a Lead as the org describes them to this user: one that its rights hide is not there.
+
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::Value as Json;
+
+use super::SalesforceClient;
+use super::read::parse;
+use crate::http::Repeat;
+use crate::lead::Kind;
+use crate::side::{FieldRole, NativeField, SideError};
+
+#[derive(Deserialize)]
+struct Described {
+    fields: Vec<Json>,
+}
+
+impl SalesforceClient {
+    pub(super) async fn described(&self) -> Result<Vec<NativeField>, SideError> {
+        let request = self.request("describe", Method::GET, &["sobjects", "Lead", "describe"], Repeat::Safe);
+        let described: Described = parse(&self.expect(&request).await?)?;
+        Ok(described.fields.iter().map(field).collect())
+    }
+}
+
+fn field(described: &Json) -> NativeField {
+    let text = |name: &str| described.get(name).and_then(Json::as_str).unwrap_or_default().to_owned();
+    let flag = |name: &str| described.get(name).and_then(Json::as_bool).unwrap_or(false);
+    let list = |name: &str| described.get(name).and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
+    let native_type = text("type");
+    let kind = match native_type.as_str() {
+        "double" | "currency" | "percent" | "int" | "long" => Some(Kind::Number),
+        "boolean" => Some(Kind::Boolean),
+        "date" => Some(Kind::Date),
+        "datetime" => Some(Kind::Instant),
+        _ => None,
+    };
+    let role = if flag("externalId") && flag("unique") {
+        FieldRole::Key
+    } else if list("referenceTo").iter().any(|target| target == "User") {
+        FieldRole::User
+    } else {
+        FieldRole::Plain
+    };
+    let active = list("picklistValues").iter().filter(|value| value.get("active") == Some(&Json::Bool(true)));
+    NativeField {
+        name: text("name"),
+        label: text("label"),
+        length: described.get("length").and_then(Json::as_u64).and_then(|length| usize::try_from(length).ok()).unwrap_or(0),
+        writable: flag("createable") && flag("updateable"),
+        required: !flag("nillable") && flag("createable") && !flag("defaultedOnCreate"),
+        restricted: flag("restrictedPicklist"),
+        values: active.filter_map(|value| value.get("value").and_then(Json::as_str).map(str::to_owned)).collect(),
+        native_type,
+        kind,
+        role,
+    }
+}

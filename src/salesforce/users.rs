@@ -1,0 +1,64 @@
+//! Users, for fields such as `OwnerId`: the org holds their ids, the mapping their e-mail addresses.
+
+use serde_json::{Value as Json, json};
+
+use super::{Fields, SalesforceClient};
+use crate::directory::{Directory, Entry};
+use crate::side::{NativeFields, Record, Refusal, SideError};
+
+/// What a refusal calls them.
+const WHAT: &str = "active Salesforce user with the e-mail address";
+
+impl SalesforceClient {
+    /// Puts e-mail addresses in the place of users' ids.
+    pub(super) async fn name_users(&self, fields: &Fields, records: &mut [Record]) -> Result<(), SideError> {
+        let mut users = self.users.lock().await;
+        let known = |directory: &Directory| {
+            let ids = records.iter().flat_map(|record| fields.users.iter().filter_map(|name| record.fields.get(name)));
+            ids.filter_map(Json::as_str).filter(|id| !id.is_empty()).all(|id| directory.has(id))
+        };
+        let is_enough = users.as_ref().is_some_and(|directory| !directory.is_old() || known(directory));
+        if !is_enough {
+            *users = Some(self.read_users().await?);
+        }
+        let Some(directory) = users.as_ref() else { return Ok(()) };
+        for record in records {
+            for name in &fields.users {
+                if let Some(value) = record.fields.get_mut(name) {
+                    *value = directory.name(value.as_str().unwrap_or_default());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The fields of a write, with users' ids in the place of e-mail addresses; or why it cannot be sent.
+    pub(super) async fn with_user_ids(&self, fields: &NativeFields) -> Result<Result<NativeFields, Refusal>, SideError> {
+        let mapped = self.fields();
+        let mut fields = fields.clone();
+        for name in &mapped.users {
+            let Some(email) = fields.get(name).and_then(Json::as_str).map(str::to_owned) else { continue };
+            let mut users = self.users.lock().await;
+            let mut found = users.as_ref().map(|directory| directory.id(&email));
+            if !matches!(found, Some(Ok(_))) && users.as_ref().is_none_or(Directory::is_old) {
+                *users = Some(self.read_users().await?);
+                found = users.as_ref().map(|directory| directory.id(&email));
+            }
+            match found.unwrap_or_else(|| Err("no user is known".to_owned())) {
+                Ok(id) => fields.insert(name.clone(), json!(id)),
+                Err(problem) => return Ok(Err(Refusal::new("unknown_reference", format!("{name}: {problem}")))),
+            };
+        }
+        Ok(Ok(fields))
+    }
+
+    async fn read_users(&self) -> Result<Directory, SideError> {
+        let (rows, _) = self.rows("users", false, "SELECT Id, Email, IsActive FROM User", usize::MAX).await?;
+        let entry = |row: &NativeFields| {
+            let text = |name: &str| row.get(name).and_then(Json::as_str).map(str::to_owned);
+            let active = row.get("IsActive").and_then(Json::as_bool).unwrap_or(true);
+            Some(Entry { id: text("Id")?, name: text("Email")?, active })
+        };
+        Ok(Directory::new(WHAT, rows.rows.iter().filter_map(entry).collect()))
+    }
+}

@@ -1,0 +1,156 @@
+//! What sweeps need: which listed leads the store does not have as they are, and which known ones were not listed.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value as Json, json};
+use sqlx::Row as _;
+
+use super::{Store, StoreError, stamp};
+use crate::lead::Side;
+use crate::side::Listed;
+
+/// A lead that was merged into another.
+#[derive(Debug, Clone)]
+pub struct MergedLead {
+    /// Its id.
+    pub lead_id: String,
+    /// Its link.
+    pub link_id: i64,
+    /// The lead that it was merged into.
+    pub master_id: String,
+    /// What is known of that one.
+    pub master: Master,
+}
+
+/// What is known of the lead that another was merged into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Master {
+    /// Nothing yet.
+    Unknown,
+    /// It has no link.
+    Free,
+    /// It has one of its own.
+    Linked,
+    /// It was deleted, or merged into this one in turn.
+    Gone(Option<String>),
+}
+
+impl Store {
+    /// Begins a list of what is there.
+    pub async fn start_list(&self) -> Result<(), StoreError> {
+        for sql in ["CREATE TEMP TABLE IF NOT EXISTS listed (lead_id TEXT PRIMARY KEY) WITHOUT ROWID", "DELETE FROM temp.listed"]
+        {
+            sqlx::query(sql).execute(&self.write).await?;
+        }
+        Ok(())
+    }
+
+    /// Takes part of the list, and gives the leads that are not known as they were listed.
+    pub async fn list(&self, side: Side, listed: &[Listed]) -> Result<Vec<String>, StoreError> {
+        let rows: Json = listed.iter().map(|lead| json!([lead.id, lead.modified_at.map(stamp)])).collect();
+        let rows = rows.to_string();
+        sqlx::query("INSERT OR IGNORE INTO temp.listed SELECT value ->> 0 FROM json_each(?)")
+            .bind(&rows)
+            .execute(&self.write)
+            .await?;
+        Ok(sqlx::query_scalar(
+            "SELECT j.value ->> 0 FROM json_each(?1) j
+             LEFT JOIN lead a ON a.side = ?2 AND a.lead_id = j.value ->> 0
+             WHERE a.lead_id IS NULL OR a.deleted_at IS NOT NULL OR a.modified_at < j.value ->> 1",
+        )
+        .bind(&rows)
+        .bind(side.as_str())
+        .fetch_all(&self.write)
+        .await?)
+    }
+
+    /// The next `limit` leads after `after` that were not listed and are not known to be gone.
+    pub async fn unlisted(&self, side: Side, after: &str, limit: i64) -> Result<Vec<String>, StoreError> {
+        Ok(sqlx::query_scalar(
+            "SELECT lead_id FROM lead WHERE side = ?1 AND lead_id > ?2 AND deleted_at IS NULL
+                 AND lead_id NOT IN (SELECT lead_id FROM temp.listed)
+             ORDER BY lead_id LIMIT ?3",
+        )
+        .bind(side.as_str())
+        .bind(after)
+        .bind(limit)
+        .fetch_all(&self.write)
+        .await?)
+    }
+
+    /// These leads are gone. Gives how many were thought to be there.
+    pub async fn observe_all_gone(&self, side: Side, ids: &[String], now: DateTime<Utc>) -> Result<u64, StoreError> {
+        let done = sqlx::query(
+            "UPDATE lead SET deleted_at = ?1, dirty = 1 WHERE side = ?2 AND deleted_at IS NULL
+                 AND lead_id IN (SELECT value FROM json_each(?3))",
+        )
+        .bind(stamp(now))
+        .bind(side.as_str())
+        .bind(Json::from(ids.to_vec()).to_string())
+        .execute(&self.write)
+        .await?;
+        Ok(done.rows_affected())
+    }
+
+    /// Salesforce leads that were merged into another and still have a link that is to be looked at.
+    pub async fn merged_away(&self) -> Result<Vec<MergedLead>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT a.lead_id, a.link_id, a.master_id, m.lead_id AS known, m.deleted_at IS NOT NULL AS gone,
+                    m.master_id AS next, n.link_id IS NOT NULL AND n.origin <> 'ambiguous' AS linked
+             FROM lead a JOIN link l ON l.link_id = a.link_id
+             LEFT JOIN lead m ON m.side = 'salesforce' AND m.lead_id = a.master_id
+             LEFT JOIN link n ON n.link_id = m.link_id
+             WHERE a.master_id IS NOT NULL AND a.link_id IS NOT NULL AND a.side = 'salesforce' AND a.dirty = 1
+               AND a.deleted_at IS NOT NULL AND l.operate_id IS NOT NULL",
+        )
+        .fetch_all(&self.write)
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let (known, gone, linked): (Option<String>, bool, bool) =
+                    (row.try_get("known")?, row.try_get("gone")?, row.try_get("linked")?);
+                let master = match known {
+                    None => Master::Unknown,
+                    Some(_) if gone => Master::Gone(row.try_get("next")?),
+                    Some(_) if linked => Master::Linked,
+                    Some(_) => Master::Free,
+                };
+                Ok(MergedLead {
+                    lead_id: row.try_get("lead_id")?,
+                    link_id: row.try_get("link_id")?,
+                    master_id: row.try_get("master_id")?,
+                    master,
+                })
+            })
+            .collect()
+    }
+
+    /// A lead was merged into this one in the end.
+    pub async fn follow_master(&self, lead_id: &str, master_id: &str) -> Result<(), StoreError> {
+        sqlx::query("UPDATE lead SET master_id = ? WHERE side = 'salesforce' AND lead_id = ?")
+            .bind(master_id)
+            .bind(lead_id)
+            .execute(&self.write)
+            .await?;
+        Ok(())
+    }
+
+    /// Puts another lead in the place that a link has for a side, in the place of the one that is there, if any.
+    pub async fn move_link(&self, link_id: i64, side: Side, to: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let mut tx = self.write.begin().await?;
+        let column = if side == Side::Operate { "operate_id" } else { "salesforce_id" };
+        let place = format!("UPDATE link SET {column} = ?2, updated_at = ?3 WHERE link_id = ?1");
+        for sql in [
+            // A link that only said that several leads match.
+            "DELETE FROM link WHERE origin = 'ambiguous' AND link_id = (SELECT link_id FROM lead WHERE side = ?4 AND lead_id = ?2) \
+             AND ?1 <> '' AND ?3 <> ''",
+            "UPDATE lead SET link_id = NULL, dirty = 0 WHERE link_id = ?1 AND side = ?4 AND ?2 <> '' AND ?3 <> ''",
+            &place,
+            "UPDATE lead SET link_id = ?1, dirty = 1 WHERE side = ?4 AND lead_id = ?2 AND ?3 <> ''",
+            "DELETE FROM lead_key WHERE side = ?4 AND lead_id = ?2 AND ?1 <> '' AND ?3 <> ''",
+        ] {
+            let query = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned())).bind(link_id).bind(to).bind(stamp(now));
+            if sql.contains("?4") { query.bind(side.as_str()) } else { query }.execute(&mut *tx).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+}

@@ -1,0 +1,105 @@
+//! What holds writes back: a person, a brake, or the budget.
+
+use std::sync::PoisonError;
+
+use super::thrift::Thrift;
+use super::{CycleError, Engine};
+use crate::lead::Side;
+use crate::side::WriteKind;
+use crate::store::Cycle;
+
+/// So few changes are never too many, however few links there are.
+const ALWAYS_ALLOWED: u64 = 25;
+
+/// What may not be written now, and why.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Hold {
+    all: Option<String>,
+    deletes: Option<String>,
+    salesforce: Option<String>,
+}
+
+impl Hold {
+    pub(super) fn holds(&self, side: Side, kind: WriteKind) -> bool {
+        self.all.is_some()
+            || (kind == WriteKind::Delete && self.deletes.is_some())
+            || (side == Side::Salesforce && self.salesforce.is_some())
+    }
+
+    pub(super) fn reason(&self) -> Option<&String> {
+        self.all.as_ref().or(self.deletes.as_ref()).or(self.salesforce.as_ref())
+    }
+}
+
+impl Engine {
+    /// Looks at what is due before it is sent.
+    pub(super) async fn hold(&self, cycle: &Cycle, thrift: &Thrift) -> Result<Hold, CycleError> {
+        let mut hold = Hold::default();
+        if let Some(since) = self.store.paused().await? {
+            hold.all = Some(format!("paused since {since}: `leadsync resume` lets writes go on"));
+        } else if self.store.is_anything_due().await? {
+            self.brake(cycle, &mut hold).await?;
+        } else {
+            self.store.brake(None).await?;
+        }
+        if let Thrift::Hold(reason) | Thrift::Stop(reason) = thrift {
+            hold.salesforce = Some(reason.clone());
+        }
+        self.tell(hold.reason());
+        Ok(hold)
+    }
+
+    async fn brake(&self, cycle: &Cycle, hold: &mut Hold) -> Result<(), CycleError> {
+        let burden = self.store.burden().await?;
+        let advice = "`leadsync plan` shows what is due, `leadsync resume --accept-changes` lets it go on";
+        if let Some(share) = self.rules.max_change {
+            let allowed = allowed(burden.links, share);
+            if burden.changes + cycle.changed > allowed && burden.changes > 0 {
+                let (changes, links) = (burden.changes + cycle.changed, burden.links);
+                hold.all = Some(format!(
+                    "brake: {changes} of {links} links would change, and max_change allows {allowed} in a cycle; {advice}"
+                ));
+            }
+        }
+        if burden.deletes > 0 && burden.deletes + cycle.deleted > self.rules.max_delete {
+            let (deletes, allowed) = (burden.deletes + cycle.deleted, self.rules.max_delete);
+            hold.deletes =
+                Some(format!("brake: {deletes} leads would be deleted, and max_delete allows {allowed} in a cycle; {advice}"));
+        }
+        self.store.brake(hold.all.as_ref().or(hold.deletes.as_ref()).map(String::as_str)).await?;
+        Ok(())
+    }
+
+    /// Says once when writes begin to be held, and when they go on.
+    pub(super) fn tell(&self, reason: Option<&String>) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.as_ref() == reason {
+            return;
+        }
+        if let Some(reason) = reason {
+            tracing::warn!(reason, "push.held");
+        } else {
+            tracing::info!("push.released");
+        }
+        *held = reason.cloned();
+    }
+}
+
+/// How many links a cycle may change.
+fn allowed(links: u64, share: f64) -> u64 {
+    let links = f64::from(u32::try_from(links).unwrap_or(u32::MAX));
+    // Not negative, and far below 2^53.
+    let share = (links * share).floor();
+    let share = format!("{share:.0}").parse().unwrap_or(u64::MAX);
+    ALWAYS_ALLOWED.max(share)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_of_all_links_may_change_and_a_few_always() {
+        assert_eq!([allowed(10, 0.2), allowed(1_000, 0.2), allowed(1_000_000, 0.005)], [25, 200, 5_000]);
+    }
+}

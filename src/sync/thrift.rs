@@ -1,0 +1,124 @@
+//! Thrift: Salesforce counts the requests of 24 hours, and all programs of an organisation share them.
+
+use std::sync::PoisonError;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{CycleError, Engine};
+use crate::lead::Side;
+use crate::side::Usage;
+
+/// How long Salesforce is left alone once its limit is used up, where it does not say how long. The 24 hours roll on, so that some
+/// requests become free all the time.
+const LEFT_ALONE: TimeDelta = TimeDelta::minutes(15);
+
+/// How much is left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Thrift {
+    /// Enough.
+    Enough,
+    /// Little: polls come less often.
+    Slow(String),
+    /// Very little: nothing is written to Salesforce.
+    Hold(String),
+    /// Nothing: no request is made.
+    Stop(String),
+}
+
+/// What is left of the share, and of what all programs may use. Above four fifths, or with less than a tenth left for all, polls
+/// slow down; close to the end writes are held, so that what is left goes to seeing changes.
+pub(super) fn judge(own: u64, usage: Option<Usage>, share: f64) -> Thrift {
+    let Some(Usage { used, limit }) = usage.filter(|usage| usage.limit > 0) else { return Thrift::Enough };
+    let part = |number: u64, of: f64| f64::from(u32::try_from(number).unwrap_or(u32::MAX)) / of.max(1.0);
+    let whole = f64::from(u32::try_from(limit).unwrap_or(u32::MAX));
+    let (of_share, of_all) = (part(own, whole * share), part(used, whole));
+    let say = |what: &str| {
+        format!(
+            "{what}: leadsync made {own} requests in 24 hours, its share is {share} of {limit} (daily_request_share), and all programs \
+             together made {used}"
+        )
+    };
+    if of_share >= 1.0 {
+        Thrift::Stop(say("no request is made to Salesforce until some of the 24 hours have passed"))
+    } else if of_share >= 0.95 || of_all >= 0.975 {
+        Thrift::Hold(say("writes to Salesforce wait"))
+    } else if of_share >= 0.8 || of_all >= 0.9 {
+        Thrift::Slow(say("polls come less often"))
+    } else {
+        Thrift::Enough
+    }
+}
+
+impl Thrift {
+    /// How long to wait between cycles, where that is longer than the schedule may say.
+    pub(super) const fn interval(&self) -> Option<TimeDelta> {
+        match self {
+            Self::Enough => None,
+            Self::Slow(_) => Some(TimeDelta::minutes(5)),
+            Self::Hold(_) | Self::Stop(_) => Some(LEFT_ALONE),
+        }
+    }
+
+    pub(super) fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Enough => None,
+            Self::Slow(reason) | Self::Hold(reason) | Self::Stop(reason) => Some(reason),
+        }
+    }
+}
+
+impl Engine {
+    pub(super) async fn thrift(&self) -> Result<Thrift, CycleError> {
+        let now = self.now();
+        let exhausted = *self.exhausted_until.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(until) = exhausted.filter(|until| *until > now) {
+            let until = until.format("%H:%M:%S");
+            return Ok(Thrift::Stop(format!(
+                "Salesforce's requests of 24 hours are used up: it is left alone until {until} UTC"
+            )));
+        }
+        let usage = self.clients.salesforce.usage();
+        if usage.is_none() {
+            return Ok(Thrift::Enough);
+        }
+        let recorded = self.store.requests_since(Side::Salesforce, now - TimeDelta::days(1)).await?;
+        Ok(judge(recorded + self.unrecorded(Side::Salesforce), usage, self.rules.daily_request_share))
+    }
+
+    /// Notes that Salesforce said that its limit is used up.
+    pub(super) fn leave_alone(&self, retry_at: Option<DateTime<Utc>>) {
+        let until = retry_at.unwrap_or_else(|| self.now() + LEFT_ALONE);
+        *self.exhausted_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
+    }
+
+    /// How long the next cycle has to wait at least, from the start of the last.
+    pub async fn interval(&self) -> Result<Option<TimeDelta>, CycleError> {
+        Ok(self.thrift().await?.interval())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn level(own: u64, used: u64) -> &'static str {
+        match judge(own, Some(Usage { used, limit: 10_000 }), 0.5) {
+            Thrift::Enough => "enough",
+            Thrift::Slow(_) => "slow",
+            Thrift::Hold(_) => "hold",
+            Thrift::Stop(_) => "stop",
+        }
+    }
+
+    #[test]
+    fn the_less_is_left_the_less_is_done() {
+        let levels = [(3_999, 5_000), (4_000, 5_000), (4_750, 5_000), (5_000, 5_000), (10, 8_999), (10, 9_000), (10, 9_750)];
+        let judged: Vec<_> = levels.iter().map(|(own, used)| level(*own, *used)).collect();
+        assert_eq!(judged, ["enough", "slow", "hold", "stop", "enough", "slow", "hold"]);
+    }
+
+    #[test]
+    fn nothing_is_held_before_salesforce_has_said_anything() {
+        assert_eq!(judge(9_999_999, None, 0.1), Thrift::Enough);
+    }
+}

@@ -1,0 +1,109 @@
+//! The engine and the real store against a model of both systems.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{TimeDelta, Utc};
+use leadsync::config::field::{Direction, FieldConfig};
+use leadsync::config::salesforce::DuplicateRule;
+use leadsync::config::sync::{ConflictRule, CreateRule, DeleteRule};
+use leadsync::lead::{Kind, PerSide, Side};
+use leadsync::mapping::{Mapping, OperateTime};
+use leadsync::store::{Cycle, Store};
+use leadsync::sync::{Engine, Patience, Rules};
+use tempfile::TempDir;
+
+use crate::fixtures::{field, row};
+use crate::world::World;
+
+pub struct Bench {
+    pub operate: Arc<World>,
+    pub salesforce: Arc<World>,
+    pub engine: Engine,
+    pub fields: Vec<FieldConfig>,
+    pub rules: Rules,
+    pub folder: TempDir,
+}
+
+pub fn fields() -> Vec<FieldConfig> {
+    let mut status = field("status", Kind::Choice);
+    status.values = vec![row("New", "Open", Direction::Both), row("Working", "Contacted", Direction::Both)];
+    let plain = |name| field(name, Kind::Text);
+    vec![plain("email"), plain("phone"), plain("title"), status]
+}
+
+impl Bench {
+    pub async fn new() -> Self {
+        Self::with(fields()).await
+    }
+
+    pub async fn with(fields: Vec<FieldConfig>) -> Self {
+        Self::under(fields, rules()).await
+    }
+
+    pub async fn ruled(change: impl FnOnce(&mut Rules)) -> Self {
+        let mut rules = rules();
+        change(&mut rules);
+        Self::under(fields(), rules).await
+    }
+
+    async fn under(fields: Vec<FieldConfig>, rules: Rules) -> Self {
+        let (operate, salesforce) = (Arc::new(World::new(Side::Operate)), Arc::new(World::new(Side::Salesforce)));
+        let folder = TempDir::new().unwrap();
+        let engine = engine(&folder, &fields, &rules, &operate, &salesforce).await;
+        Self { operate, salesforce, engine, fields, rules, folder }
+    }
+
+    /// Drops the engine, as a crash would, and starts another on the same store.
+    pub async fn restart(&mut self) {
+        self.engine = engine(&self.folder, &self.fields, &self.rules, &self.operate, &self.salesforce).await;
+    }
+
+    pub async fn cycle(&self) -> Cycle {
+        self.operate.later();
+        self.salesforce.later();
+        self.engine.cycle(Patience::Wait(Duration::from_secs(10)), &|| false).await.unwrap()
+    }
+
+    /// The state of the link that a lead belongs to, and the reason.
+    pub async fn state(&self, id: &str) -> (String, String) {
+        let report = self.engine.store().show(id).await.unwrap().unwrap();
+        (report.state, report.reason.unwrap_or_default())
+    }
+
+    pub async fn pair(&self) -> (String, String) {
+        let operate = self.operate.add(&[("email", "ann@example.com"), ("phone", "1"), ("title", "CEO"), ("status", "New")]);
+        self.cycle().await;
+        let salesforce = self.salesforce.leads()[0].id.clone();
+        (operate, salesforce)
+    }
+}
+
+pub fn rules() -> Rules {
+    Rules {
+        create: CreateRule::Both,
+        delete: DeleteRule::Ignore,
+        duplicates: DuplicateRule::Park,
+        overlap: TimeDelta::minutes(10),
+        settle: TimeDelta::seconds(1),
+        max_change: None,
+        max_delete: 10,
+        daily_request_share: 0.5,
+        required_fields: Vec::new(),
+        converted: None,
+    }
+}
+
+async fn engine(
+    folder: &TempDir,
+    fields: &[FieldConfig],
+    rules: &Rules,
+    operate: &Arc<World>,
+    salesforce: &Arc<World>,
+) -> Engine {
+    let time = OperateTime { zone: chrono_tz::UTC, format: "%Y-%m-%d %H:%M:%S".to_owned() };
+    let mapping = Mapping::new(fields, &[vec!["email".to_owned()]], ConflictRule::Newest, &time).unwrap();
+    let store = Store::open(&format!("sqlite:{}", folder.path().join("leads.db").display())).await.unwrap();
+    let clients = PerSide { operate: Arc::clone(operate) as _, salesforce: Arc::clone(salesforce) as _ };
+    Engine::new(Arc::new(store), Arc::new(mapping), clients, rules.clone(), Arc::new(Utc::now)).await.unwrap()
+}
