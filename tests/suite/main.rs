@@ -5,6 +5,7 @@
 mod bench;
 mod clients;
 mod config;
+mod edges;
 mod engine;
 mod fixtures;
 mod in_step;
