@@ -28,6 +28,10 @@ pub fn router(side: SimulatedSide) -> Router {
         .route("/_sandbox/edit", post(edit))
         .route("/_sandbox/delete", post(delete))
         .route("/_sandbox/convert", post(convert))
+        .route("/_sandbox/undelete", post(undelete))
+        .route("/_sandbox/purge", post(purge))
+        .route("/_sandbox/merge", post(merge))
+        .route("/_sandbox/hide", post(hide))
         .route("/_sandbox/fault", get(faults).post(fault))
         .route("/_sandbox/clear", post(clear))
         .route("/_sandbox/switch", post(switch))
@@ -87,17 +91,49 @@ struct Only {
 }
 
 async fn delete(State(side): State<SimulatedSide>, body: Bytes) -> Response<Body> {
-    done(read::<Only>(&body).and_then(|wish| {
-        let id = id_text(&wish.id);
-        side.delete(&id).map(|()| json!({ "id": id }))
-    }))
+    act(&body, |id| side.delete(id))
 }
 
 async fn convert(State(side): State<SimulatedSide>, body: Bytes) -> Response<Body> {
-    done(read::<Only>(&body).and_then(|wish| {
+    act(&body, |id| side.convert(id))
+}
+
+async fn undelete(State(side): State<SimulatedSide>, body: Bytes) -> Response<Body> {
+    act(&body, |id| side.undelete(id))
+}
+
+async fn purge(State(side): State<SimulatedSide>, body: Bytes) -> Response<Body> {
+    act(&body, |id| side.purge(id))
+}
+
+/// Does what takes only an id.
+fn act(body: &[u8], act: impl FnOnce(&str) -> Result<(), SandboxError>) -> Response<Body> {
+    done(read::<Only>(body).and_then(|wish| {
         let id = id_text(&wish.id);
-        side.convert(&id).map(|()| json!({ "id": id }))
+        act(&id).map(|()| json!({ "id": id }))
     }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Merge {
+    master: String,
+    losers: Vec<String>,
+}
+
+async fn merge(State(side): State<SimulatedSide>, body: Bytes) -> Response<Body> {
+    done(read::<Merge>(&body).and_then(|wish| side.merge(&wish.master, &wish.losers).map(|()| json!({ "id": wish.master }))))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Hide {
+    id: String,
+    hidden: bool,
+}
+
+async fn hide(State(side): State<SimulatedSide>, body: Bytes) -> Response<Body> {
+    done(read::<Hide>(&body).and_then(|wish| side.hide(&wish.id, wish.hidden).map(|()| json!({ "id": wish.id }))))
 }
 
 async fn fault(State(side): State<SimulatedSide>, body: Bytes) -> Response<Body> {

@@ -30,6 +30,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use faults::{Cut, Fault, RequestKind};
 pub use operate::{CreateAnswer, OperateSwitches};
+pub use salesforce::{DuplicateAction, Flow, SalesforceSwitches};
 pub use simulated::{LeadWrites, RequestLine, Requests, SimulatedSide};
 
 use operate::Operate;
@@ -40,6 +41,9 @@ const OPERATE_CLIENT_ID: &str = "operate-sandbox";
 const OPERATE_CLIENT_SECRET: &str = "operate-sandbox-secret";
 const SALESFORCE_CLIENT_ID: &str = "3MVG9sandboxConsumerKey";
 const SALESFORCE_CLIENT_SECRET: &str = "sandbox-consumer-secret";
+const SALESFORCE_USERNAME: &str = "leadsync@sandbox.example";
+const SALESFORCE_PASSWORD: &str = "leadsync-password";
+const SALESFORCE_REFRESH_TOKEN: &str = "5Aep861sandboxRefreshToken";
 
 /// How a sandbox is made.
 #[derive(Debug, Clone)]
@@ -70,6 +74,8 @@ pub struct SandboxOptions {
     pub salesforce_clock_ahead: i64,
     /// Variants of Operate's behaviour.
     pub operate: OperateSwitches,
+    /// Variants of Salesforce's behaviour.
+    pub salesforce: SalesforceSwitches,
 }
 
 impl Default for SandboxOptions {
@@ -89,6 +95,7 @@ impl Default for SandboxOptions {
             operate_clock_ahead: 0,
             salesforce_clock_ahead: 0,
             operate: OperateSwitches::default(),
+            salesforce: SalesforceSwitches::default(),
         }
     }
 }
@@ -151,6 +158,10 @@ pub struct SalesforceAddress {
     pub client_id: String,
     /// The consumer secret, known to everybody.
     pub client_secret: String,
+    /// The integration user, for the JWT bearer flow.
+    pub username: String,
+    /// A refresh token that is good at the start.
+    pub refresh_token: String,
 }
 
 /// Both systems, listening until this is stopped or dropped.
@@ -196,6 +207,8 @@ impl Sandbox {
                 login_url,
                 client_id: SALESFORCE_CLIENT_ID.to_owned(),
                 client_secret: SALESFORCE_CLIENT_SECRET.to_owned(),
+                username: SALESFORCE_USERNAME.to_owned(),
+                refresh_token: SALESFORCE_REFRESH_TOKEN.to_owned(),
             },
         };
         Ok(Self { addresses, operate, salesforce, servers, stop: stop.drop_guard() })

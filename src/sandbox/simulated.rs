@@ -45,6 +45,22 @@ pub trait System: Send + Sync {
     fn delete(&self, id: &str) -> Result<(), String>;
     /// Converts a lead as another user.
     fn convert(&self, id: &str) -> Result<(), String>;
+    /// Takes a lead out of the recycle bin.
+    fn undelete(&self, id: &str) -> Result<(), String> {
+        Err(format!("this system has no recycle bin to take {id} from"))
+    }
+    /// Deletes a lead for good.
+    fn purge(&self, id: &str) -> Result<(), String> {
+        self.delete(id)
+    }
+    /// Merges leads into another.
+    fn merge(&self, master: &str, losers: &[String]) -> Result<(), String> {
+        Err(format!("this system cannot merge {} leads into {master}", losers.len()))
+    }
+    /// Hides a lead from the API's user, or shows it again.
+    fn hide(&self, id: &str, hidden: bool) -> Result<(), String> {
+        Err(format!("this system shows every user lead {id} (hidden: {hidden})"))
+    }
     /// Changes the system's switches; what they are, and how they stand then.
     fn switch(&self, switches: &Json) -> Result<Json, String>;
 }
@@ -163,6 +179,26 @@ impl SimulatedSide {
     /// Converts a lead as another user.
     pub fn convert(&self, id: &str) -> Result<(), SandboxError> {
         self.system.convert(id).map_err(SandboxError::Refused)
+    }
+
+    /// Takes a Salesforce lead out of the recycle bin, as another user.
+    pub fn undelete(&self, id: &str) -> Result<(), SandboxError> {
+        self.system.undelete(id).map_err(SandboxError::Refused)
+    }
+
+    /// Deletes a lead for good: of a Salesforce lead only the log of deletes remembers it.
+    pub fn purge(&self, id: &str) -> Result<(), SandboxError> {
+        self.system.purge(id).map_err(SandboxError::Refused)
+    }
+
+    /// Merges one or two Salesforce leads into another, as another user.
+    pub fn merge(&self, master: &str, losers: &[String]) -> Result<(), SandboxError> {
+        self.system.merge(master, losers).map_err(SandboxError::Refused)
+    }
+
+    /// Hides a Salesforce lead from the API's user, or shows it again.
+    pub fn hide(&self, id: &str, hidden: bool) -> Result<(), SandboxError> {
+        self.system.hide(id, hidden).map_err(SandboxError::Refused)
     }
 
     /// Changes the system's switches (`{}` changes none) and gives all of them.

@@ -10,6 +10,7 @@ use serde_json::{Map, Value as Json, json};
 use super::errors::Fail;
 use super::fields::{EXTERNAL_ID, Entity};
 use super::ids::Key;
+use super::rows::Writer;
 use super::single::{asked_fields, named_fields};
 use super::{Salesforce, State, ids, method_of, only, values};
 use crate::sandbox::http::{Answer, Call, RowError};
@@ -51,19 +52,19 @@ struct Done {
 impl Salesforce {
     pub(super) fn collections(&self, call: &Call, version: &str, rest: &[&str]) -> Result<Answer, Fail> {
         let method = method_of(call);
-        let now = self.clock.now();
+        let writer = Writer::of(call, self.clock.now());
         let mut state = self.state();
         match rest {
             [] if method == Method::DELETE => {
                 let ids = call.parameter("ids").unwrap_or_default().split(',').map(str::trim);
                 let records = ids.map(|id| Map::from_iter([("id".to_owned(), json!(id))])).collect();
                 let all_or_none = call.parameter("allOrNone") == Some("true");
-                state.write_all(&Records { all_or_none, records }, Action::Delete, call.row_error.as_ref(), now)
+                state.write_all(&Records { all_or_none, records }, Action::Delete, call.row_error.as_ref(), &writer)
             }
             [] => {
                 only(call, &[Method::POST, Method::PATCH, Method::DELETE])?;
                 let action = if method == Method::POST { Action::Create } else { Action::Update };
-                state.write_all(&read(call)?, action, call.row_error.as_ref(), now)
+                state.write_all(&read(call)?, action, call.row_error.as_ref(), &writer)
             }
             [name] if name.eq_ignore_ascii_case("Lead") => {
                 only(call, &[Method::GET, Method::POST])?;
@@ -74,11 +75,11 @@ impl Salesforce {
                     let Retrieve { ids, fields } = call.json().map_err(|error| Fail::json_parser(error.to_string()))?;
                     (ids, named_fields(fields.iter().map(String::as_str), Entity::Lead)?)
                 };
-                state.retrieve(&ids, version, &fields)
+                state.retrieve(&ids, version, &fields, writer.now)
             }
             [name, field] if name.eq_ignore_ascii_case("Lead") && field.eq_ignore_ascii_case(EXTERNAL_ID) => {
                 only(call, &[Method::PATCH])?;
-                state.write_all(&read(call)?, Action::Upsert, call.row_error.as_ref(), now)
+                state.write_all(&read(call)?, Action::Upsert, call.row_error.as_ref(), &writer)
             }
             [_, field] => {
                 let message = format!("Provided external ID field does not exist or is not accessible: {field}");
@@ -109,7 +110,13 @@ fn read(call: &Call) -> Result<Records, Fail> {
 }
 
 impl State {
-    fn retrieve(&self, ids: &[String], version: &str, fields: &[&'static super::fields::Field]) -> Result<Answer, Fail> {
+    fn retrieve(
+        &self,
+        ids: &[String],
+        version: &str,
+        fields: &[&'static super::fields::Field],
+        now: DateTime<Utc>,
+    ) -> Result<Answer, Fail> {
         if ids.len() > MOST_READ {
             return Err(Fail::bad(
                 "EXCEEDED_ID_LIMIT",
@@ -117,7 +124,7 @@ impl State {
             ));
         }
         let record = |id: &String| -> Result<Json, Fail> {
-            let row = self.leads.by_id(id)?.filter(|row| !row.deleted);
+            let row = self.leads.seen_by_id(id, now)?.filter(|row| !row.deleted);
             Ok(row.map_or(Json::Null, |row| row.record(Entity::Lead, version, fields)))
         };
         let records = ids.iter().map(record).collect::<Result<Vec<Json>, Fail>>()?;
@@ -129,7 +136,7 @@ impl State {
         given: &Records,
         action: Action,
         ordered: Option<&RowError>,
-        now: DateTime<Utc>,
+        writer: &Writer,
     ) -> Result<Answer, Fail> {
         if given.records.len() > MOST {
             return Err(Fail::bad(
@@ -148,7 +155,7 @@ impl State {
             let result = match (name, ordered) {
                 (_, Some(ordered)) if ordered.row == number => Err(Fail::ordered(&ordered.code, name.as_deref())),
                 (Some(name), _) if counts.get(name.as_str()).is_some_and(|count| *count > 1) => Err(twice(name, action)),
-                _ => self.write_one(record, name.as_deref(), action, now),
+                _ => self.write_one(record, name.as_deref(), action, writer),
             };
             results.push(result);
         }
@@ -169,7 +176,7 @@ impl State {
         record: &Map<String, Json>,
         name: Option<&str>,
         action: Action,
-        now: DateTime<Utc>,
+        writer: &Writer,
     ) -> Result<Done, Fail> {
         let mut fields = record.clone();
         fields.retain(|name, _| !name.eq_ignore_ascii_case("id"));
@@ -177,7 +184,7 @@ impl State {
             if fields.len() < record.len() {
                 return Err(Fail::bad("INVALID_FIELD_FOR_INSERT_UPDATE", "cannot specify Id in an insert call"));
             }
-            let key = self.leads.create(values::read(&fields)?, now)?;
+            let key = self.leads.create(values::read(&fields)?, writer)?;
             self.writes.created += 1;
             return Ok(Done { key, created: None });
         }
@@ -186,16 +193,16 @@ impl State {
                 return Err(Fail::bad("INVALID_FIELD", "The Id field should not be specified in the sobject data."));
             }
             let name = name.ok_or_else(|| Fail::bad("MISSING_ARGUMENT", format!("{EXTERNAL_ID} not specified")))?;
-            let (key, created) = self.upsert(name, &fields, now)?;
+            let (key, created) = self.upsert(name, &fields, writer)?;
             return Ok(Done { key, created: Some(created) });
         }
         let id = name.ok_or_else(|| Fail::bad("MISSING_ARGUMENT", "Id not specified in an update call"))?;
-        let key = self.leads.by_id(id)?.map(|row| row.key).ok_or_else(Fail::not_found)?;
+        let key = self.leads.seen_by_id(id, writer.now)?.map(|row| row.key).ok_or_else(Fail::not_found)?;
         if action == Action::Delete {
-            self.leads.delete(&key, now)?;
+            self.leads.delete(&key, writer.now)?;
             self.writes.deleted += 1;
         } else {
-            self.leads.update(&key, values::read(&fields)?, now)?;
+            self.leads.update(&key, values::read(&fields)?, writer)?;
             self.writes.updated += 1;
         }
         Ok(Done { key, created: None })

@@ -5,6 +5,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::fields::{Access, EXTERNAL_ID, Field, Kind};
 use super::lead_fields::LEAD;
+use super::switches::SalesforceSwitches;
 use crate::sandbox::http::Answer;
 
 /// The API versions that are answered.
@@ -31,14 +32,15 @@ pub fn resources(version: &str) -> Answer {
 }
 
 /// `/sobjects` and `/sobjects/Lead/describe`.
-pub fn answer(path: &[&str], version: &str) -> Answer {
+pub fn answer(path: &[&str], version: &str, switches: &SalesforceSwitches) -> Answer {
     let mut lead = object(version);
     if path.len() == 1 {
         return Answer::json(StatusCode::OK, &json!({ "encoding": "UTF-8", "maxBatchSize": 200, "sobjects": [lead] }));
     }
     let lists = ["recordTypeInfos", "childRelationships", "actionOverrides", "namedLayoutInfos", "supportedScopes"];
     lead.extend(lists.into_iter().map(|name| (name.to_owned(), json!([]))));
-    lead.insert("fields".to_owned(), LEAD.iter().map(field).collect());
+    let seen = LEAD.iter().filter(|field| !switches.lacks(field.name));
+    lead.insert("fields".to_owned(), seen.map(|each| as_switched(field(each), each, switches)).collect());
     let flags = [("compactLayoutable", true), ("searchLayoutable", true)];
     lead.extend(flags.into_iter().map(|(name, flag)| (name.to_owned(), json!(flag))));
     lead.extend(
@@ -155,6 +157,25 @@ fn field(field: &Field) -> Json {
     described
 }
 
+/// A field as the org's administrators have changed it.
+fn as_switched(mut described: Json, field: &Field, switches: &SalesforceSwitches) -> Json {
+    let Some(map) = described.as_object_mut() else { return described };
+    if switches.locks(field.name) {
+        map.extend(["createable", "updateable"].map(|name| (name.to_owned(), json!(false))));
+    }
+    if switches.restricts(field.name) {
+        map.insert("restrictedPicklist".to_owned(), json!(true));
+    }
+    if let Some(values) = switches.picklist(field.name) {
+        map.insert("picklistValues".to_owned(), values.iter().map(|value| choice(value, false)).collect());
+    }
+    described
+}
+
+fn choice(value: &str, is_default: bool) -> Json {
+    json!({ "active": true, "defaultValue": is_default, "label": value, "validFor": Json::Null, "value": value })
+}
+
 /// Whether the system always gives the field a value.
 fn is_kept(field: &Field) -> bool {
     ["Id", "IsDeleted", "IsConverted", "CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById", "SystemModstamp"]
@@ -164,6 +185,6 @@ fn is_kept(field: &Field) -> bool {
 fn picklist(field: &Field) -> (bool, Vec<Json>) {
     let Kind::Picklist { values, restricted } = field.kind else { return (false, Vec::new()) };
     let is_default = |number: usize| field.name == "Status" && number == 0;
-    let value = |(number, value): (usize, &&str)| json!({ "active": true, "defaultValue": is_default(number), "label": value, "validFor": Json::Null, "value": value });
+    let value = |(number, value): (usize, &&str)| choice(value, is_default(number));
     (restricted, values.iter().enumerate().map(value).collect())
 }

@@ -14,11 +14,13 @@ pub struct Fail {
     pub code: Cow<'static, str>,
     pub message: String,
     pub fields: Option<Vec<&'static str>>,
+    /// What a duplicate rule found.
+    pub duplicates: Option<Box<Json>>,
 }
 
 impl Fail {
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code: Cow::Borrowed(code), message: message.into(), fields: None }
+        Self { status, code: Cow::Borrowed(code), message: message.into(), fields: None, duplicates: None }
     }
 
     /// With status 400.
@@ -65,7 +67,13 @@ impl Fail {
             "ENTITY_IS_DELETED" => "entity is deleted".to_owned(),
             _ => "The row was refused.".to_owned(),
         };
-        Self { status: StatusCode::BAD_REQUEST, code: Cow::Owned(code.to_owned()), message, fields: Some(Vec::new()) }
+        Self { status: StatusCode::BAD_REQUEST, code: Cow::Owned(code.to_owned()), message, fields: Some(Vec::new()), duplicates: None }
+    }
+
+    #[must_use]
+    pub fn with_duplicates(mut self, found: Json) -> Self {
+        self.duplicates = Some(Box::new(found));
+        self
     }
 
     #[must_use]
@@ -80,10 +88,15 @@ impl Fail {
     }
 
     fn plain(&self) -> Json {
-        match &self.fields {
-            Some(fields) => json!({"message": self.message, "errorCode": self.code, "fields": fields}),
-            None => json!({"message": self.message, "errorCode": self.code}),
+        let mut plain = json!({"message": self.message, "errorCode": self.code});
+        if let (Some(plain), Some(fields)) = (plain.as_object_mut(), &self.fields) {
+            plain.insert("fields".to_owned(), json!(fields));
         }
+        if let (Some(plain), Some(found)) = (plain.as_object_mut(), &self.duplicates) {
+            // Spelled so by real orgs.
+            plain.insert("duplicateResut".to_owned(), (**found).clone());
+        }
+        plain
     }
 
     /// As an error of one row.

@@ -10,10 +10,13 @@ mod fields;
 mod ids;
 mod lead_fields;
 mod oauth;
+mod org_rules;
 mod query;
+mod recycle;
 mod rows;
 mod single;
 mod soql;
+mod switches;
 #[cfg(test)]
 mod tests;
 mod values;
@@ -26,8 +29,9 @@ use serde_json::{Map, Value as Json, json};
 
 use self::errors::Fail;
 use self::query::Cursors;
-use self::rows::{Row, Table};
-use crate::sandbox::SandboxOptions;
+use self::rows::{Row, Table, Writer};
+pub use self::switches::{DuplicateAction, Flow, SalesforceSwitches};
+use crate::sandbox::{SALESFORCE_REFRESH_TOKEN, SandboxOptions};
 use crate::sandbox::clock::Clock;
 use crate::sandbox::faults::RequestKind;
 use crate::sandbox::http::{Answer, Call};
@@ -54,11 +58,13 @@ pub struct Salesforce {
 /// What requests change.
 struct State {
     leads: Table,
-    user: Row,
+    users: Vec<Row>,
     organization: Row,
     cursors: Cursors,
     writes: LeadWrites,
     requests: u64,
+    refresh_token: String,
+    rotations: usize,
 }
 
 impl Salesforce {
@@ -66,12 +72,6 @@ impl Salesforce {
     pub fn new(options: &SandboxOptions, login_url: &str, leads: Vec<SeedLead>) -> Self {
         let clock = Clock::ahead_by(options.salesforce_clock_ahead);
         let now = clock.now();
-        let user = [
-            ("Username", json!("leadsync@sandbox.example")),
-            ("Name", json!("Integration User")),
-            ("Email", json!("leadsync@sandbox.example")),
-            ("IsActive", json!(true)),
-        ];
         let organization = [
             ("Name", json!("Sandbox")),
             ("InstanceName", json!("SBX1")),
@@ -79,12 +79,14 @@ impl Salesforce {
             ("OrganizationType", json!("Developer Edition")),
         ];
         let state = State {
-            leads: Table::of(leads),
-            user: rows::fixed(rows::USER, &user, now),
+            leads: Table::of(leads, options.salesforce.clone()),
+            users: users(now),
             organization: rows::fixed(ORGANIZATION, &organization, now),
             cursors: Cursors::default(),
             writes: LeadWrites::default(),
             requests: 0,
+            refresh_token: SALESFORCE_REFRESH_TOKEN.to_owned(),
+            rotations: 0,
         };
         let prefix = format!("{}!", ORGANIZATION.get(..15).unwrap_or_default());
         Self {
@@ -106,17 +108,20 @@ impl Salesforce {
             let fail = Fail::new(StatusCode::UNAUTHORIZED, "INVALID_SESSION_ID", "Session expired or invalid");
             return fail.answer().with_header("www-authenticate", "Token");
         }
-        let used = {
+        let (used, allowed, is_busy) = {
             let mut state = self.state();
             state.requests += 1;
-            state.requests
+            let limits = &state.leads.switches.limits;
+            (state.requests, limits.daily_requests.unwrap_or(self.daily_requests), limits.concurrent_limit)
         };
-        let answer = if used > self.daily_requests {
-            limit_exceeded().answer()
+        let answer = if used > allowed {
+            limit_exceeded("TotalRequests Limit exceeded.").answer()
+        } else if is_busy && self.kind(call) == RequestKind::Write {
+            limit_exceeded("ConcurrentPerOrgLongTxn Limit exceeded.").answer()
         } else {
             self.resource(call, version, path).unwrap_or_else(|fail| fail.answer())
         };
-        answer.with_header("sforce-limit-info", format!("api-usage={used}/{}", self.daily_requests))
+        answer.with_header("sforce-limit-info", format!("api-usage={used}/{allowed}"))
     }
 
     /// One resource; composite requests come here again with their parts.
@@ -127,12 +132,19 @@ impl Salesforce {
         if !call.query_is_sound {
             return Err(Fail::bad("MALFORMED_QUERY", "The query string cannot be decoded"));
         }
+        let missing = {
+            let state = self.state();
+            org_rules::missing_field(&state.leads.switches, call.parameter("q"), call.parameter("fields"), &call.body)
+        };
+        if let Some(fail) = missing {
+            return Err(fail);
+        }
         match path {
             [] => Ok(describe::resources(version)),
             ["limits"] => Ok(self.limits()),
             ["query" | "queryAll", ..] => self.query(call, version, path),
             ["sobjects"] | ["sobjects", "Lead", "describe"] => {
-                only(call, &[Method::GET]).map(|()| describe::answer(path, version))
+                only(call, &[Method::GET]).map(|()| describe::answer(path, version, &self.state().leads.switches))
             }
             ["sobjects", name, rest @ ..] => self.single(call, version, name, rest),
             ["composite"] => only(call, &[Method::POST]).and_then(|()| self.composite(call, version)),
@@ -143,8 +155,9 @@ impl Salesforce {
     }
 
     fn limits(&self) -> Answer {
-        let used = self.state().requests;
-        let daily = json!({ "Max": self.daily_requests, "Remaining": self.daily_requests.saturating_sub(used) });
+        let state = self.state();
+        let allowed = state.leads.switches.limits.daily_requests.unwrap_or(self.daily_requests);
+        let daily = json!({ "Max": allowed, "Remaining": allowed.saturating_sub(state.requests) });
         Answer::json(StatusCode::OK, &json!({ "DailyApiRequests": daily }))
     }
 }
@@ -165,8 +178,24 @@ fn only(call: &Call, allowed: &[Method]) -> Result<(), Fail> {
     Err(Fail::new(StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", message))
 }
 
-fn limit_exceeded() -> Fail {
-    Fail::new(StatusCode::FORBIDDEN, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
+fn limit_exceeded(which: &str) -> Fail {
+    Fail::new(StatusCode::FORBIDDEN, "REQUEST_LIMIT_EXCEEDED", which)
+}
+
+/// The people of the org: the app's own user, two in sales, and one who left.
+fn users(now: DateTime<Utc>) -> Vec<Row> {
+    let people = [
+        (rows::USER, "leadsync@sandbox.example", "Integration User", true),
+        (rows::OTHER_USER, "sam.seller@sandbox.example", "Sam Seller", true),
+        ("0055g00000000030AA", "rita.rep@sandbox.example", "Rita Rep", true),
+        ("0055g00000000040AA", "gone.guy@sandbox.example", "Gone Guy", false),
+    ];
+    let user = |(id, email, name, active): (&str, &str, &str, bool)| {
+        let values =
+            [("Username", json!(email)), ("Name", json!(name)), ("Email", json!(email)), ("IsActive", json!(active))];
+        rows::fixed(id, &values, now)
+    };
+    people.into_iter().map(user).collect()
 }
 
 /// The version of a path's part such as `v64.0`.
@@ -203,7 +232,7 @@ impl System for Salesforce {
 
     fn fault_answer(&self, status: StatusCode) -> Answer {
         match status.as_u16() {
-            403 => limit_exceeded().answer(),
+            403 => limit_exceeded("TotalRequests Limit exceeded.").answer(),
             500 => Fail::new(
                 status,
                 "UNKNOWN_EXCEPTION",
@@ -242,35 +271,69 @@ impl System for Salesforce {
 
     fn create(&self, fields: &Map<String, Json>, at: Option<DateTime<Utc>>) -> Result<String, String> {
         let now = at.unwrap_or_else(|| self.clock.now());
-        let made = values::read(fields).and_then(|given| self.state().leads.create(given, now));
-        made.map(|key| ids::full(&key)).map_err(|fail| said(&fail))
+        let mut state = self.state();
+        let key = values::read(fields).and_then(|given| state.leads.create(given, &Writer::person(now))).map_err(|fail| said(&fail))?;
+        state.leads.delay(&key, None, self.clock.now());
+        Ok(ids::full(&key))
     }
 
     fn edit(&self, id: &str, fields: &Map<String, Json>, at: Option<DateTime<Utc>>) -> Result<(), String> {
-        let now = at.unwrap_or_else(|| self.clock.now());
-        let mut state = self.state();
-        let key = found(&state, id).map_err(|fail| said(&fail))?;
-        values::read(fields).and_then(|given| state.leads.update(&key, given, now)).map_err(|fail| said(&fail))
+        let writer = Writer::person(at.unwrap_or_else(|| self.clock.now()));
+        self.behind(id, |leads, key| values::read(fields).and_then(|given| leads.update(key, given, &writer)))
     }
 
     fn delete(&self, id: &str) -> Result<(), String> {
         let now = self.clock.now();
-        let mut state = self.state();
-        found(&state, id).and_then(|key| state.leads.delete(&key, now)).map_err(|fail| said(&fail))
+        self.behind(id, |leads, key| leads.delete(key, now))
     }
 
     fn convert(&self, id: &str) -> Result<(), String> {
         let now = self.clock.now();
-        let mut state = self.state();
-        found(&state, id).and_then(|key| state.leads.convert(&key, now)).map_err(|fail| said(&fail))
+        self.behind(id, |leads, key| leads.convert(key, now))
+    }
+
+    fn undelete(&self, id: &str) -> Result<(), String> {
+        let writer = Writer::person(self.clock.now());
+        self.behind(id, |leads, key| leads.undelete(key, &writer))
+    }
+
+    fn purge(&self, id: &str) -> Result<(), String> {
+        let now = self.clock.now();
+        self.behind(id, |leads, key| leads.purge(key, now))
+    }
+
+    fn merge(&self, master: &str, losers: &[String]) -> Result<(), String> {
+        let writer = Writer::person(self.clock.now());
+        let keys: Result<Vec<_>, _> = losers.iter().map(|id| found(&self.state(), id)).collect();
+        let keys = keys.map_err(|fail| said(&fail))?;
+        self.behind(master, |leads, key| leads.merge(key, &keys, &writer))
+    }
+
+    fn hide(&self, id: &str, hidden: bool) -> Result<(), String> {
+        self.behind(id, |leads, key| leads.hide(key, hidden))
     }
 
     fn switch(&self, switches: &Json) -> Result<Json, String> {
-        match switches.as_object().map(|switches| switches.keys().next()) {
-            Some(None) => Ok(json!({})),
-            Some(Some(key)) => Err(format!("Salesforce has no switch `{key}`")),
-            None => Err("switches are a JSON object".to_owned()),
+        let mut state = self.state();
+        let mut merged = state.leads.switches.merged(switches)?;
+        if let Some(used) = merged.limits.daily_requests_used.take() {
+            state.requests = used;
         }
+        let shown = serde_json::to_value(&merged).map_err(|error| error.to_string())?;
+        state.leads.switches = merged;
+        Ok(shown)
+    }
+}
+
+impl Salesforce {
+    /// Does something to a lead as another user.
+    fn behind(&self, id: &str, act: impl FnOnce(&mut Table, &ids::Key) -> Result<(), Fail>) -> Result<(), String> {
+        let mut state = self.state();
+        let key = found(&state, id).map_err(|fail| said(&fail))?;
+        let before = state.leads.get(&key).cloned();
+        act(&mut state.leads, &key).map_err(|fail| said(&fail))?;
+        state.leads.delay(&key, before, self.clock.now());
+        Ok(())
     }
 }
 

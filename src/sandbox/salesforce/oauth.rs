@@ -1,11 +1,14 @@
 //! Signing in and out.
 
 use axum::http::{Method, StatusCode};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::{Value as Json, json};
 
 use super::{ORGANIZATION, Salesforce, rows};
 use crate::sandbox::http::{Answer, Call};
-use crate::sandbox::{SALESFORCE_CLIENT_ID, SALESFORCE_CLIENT_SECRET};
+use crate::sandbox::{
+    SALESFORCE_CLIENT_ID, SALESFORCE_CLIENT_SECRET, SALESFORCE_PASSWORD, SALESFORCE_REFRESH_TOKEN, SALESFORCE_USERNAME,
+};
 
 impl Salesforce {
     pub(super) fn oauth(&self, call: &Call, what: &str) -> Answer {
@@ -21,35 +24,90 @@ impl Salesforce {
         let Some(form) = call.form() else {
             return refusal("invalid_request", "the body should be a form");
         };
-        let given = |name: &str| form.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
-        match given("grant_type").as_deref() {
-            Some("client_credentials") => {}
-            Some("password") => return refusal("invalid_grant", "authentication failure"),
-            Some("refresh_token") => return refusal("invalid_grant", "expired access/refresh token"),
-            Some("urn:ietf:params:oauth:grant-type:jwt-bearer") => {
-                return refusal("invalid_grant", "user hasn't approved this consumer");
+        let given = |name: &str| form.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone()).unwrap_or_default();
+        let sign_ins = self.state().leads.switches.sign_ins.clone();
+        let client = call.basic().unwrap_or_else(|| (given("client_id"), given("client_secret")));
+        let refused = match given("grant_type").as_str() {
+            "client_credentials" => client_refusal(&client, true),
+            "password" if !sign_ins.password_flow => Some(("invalid_grant", "authentication failure")),
+            "password" => client_refusal(&client, true).or_else(|| {
+                let good = given("username") == SALESFORCE_USERNAME && given("password").starts_with(SALESFORCE_PASSWORD);
+                (!good).then_some(("invalid_grant", "authentication failure"))
+            }),
+            "refresh_token" => client_refusal(&client, !client.1.is_empty()).or_else(|| {
+                let good = self.state().refresh_token == given("refresh_token");
+                (!good).then_some(("invalid_grant", "expired access/refresh token"))
+            }),
+            "urn:ietf:params:oauth:grant-type:jwt-bearer" => {
+                self.assertion_refusal(&given("assertion"), sign_ins.jwt_public_key.as_deref())
             }
-            Some(_) => return refusal("unsupported_grant_type", "grant type not supported"),
-            None => return refusal("invalid_request", "must provide grant_type"),
+            "" => Some(("invalid_request", "must provide grant_type")),
+            _ => Some(("unsupported_grant_type", "grant type not supported")),
+        };
+        if let Some((error, description)) = refused {
+            return refusal(error, description);
         }
-        let (id, secret) =
-            call.basic().unwrap_or_else(|| (given("client_id").unwrap_or_default(), given("client_secret").unwrap_or_default()));
-        if id != SALESFORCE_CLIENT_ID {
-            return refusal("invalid_client_id", "client identifier invalid");
-        }
-        if secret != SALESFORCE_CLIENT_SECRET {
-            return refusal("invalid_client", "invalid client credentials");
-        }
-        let answer = json!({
+        let mut answer = json!({
             "access_token": self.sessions.issue(),
-            "signature": "c2FuZGJveA==",
             "scope": "api",
             "instance_url": self.address,
             "id": self.identity_url(),
             "token_type": "Bearer",
-            "issued_at": self.clock.now().timestamp_millis().to_string(),
         });
+        let is_assertion = given("grant_type").ends_with("jwt-bearer");
+        if let Some(answer) = answer.as_object_mut().filter(|_| !is_assertion) {
+            answer.insert("signature".to_owned(), json!("c2FuZGJveA=="));
+            answer.insert("issued_at".to_owned(), json!(self.clock.now().timestamp_millis().to_string()));
+        }
+        if given("grant_type") == "refresh_token" && sign_ins.rotate_refresh_tokens {
+            let next = format!("{SALESFORCE_REFRESH_TOKEN}{}", self.rotation());
+            if let Some(answer) = answer.as_object_mut() {
+                answer.insert("refresh_token".to_owned(), json!(next));
+            }
+            self.state().refresh_token = next;
+        }
         Answer::json(StatusCode::OK, &answer).with_header("cache-control", "no-store")
+    }
+
+    /// A number that no rotation had before.
+    fn rotation(&self) -> usize {
+        let mut state = self.state();
+        state.rotations += 1;
+        state.rotations
+    }
+
+    /// Why an assertion signs nobody in. Real orgs are lenient about the form of `exp`, and so is this one.
+    fn assertion_refusal(&self, assertion: &str, public_key: Option<&str>) -> Option<(&'static str, &'static str)> {
+        let Some(key) = public_key.and_then(|key| DecodingKey::from_rsa_pem(key.as_bytes()).ok()) else {
+            return Some(("invalid_grant", "user hasn't approved this consumer"));
+        };
+        let mut validation = Validation::new(Algorithm::RS256);
+        validation.validate_exp = false;
+        validation.validate_aud = false;
+        validation.required_spec_claims.clear();
+        let Ok(decoded) = jsonwebtoken::decode::<Json>(assertion, &key, &validation) else {
+            return Some(("invalid_grant", "invalid assertion"));
+        };
+        let claims = decoded.claims;
+        let text = |name: &str| claims.get(name).and_then(Json::as_str).unwrap_or_default();
+        let seconds = match claims.get("exp") {
+            Some(Json::Number(number)) => number.as_i64(),
+            Some(Json::String(text)) => text.parse().ok(),
+            _ => None,
+        };
+        let seconds = seconds.map(|exp| if exp > 100_000_000_000 { exp / 1_000 } else { exp });
+        let audiences = ["https://login.salesforce.com", "https://test.salesforce.com", self.address.as_str()];
+        if text("iss") != SALESFORCE_CLIENT_ID {
+            Some(("invalid_client_id", "client identifier invalid"))
+        } else if !audiences.contains(&text("aud").trim_end_matches('/')) {
+            Some(("invalid_grant", "audience is invalid"))
+        } else if seconds.is_none_or(|exp| exp < self.clock.now().timestamp()) {
+            Some(("invalid_grant", "expired authorization code"))
+        } else if text("sub") != SALESFORCE_USERNAME {
+            Some(("invalid_grant", "user hasn't approved this consumer"))
+        } else {
+            None
+        }
     }
 
     fn revoke(&self, call: &Call) -> Answer {
@@ -72,8 +130,10 @@ impl Salesforce {
             "sub": self.identity_url(),
             "user_id": rows::USER,
             "organization_id": ORGANIZATION,
-            "preferred_username": "leadsync@sandbox.example",
-            "username": "leadsync@sandbox.example",
+            "preferred_username": SALESFORCE_USERNAME,
+            "username": SALESFORCE_USERNAME,
+            "email": SALESFORCE_USERNAME,
+            "active": true,
             "name": "Integration User",
             "urls": { "rest": format!("{}/services/data/v{{version}}/", self.address) },
         });
@@ -83,6 +143,14 @@ impl Salesforce {
     fn identity_url(&self) -> String {
         format!("{}/id/{ORGANIZATION}/{}", self.address, rows::USER)
     }
+}
+
+/// Why the app's own credentials will not do.
+fn client_refusal((id, secret): &(String, String), wants_secret: bool) -> Option<(&'static str, &'static str)> {
+    if id != SALESFORCE_CLIENT_ID {
+        return Some(("invalid_client_id", "client identifier invalid"));
+    }
+    (wants_secret && secret != SALESFORCE_CLIENT_SECRET).then_some(("invalid_client", "invalid client credentials"))
 }
 
 fn refusal(error: &str, description: &str) -> Answer {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use axum::http::{Method, StatusCode};
+use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::errors::Fail;
@@ -37,37 +38,38 @@ pub struct Cursors {
 impl Salesforce {
     pub(super) fn query(&self, call: &Call, version: &str, path: &[&str]) -> Result<Answer, Fail> {
         only(call, &[Method::GET])?;
+        let now = self.clock.now();
         let mut state = self.state();
         if let Some(cursor) = path.get(1) {
-            return state.next_page(cursor, version);
+            return state.next_page(cursor, version, now);
         }
         let soql = call.parameter("q").ok_or_else(|| Fail::bad("MALFORMED_QUERY", "A query string has to be specified"))?;
         let with_deleted = path.first() == Some(&"queryAll");
         let batch = call.header("sforce-query-options").and_then(batch_size).unwrap_or(MOST).clamp(200, MOST);
         let query = soql::parse(soql)?;
-        Ok(state.first_page(&query, with_deleted, batch, version))
+        Ok(state.first_page(&query, with_deleted, batch, version, now))
     }
 }
 
 impl State {
-    fn rows(&self, entity: Entity) -> Vec<&Row> {
+    fn rows(&self, entity: Entity, now: DateTime<Utc>) -> Vec<&Row> {
         match entity {
-            Entity::Lead => self.leads.all().collect(),
-            Entity::User => vec![&self.user],
+            Entity::Lead => self.leads.seen(now).collect(),
+            Entity::User => self.users.iter().collect(),
             Entity::Organization => vec![&self.organization],
         }
     }
 
-    fn row(&self, entity: Entity, key: &Key) -> Option<&Row> {
+    fn row(&self, entity: Entity, key: &Key, now: DateTime<Utc>) -> Option<&Row> {
         match entity {
-            Entity::Lead => self.leads.get(key),
-            Entity::User => Some(&self.user),
+            Entity::Lead => self.leads.get(key).and_then(|row| row.seen(now)),
+            Entity::User => self.users.iter().find(|user| user.key == *key),
             Entity::Organization => Some(&self.organization),
         }
     }
 
-    fn first_page(&mut self, query: &Query, with_deleted: bool, batch: usize, version: &str) -> Answer {
-        let mut found: Vec<&Row> = self.rows(query.entity);
+    fn first_page(&mut self, query: &Query, with_deleted: bool, batch: usize, version: &str, now: DateTime<Utc>) -> Answer {
+        let mut found: Vec<&Row> = self.rows(query.entity, now);
         found.retain(|row| {
             (with_deleted || !row.deleted) && query.condition.as_ref().is_none_or(|condition| condition.holds(*row))
         });
@@ -83,7 +85,7 @@ impl State {
         self.cursors.made += 1;
         let name = format!("01g{:015}", self.cursors.made);
         let cursor = Cursor { name, entity: query.entity, fields: fields.clone(), keys, batch };
-        let answer = self.page(&cursor, 0, version);
+        let answer = self.page(&cursor, 0, version, now);
         if cursor.keys.len() > batch {
             self.cursors.open.push_back(cursor);
             if self.cursors.open.len() > OPEN_CURSORS {
@@ -93,17 +95,17 @@ impl State {
         answer
     }
 
-    fn next_page(&mut self, wanted: &str, version: &str) -> Result<Answer, Fail> {
+    fn next_page(&mut self, wanted: &str, version: &str, now: DateTime<Utc>) -> Result<Answer, Fail> {
         let invalid = || Fail::bad("INVALID_QUERY_LOCATOR", "invalid query locator");
         let (name, start) = wanted.rsplit_once('-').ok_or_else(invalid)?;
         let start: usize = start.parse().map_err(|_| invalid())?;
         let cursor = self.cursors.open.iter().find(|cursor| cursor.name == name && start < cursor.keys.len());
-        Ok(self.page(cursor.ok_or_else(invalid)?, start, version))
+        Ok(self.page(cursor.ok_or_else(invalid)?, start, version, now))
     }
 
-    fn page(&self, cursor: &Cursor, start: usize, version: &str) -> Answer {
+    fn page(&self, cursor: &Cursor, start: usize, version: &str, now: DateTime<Utc>) -> Answer {
         let keys = cursor.keys.iter().skip(start).take(cursor.batch);
-        let rows = keys.filter_map(|key| self.row(cursor.entity, key));
+        let rows = keys.filter_map(|key| self.row(cursor.entity, key, now));
         let records: Vec<_> = rows.map(|row| row.record(cursor.entity, version, &cursor.fields)).collect();
         let end = start + cursor.batch;
         let mut answer = json!({ "totalSize": cursor.keys.len(), "done": end >= cursor.keys.len(), "records": records });

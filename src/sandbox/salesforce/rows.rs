@@ -10,11 +10,16 @@ use crate::sandbox::salesforce::fields::{CONVERTED_STATUS, EXTERNAL_ID, Entity, 
 use crate::sandbox::salesforce::ids::{self, Key};
 use crate::sandbox::salesforce::lead_fields::{LEAD, STATUSES};
 use crate::sandbox::salesforce::soql::{Fields, Held};
+use crate::sandbox::http::Call;
+use crate::sandbox::salesforce::recycle::{Late, Purged};
+use crate::sandbox::salesforce::switches::SalesforceSwitches;
 use crate::sandbox::salesforce::values::{self, Checked};
 use crate::sandbox::seed::SeedLead;
 
 /// The user that the app runs as.
 pub const USER: &str = "0055g00000000010AA";
+/// A person in sales.
+pub const OTHER_USER: &str = "0055g00000000020AA";
 
 /// A row.
 #[derive(Debug, Clone)]
@@ -24,6 +29,10 @@ pub struct Row {
     pub stamp: DateTime<Utc>,
     pub deleted: bool,
     pub converted: bool,
+    /// Whether sharing rules keep it from the API's user.
+    pub hidden: bool,
+    /// The last change, while others cannot see it yet.
+    pub late: Option<Late>,
     /// Fields without a value are left out.
     pub values: HashMap<&'static str, Json>,
 }
@@ -100,6 +109,35 @@ pub fn stamp(time: DateTime<Utc>) -> String {
     time.format("%Y-%m-%dT%H:%M:%S.000+0000").to_string()
 }
 
+/// Who writes, and on what terms.
+#[derive(Debug, Clone)]
+pub struct Writer {
+    pub now: DateTime<Utc>,
+    /// The user.
+    pub by: &'static str,
+    /// Whether duplicates are saved all the same.
+    pub allow_save: bool,
+    /// Whether assignment rules run.
+    pub assign: bool,
+}
+
+impl Writer {
+    /// The user of a request.
+    pub fn of(call: &Call, now: DateTime<Utc>) -> Self {
+        let says = |name: &str, word: &str| {
+            let text = call.header(name).unwrap_or_default().replace(' ', "").to_ascii_lowercase();
+            text.split([';', ',']).any(|part| part == word)
+        };
+        let allow_save = says("sforce-duplicate-rule-header", "allowsave=true");
+        Self { now, by: USER, allow_save, assign: !says("sforce-auto-assign", "false") }
+    }
+
+    /// Somebody in the user interface, who is asked about duplicates and says yes.
+    pub fn person(now: DateTime<Utc>) -> Self {
+        Self { now, by: OTHER_USER, allow_save: true, assign: false }
+    }
+}
+
 /// The leads.
 #[derive(Debug, Clone, Default)]
 pub struct Table {
@@ -107,14 +145,18 @@ pub struct Table {
     /// External ids in small letters, of rows that are not deleted.
     external: HashMap<String, Key>,
     made: u64,
+    /// Leads that are gone for good.
+    pub purged: Vec<Purged>,
+    /// The org's variants.
+    pub switches: SalesforceSwitches,
 }
 
 impl Table {
-    pub fn of(seeds: Vec<SeedLead>) -> Self {
-        let mut table = Self::default();
+    pub fn of(seeds: Vec<SeedLead>, switches: SalesforceSwitches) -> Self {
+        let mut table = Self { switches, ..Self::default() };
         for seed in seeds {
             let checked = values::read(&seed.fields).unwrap_or_default();
-            let key = table.insert(checked, seed.created);
+            let key = table.insert(checked, &Writer::person(seed.created));
             if let Some(row) = table.rows.get_mut(&key) {
                 row.stamp = seed.modified;
             }
@@ -145,25 +187,39 @@ impl Table {
     }
 
     /// Makes a lead.
-    pub fn create(&mut self, given: Checked, now: DateTime<Utc>) -> Result<Key, Fail> {
+    pub fn create(&mut self, given: Checked, writer: &Writer) -> Result<Key, Fail> {
+        self.switches.allow(&given)?;
         let checked = values::check(given, true)?;
         self.refuse_taken(&checked, None)?;
-        Ok(self.insert(checked, now))
+        self.refuse_duplicate(&checked, None, writer)?;
+        let key = self.insert(checked, writer);
+        self.follow_rules(&key, writer);
+        Ok(key)
     }
 
-    fn insert(&mut self, checked: Checked, now: DateTime<Utc>) -> Key {
+    fn insert(&mut self, checked: Checked, writer: &Writer) -> Key {
         self.made += 1;
         let key = ids::make(*b"00Q", self.made);
-        let row = Row { key, created: now, stamp: now, deleted: false, converted: false, values: HashMap::new() };
+        let (created, stamp) = (writer.now, writer.now);
+        let row =
+            Row { key, created, stamp, deleted: false, converted: false, hidden: false, late: None, values: HashMap::new() };
         self.rows.insert(key, row);
         let status = STATUSES.first().copied().unwrap_or_default();
-        self.set(&key, [("Status", json!(status)), ("OwnerId", json!(USER)), ("CreatedById", json!(USER))]);
-        self.apply(&key, checked, now);
+        self.set(&key, [("Status", json!(status)), ("OwnerId", json!(USER)), ("CreatedById", json!(writer.by))]);
+        self.apply(&key, checked, writer);
         key
     }
 
+    /// What the org's rules change on top of a write.
+    fn follow_rules(&mut self, key: &Key, writer: &Writer) {
+        let Some(set) = self.rows.get(key).map(|row| self.switches.consequences(row, writer)) else { return };
+        if !set.is_empty() {
+            self.apply(key, set, writer);
+        }
+    }
+
     /// Changes a lead.
-    pub fn update(&mut self, key: &Key, given: Checked, now: DateTime<Utc>) -> Result<(), Fail> {
+    pub fn update(&mut self, key: &Key, given: Checked, writer: &Writer) -> Result<(), Fail> {
         match self.rows.get(key) {
             None => return Err(Fail::not_found()),
             Some(row) if row.deleted => return Err(Fail::deleted()),
@@ -172,9 +228,12 @@ impl Table {
             }
             Some(_) => {}
         }
+        self.switches.allow(&given)?;
         let checked = values::check(given, false)?;
         self.refuse_taken(&checked, Some(key))?;
-        self.apply(key, checked, now);
+        self.refuse_duplicate(&checked, Some(key), writer)?;
+        self.apply(key, checked, writer);
+        self.follow_rules(key, writer);
         Ok(())
     }
 
@@ -230,10 +289,24 @@ impl Table {
         }
     }
 
-    fn apply(&mut self, key: &Key, checked: Checked, now: DateTime<Utc>) {
+    pub fn row_mut(&mut self, key: &Key) -> Option<&mut Row> {
+        self.rows.get_mut(key)
+    }
+
+    pub fn take(&mut self, key: &Key) -> Option<Row> {
+        self.rows.remove(key)
+    }
+
+    /// Notes the external id that a row holds.
+    pub fn hold_external_id(&mut self, key: &Key) {
+        let held = self.rows.get(key).and_then(|row| row.text(EXTERNAL_ID)).map(str::to_lowercase);
+        self.external.extend(held.map(|held| (held, *key)));
+    }
+
+    fn apply(&mut self, key: &Key, checked: Checked, writer: &Writer) {
         let Some(row) = self.rows.get_mut(key) else { return };
-        row.stamp = now;
-        row.values.insert("LastModifiedById", json!(USER));
+        row.stamp = writer.now;
+        row.values.insert("LastModifiedById", json!(writer.by));
         for (field, value) in checked {
             if field.name == EXTERNAL_ID {
                 if let Some(old) = row.values.get(EXTERNAL_ID).and_then(Json::as_str) {
@@ -274,5 +347,5 @@ pub fn whole(row: &Row) -> Json {
 pub fn fixed(id: &str, values: &[(&'static str, Json)], at: DateTime<Utc>) -> Row {
     let key = ids::parse(id).unwrap_or([b'0'; 15]);
     let values = values.iter().cloned().collect();
-    Row { key, created: at, stamp: at, deleted: false, converted: false, values }
+    Row { key, created: at, stamp: at, deleted: false, converted: false, hidden: false, late: None, values }
 }

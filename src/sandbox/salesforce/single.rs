@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json, json};
 use super::errors::Fail;
 use super::fields::{EXTERNAL_ID, Entity, Field};
 use super::ids::Key;
-use super::rows::{Row, stamp};
+use super::rows::{Row, Writer, stamp};
 use super::{Salesforce, State, ids, method_of, only, values};
 use crate::sandbox::clock::parse_http_date;
 use crate::sandbox::http::{Answer, Call};
@@ -15,13 +15,15 @@ use crate::sandbox::http::{Answer, Call};
 impl Salesforce {
     pub(super) fn single(&self, call: &Call, version: &str, name: &str, rest: &[&str]) -> Result<Answer, Fail> {
         let now = self.clock.now();
+        let writer = Writer::of(call, now);
         let mut state = self.state();
         if !name.eq_ignore_ascii_case("Lead") {
             return match rest {
-                [id] if name.eq_ignore_ascii_case("User") && ids::parse(id) == Some(state.user.key) => {
+                [id] if name.eq_ignore_ascii_case("User") => {
                     only(call, &[Method::GET])?;
                     let fields = asked_fields(call, Entity::User)?;
-                    Ok(Answer::json(StatusCode::OK, &state.user.record(Entity::User, version, &fields)))
+                    let user = state.users.iter().find(|user| ids::parse(id) == Some(user.key)).ok_or_else(Fail::not_found)?;
+                    Ok(Answer::json(StatusCode::OK, &user.record(Entity::User, version, &fields)))
                 }
                 _ => Err(Fail::not_found()),
             };
@@ -33,7 +35,7 @@ impl Salesforce {
             [] => {
                 only(call, &[Method::POST])?;
                 let given = values::read(&body(call)?)?;
-                let key = state.leads.create(given, now)?;
+                let key = state.leads.create(given, &writer)?;
                 state.writes.created += 1;
                 let id = ids::full(&key);
                 let answer = Answer::json(StatusCode::CREATED, &json!({ "id": id, "success": true, "errors": [] }));
@@ -58,7 +60,7 @@ impl Salesforce {
 
 impl State {
     fn by_id(&mut self, call: &Call, version: &str, id: &str, now: DateTime<Utc>) -> Result<Answer, Fail> {
-        let row = self.leads.by_id(id)?.ok_or_else(Fail::not_found)?;
+        let row = self.leads.seen_by_id(id, now)?.ok_or_else(Fail::not_found)?;
         let key = row.key;
         let since = Since::of(call)?;
         match method_of(call) {
@@ -74,7 +76,7 @@ impl State {
                 }
                 since.allow(row)?;
                 let given = values::read(&body(call)?)?;
-                self.leads.update(&key, given, now)?;
+                self.leads.update(&key, given, &Writer::of(call, now))?;
                 self.writes.updated += 1;
                 Ok(Answer::empty(StatusCode::NO_CONTENT))
             }
@@ -87,7 +89,7 @@ impl State {
     }
 
     fn by_external_id(&mut self, call: &Call, version: &str, value: &str, now: DateTime<Utc>) -> Result<Answer, Fail> {
-        let known = self.leads.by_external_id(value).map(|row| row.key);
+        let known = self.leads.by_external_id(value).filter(|row| !row.hidden).map(|row| row.key);
         if method_of(call) == Method::PATCH {
             let given = body(call)?;
             if given.keys().any(|name| name.eq_ignore_ascii_case(EXTERNAL_ID)) {
@@ -97,7 +99,7 @@ impl State {
             if known.is_none() && call.parameter("updateOnly") == Some("true") {
                 return Err(Fail::not_found());
             }
-            let (key, created) = self.upsert(value, &given, now)?;
+            let (key, created) = self.upsert(value, &given, &Writer::of(call, now))?;
             let status = if created { StatusCode::CREATED } else { StatusCode::OK };
             return Ok(Answer::json(
                 status,
@@ -120,18 +122,19 @@ impl State {
         &mut self,
         external_id: &str,
         given: &Map<String, Json>,
-        now: DateTime<Utc>,
+        writer: &Writer,
     ) -> Result<(Key, bool), Fail> {
         let mut given = given.clone();
         given.retain(|name, _| !name.eq_ignore_ascii_case(EXTERNAL_ID));
         let mut read = values::read(&given)?;
-        if let Some(key) = self.leads.by_external_id(external_id).map(|row| row.key) {
-            self.leads.update(&key, read, now)?;
+        // A lead that is hidden is not found, and its value is taken all the same.
+        if let Some(key) = self.leads.by_external_id(external_id).filter(|row| !row.hidden).map(|row| row.key) {
+            self.leads.update(&key, read, writer)?;
             self.writes.updated += 1;
             return Ok((key, false));
         }
         read.extend(values::read(&Map::from_iter([(EXTERNAL_ID.to_owned(), json!(external_id))]))?);
-        let key = self.leads.create(read, now)?;
+        let key = self.leads.create(read, writer)?;
         self.writes.created += 1;
         Ok((key, true))
     }
@@ -146,17 +149,27 @@ impl State {
             })
         };
         let (start, end) = (bound("start")?, bound("end")?);
+        let days = if deleted { 15 } else { 30 };
+        if start < now.timestamp() - days * 24 * 3_600 {
+            let message = format!("startDate before org replication enabled date, or more than {days} days ago");
+            return Err(Fail::bad("INVALID_REPLICATION_DATE", message));
+        }
         if start >= end {
             return Err(Fail::bad("INVALID_REPLICATION_DATE", "startDate before endDate"));
         }
         let within = |row: &&Row| row.deleted == deleted && (start..end).contains(&row.stamp.timestamp());
-        let rows = self.leads.all().filter(within);
+        let rows = self.leads.seen(now).filter(within);
         let covered = stamp(now.min(DateTime::from_timestamp(end, 0).unwrap_or(now)));
         Ok(Answer::json(
             StatusCode::OK,
             &if deleted {
-                let gone: Vec<Json> =
-                    rows.map(|row| json!({ "id": ids::full(&row.key), "deletedDate": stamp(row.stamp) })).collect();
+                let purged = self.leads.purged.iter().filter(|purged| (start..end).contains(&purged.at.timestamp()));
+                let purged = purged.map(|purged| (purged.key, purged.at));
+                let gone: Vec<Json> = rows
+                    .map(|row| (row.key, row.stamp))
+                    .chain(purged)
+                    .map(|(key, at)| json!({ "id": ids::full(&key), "deletedDate": stamp(at) }))
+                    .collect();
                 json!({ "deletedRecords": gone, "earliestDateAvailable": stamp(self.organization.created), "latestDateCovered": covered })
             } else {
                 let ids: Vec<String> = rows.map(|row| ids::full(&row.key)).collect();

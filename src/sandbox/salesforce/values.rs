@@ -29,11 +29,7 @@ pub fn check(read: Checked, creating: bool) -> Result<Checked, Fail> {
     let locked: Vec<&'static str> =
         read.iter().filter(|(field, _)| field.access == Access::ReadOnly).map(|(field, _)| field.name).collect();
     if !locked.is_empty() {
-        let message = format!(
-            "Unable to create/update fields: {}. Please check the security settings of this field and verify that it is read/write for your profile or permission set.",
-            locked.join(", ")
-        );
-        return Err(Fail::bad("INVALID_FIELD_FOR_INSERT_UPDATE", message).with_fields(locked));
+        return Err(self::locked(locked));
     }
     let missing: Vec<&'static str> = LEAD
         .iter()
@@ -52,6 +48,15 @@ pub fn check(read: Checked, creating: bool) -> Result<Checked, Fail> {
         check_value(field, value)?;
     }
     Ok(read)
+}
+
+/// The refusal of fields that cannot be written.
+pub fn locked(names: Vec<&'static str>) -> Fail {
+    let message = format!(
+        "Unable to create/update fields: {}. Please check the security settings of this field and verify that it is read/write for your profile or permission set.",
+        names.join(", ")
+    );
+    Fail::bad("INVALID_FIELD_FOR_INSERT_UPDATE", message).with_fields(names)
 }
 
 /// A value in the form in which it is stored: text trimmed, nothing as null.
