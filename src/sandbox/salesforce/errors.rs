@@ -67,7 +67,13 @@ impl Fail {
             "ENTITY_IS_DELETED" => "entity is deleted".to_owned(),
             _ => "The row was refused.".to_owned(),
         };
-        Self { status: StatusCode::BAD_REQUEST, code: Cow::Owned(code.to_owned()), message, fields: Some(Vec::new()), duplicates: None }
+        Self {
+            status: StatusCode::BAD_REQUEST,
+            code: Cow::Owned(code.to_owned()),
+            message,
+            fields: Some(Vec::new()),
+            duplicates: None,
+        }
     }
 
     #[must_use]

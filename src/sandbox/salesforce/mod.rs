@@ -31,13 +31,13 @@ use self::errors::Fail;
 use self::query::Cursors;
 use self::rows::{Row, Table, Writer};
 pub use self::switches::{DuplicateAction, Flow, SalesforceSwitches};
-use crate::sandbox::{SALESFORCE_REFRESH_TOKEN, SandboxOptions};
 use crate::sandbox::clock::Clock;
 use crate::sandbox::faults::RequestKind;
 use crate::sandbox::http::{Answer, Call};
 use crate::sandbox::seed::SeedLead;
 use crate::sandbox::sessions::Sessions;
 use crate::sandbox::simulated::{LeadWrites, System};
+use crate::sandbox::{SALESFORCE_REFRESH_TOKEN, SandboxOptions};
 
 /// The org.
 const ORGANIZATION: &str = "00D5g000000000100A";
@@ -191,8 +191,7 @@ fn users(now: DateTime<Utc>) -> Vec<Row> {
         ("0055g00000000040AA", "gone.guy@sandbox.example", "Gone Guy", false),
     ];
     let user = |(id, email, name, active): (&str, &str, &str, bool)| {
-        let values =
-            [("Username", json!(email)), ("Name", json!(name)), ("Email", json!(email)), ("IsActive", json!(active))];
+        let values = [("Username", json!(email)), ("Name", json!(name)), ("Email", json!(email)), ("IsActive", json!(active))];
         rows::fixed(id, &values, now)
     };
     people.into_iter().map(user).collect()
@@ -272,7 +271,8 @@ impl System for Salesforce {
     fn create(&self, fields: &Map<String, Json>, at: Option<DateTime<Utc>>) -> Result<String, String> {
         let now = at.unwrap_or_else(|| self.clock.now());
         let mut state = self.state();
-        let key = values::read(fields).and_then(|given| state.leads.create(given, &Writer::person(now))).map_err(|fail| said(&fail))?;
+        let key =
+            values::read(fields).and_then(|given| state.leads.create(given, &Writer::person(now))).map_err(|fail| said(&fail))?;
         state.leads.delay(&key, None, self.clock.now());
         Ok(ids::full(&key))
     }

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value as Json, json};
 
+use crate::sandbox::http::Call;
 use crate::sandbox::salesforce::errors::Fail;
 use crate::sandbox::salesforce::fields::{CONVERTED_STATUS, EXTERNAL_ID, Entity, Field, Kind, Source};
 use crate::sandbox::salesforce::ids::{self, Key};
 use crate::sandbox::salesforce::lead_fields::{LEAD, STATUSES};
-use crate::sandbox::salesforce::soql::{Fields, Held};
-use crate::sandbox::http::Call;
 use crate::sandbox::salesforce::recycle::{Late, Purged};
+use crate::sandbox::salesforce::soql::{Fields, Held};
 use crate::sandbox::salesforce::switches::SalesforceSwitches;
 use crate::sandbox::salesforce::values::{self, Checked};
 use crate::sandbox::seed::SeedLead;

@@ -118,12 +118,7 @@ impl State {
     }
 
     /// Changes the lead of this external id, or makes it.
-    pub(super) fn upsert(
-        &mut self,
-        external_id: &str,
-        given: &Map<String, Json>,
-        writer: &Writer,
-    ) -> Result<(Key, bool), Fail> {
+    pub(super) fn upsert(&mut self, external_id: &str, given: &Map<String, Json>, writer: &Writer) -> Result<(Key, bool), Fail> {
         let mut given = given.clone();
         given.retain(|name, _| !name.eq_ignore_ascii_case(EXTERNAL_ID));
         let mut read = values::read(&given)?;

@@ -97,7 +97,8 @@ impl SalesforceSwitches {
         }
         let merged: Self = serde_json::from_value(all).map_err(|error| error.to_string())?;
         if let Some(key) = &merged.sign_ins.jwt_public_key {
-            DecodingKey::from_rsa_pem(key.as_bytes()).map_err(|error| format!("`jwt_public_key` is no RSA public key: {error}"))?;
+            DecodingKey::from_rsa_pem(key.as_bytes())
+                .map_err(|error| format!("`jwt_public_key` is no RSA public key: {error}"))?;
         }
         Ok(merged)
     }
