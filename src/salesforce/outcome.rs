@@ -24,8 +24,12 @@ impl ApiError {
     /// Reads the text that the Bulk API gives for a row: `CODE:message:fields --`.
     pub(super) fn of_bulk(text: &str) -> Self {
         let (code, rest) = text.split_once(':').unwrap_or((text, ""));
-        let message = rest.trim_end_matches("--").trim_end().trim_end_matches(':');
-        Self { code: code.to_owned(), message: message.to_owned(), fields: Vec::new(), duplicates: Json::Null }
+        let rest = rest.trim_end_matches("--").trim_end();
+        let is_name = |name: &str| name.chars().all(|each| each.is_ascii_alphanumeric() || each == '_');
+        let named = rest.rsplit_once(':').filter(|(_, names)| names.split(',').all(|name| is_name(name.trim())));
+        let (message, list) = named.unwrap_or((rest, ""));
+        let fields = list.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect();
+        Self { code: code.to_owned(), message: message.to_owned(), fields, duplicates: Json::Null }
     }
 
     /// The leads that it names as being the same.

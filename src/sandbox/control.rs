@@ -1,11 +1,15 @@
 //! `/_sandbox/…`: the same on both addresses; each concerns the system that it is sent to.
 
+use std::io::Read as _;
+
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Request, State};
+use axum::http::header::CONTENT_ENCODING;
 use axum::http::{Response, StatusCode};
 use axum::routing::{get, post};
 use chrono::{DateTime, Utc};
+use flate2::read::{GzDecoder, ZlibDecoder};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
@@ -17,7 +21,7 @@ use crate::sandbox::simulated::SimulatedSide;
 use crate::sandbox::wire::Wire;
 
 /// The longest body that is read.
-const MAX_BODY: usize = 64 * 1024 * 1024;
+const MAX_BODY: usize = 256 * 1024 * 1024;
 
 /// The routes of one simulated system: its own interface, and the controls.
 pub fn router(side: SimulatedSide) -> Router {
@@ -44,8 +48,23 @@ async fn serve(State(side): State<SimulatedSide>, ConnectInfo(wire): ConnectInfo
     let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
         return Answer::text(StatusCode::BAD_REQUEST, "the body could not be read").into_response();
     };
+    let encoding = parts.headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let Ok(body) = decoded(encoding, body) else {
+        return Answer::text(StatusCode::BAD_REQUEST, "the body is not encoded as it says").into_response();
+    };
     let uri = parts.uri.path_and_query().map_or_else(|| "/".to_owned(), |whole| whole.as_str().to_owned());
     side.serve(Call::new(parts.method, &parts.uri, parts.headers, body), uri, wire).await
+}
+
+/// A body as it was before it was compressed.
+fn decoded(encoding: &str, body: Bytes) -> std::io::Result<Bytes> {
+    let mut plain = Vec::new();
+    match encoding {
+        "gzip" => GzDecoder::new(body.as_ref()).take(MAX_BODY as u64).read_to_end(&mut plain)?,
+        "deflate" => ZlibDecoder::new(body.as_ref()).take(MAX_BODY as u64).read_to_end(&mut plain)?,
+        _ => return Ok(body),
+    };
+    Ok(plain.into())
 }
 
 async fn leads(State(side): State<SimulatedSide>) -> Response<Body> {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stderr)]
 
 mod bench;
+mod bulk;
 mod clients;
 mod config;
 mod edges;
@@ -13,6 +14,7 @@ mod lenses;
 mod merging;
 mod program;
 mod removal;
+mod sign_in;
 mod store;
 mod systems;
 mod world;

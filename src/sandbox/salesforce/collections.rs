@@ -35,8 +35,8 @@ struct Retrieve {
 }
 
 /// What is done to every record.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Action {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Action {
     Create,
     Update,
     Upsert,
@@ -44,9 +44,10 @@ enum Action {
 }
 
 /// A row's success: its id, and for an upsert whether it was made.
-struct Done {
-    key: Key,
-    created: Option<bool>,
+#[derive(Debug)]
+pub(super) struct Done {
+    pub(super) key: Key,
+    pub(super) created: Option<bool>,
 }
 
 impl Salesforce {
@@ -171,7 +172,7 @@ impl State {
         Ok(Answer::json(StatusCode::OK, &rows))
     }
 
-    fn write_one(
+    pub(super) fn write_one(
         &mut self,
         record: &Map<String, Json>,
         name: Option<&str>,

@@ -25,7 +25,7 @@ pub fn versions((oldest, newest): (u32, u32)) -> Answer {
 
 /// The resources of one version.
 pub fn resources(version: &str) -> Answer {
-    let names = ["sobjects", "query", "queryAll", "limits", "composite"];
+    let names = ["sobjects", "query", "queryAll", "limits", "composite", "jobs"];
     let map: Map<String, Json> =
         names.into_iter().map(|name| (name.to_owned(), json!(format!("/services/data/{version}/{name}")))).collect();
     Answer::json(StatusCode::OK, &map)

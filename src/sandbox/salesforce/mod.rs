@@ -2,6 +2,7 @@
 //!
 //! As strict as the REST API's documentation says, in its words.
 
+mod bulk;
 mod collections;
 mod composite;
 mod describe;
@@ -19,6 +20,7 @@ mod soql;
 mod switches;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod values;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -27,6 +29,7 @@ use axum::http::{Method, StatusCode};
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value as Json, json};
 
+use self::bulk::Jobs;
 use self::errors::Fail;
 use self::query::Cursors;
 use self::rows::{Row, Table, Writer};
@@ -61,6 +64,7 @@ struct State {
     users: Vec<Row>,
     organization: Row,
     cursors: Cursors,
+    jobs: Jobs,
     writes: LeadWrites,
     requests: u64,
     refresh_token: String,
@@ -83,6 +87,7 @@ impl Salesforce {
             users: users(now),
             organization: rows::fixed(ORGANIZATION, &organization, now),
             cursors: Cursors::default(),
+            jobs: Jobs::default(),
             writes: LeadWrites::default(),
             requests: 0,
             refresh_token: SALESFORCE_REFRESH_TOKEN.to_owned(),
@@ -148,6 +153,8 @@ impl Salesforce {
             }
             ["sobjects", name, rest @ ..] => self.single(call, version, name, rest),
             ["composite"] => only(call, &[Method::POST]).and_then(|()| self.composite(call, version)),
+            ["jobs", rest @ ..] => self.bulk(call, version, rest),
+            ["composite", "tree", "Lead"] => only(call, &[Method::POST]).and_then(|()| self.tree(call)),
             ["composite", "batch"] => only(call, &[Method::POST]).and_then(|()| self.batch(call)),
             ["composite", "sobjects", rest @ ..] => self.collections(call, version, rest),
             _ => Err(Fail::not_found()),
@@ -209,6 +216,7 @@ impl System for Salesforce {
         let parts: Vec<&str> = segments.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
         match parts.as_slice() {
             ["services", "oauth2", ..] => RequestKind::Token,
+            ["services", "data", _, "jobs", "query", ..] => RequestKind::Read,
             ["services", "data", _, "composite", "sobjects", _] if method_of(call) == Method::POST => RequestKind::Read,
             ["services", "data", _, "composite"] if !composite::writes(call) => RequestKind::Read,
             _ if method_of(call) == Method::GET => RequestKind::Read,

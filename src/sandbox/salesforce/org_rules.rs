@@ -116,6 +116,8 @@ pub(super) fn missing_field(switches: &SalesforceSwitches, soql: Option<&str>, n
         }
         None
     };
+    let job = serde_json::from_slice::<Json>(body).ok().and_then(|body| body.get("query")?.as_str().map(str::to_owned));
+    let soql = soql.or(job.as_deref());
     if let Some((place, name)) = soql.and_then(word) {
         let text = soql.unwrap_or_default();
         let message = format!(

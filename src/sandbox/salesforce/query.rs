@@ -60,7 +60,7 @@ impl State {
         }
     }
 
-    fn row(&self, entity: Entity, key: &Key, now: DateTime<Utc>) -> Option<&Row> {
+    pub(super) fn row(&self, entity: Entity, key: &Key, now: DateTime<Utc>) -> Option<&Row> {
         match entity {
             Entity::Lead => self.leads.get(key).and_then(|row| row.seen(now)),
             Entity::User => self.users.iter().find(|user| user.key == *key),
@@ -69,16 +69,7 @@ impl State {
     }
 
     fn first_page(&mut self, query: &Query, with_deleted: bool, batch: usize, version: &str, now: DateTime<Utc>) -> Answer {
-        let mut found: Vec<&Row> = self.rows(query.entity, now);
-        found.retain(|row| {
-            (with_deleted || !row.deleted) && query.condition.as_ref().is_none_or(|condition| condition.holds(*row))
-        });
-        found.sort_by(|a, b| {
-            let orders = query.order.iter().map(|order| soql::compare_held(a.held(order.field), b.held(order.field), order));
-            orders.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then)
-        });
-        let keys = found.iter().skip(query.offset).take(query.limit.unwrap_or(usize::MAX)).map(|row| row.key);
-        let keys: Vec<Key> = keys.collect();
+        let keys = self.matching(query, with_deleted, now);
         let Select::Fields(fields) = &query.select else {
             return Answer::json(StatusCode::OK, &json!({ "totalSize": keys.len(), "done": true, "records": [] }));
         };
@@ -93,6 +84,19 @@ impl State {
             }
         }
         answer
+    }
+
+    /// The rows that a query finds, in its order.
+    pub(super) fn matching(&self, query: &Query, with_deleted: bool, now: DateTime<Utc>) -> Vec<Key> {
+        let mut found: Vec<&Row> = self.rows(query.entity, now);
+        found.retain(|row| {
+            (with_deleted || !row.deleted) && query.condition.as_ref().is_none_or(|condition| condition.holds(*row))
+        });
+        found.sort_by(|a, b| {
+            let orders = query.order.iter().map(|order| soql::compare_held(a.held(order.field), b.held(order.field), order));
+            orders.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then)
+        });
+        found.iter().skip(query.offset).take(query.limit.unwrap_or(usize::MAX)).map(|row| row.key).collect()
     }
 
     fn next_page(&mut self, wanted: &str, version: &str, now: DateTime<Utc>) -> Result<Answer, Fail> {
