@@ -82,6 +82,18 @@ pub enum Decision {
     Blocked(Side),
 }
 
+impl Decision {
+    /// The side that is given the other's value.
+    #[must_use]
+    pub const fn gives(self) -> Option<Side> {
+        match self {
+            Self::Give(to) => Some(to),
+            Self::Settle { winner, .. } => Some(winner.other()),
+            _ => None,
+        }
+    }
+}
+
 /// What is known of one field.
 #[derive(Debug, Clone, Copy)]
 pub struct FieldState<'v> {
@@ -162,11 +174,7 @@ pub struct LeadDecision {
 impl LeadDecision {
     /// The fields that a side is to be given.
     pub fn given(&self, to: Side) -> impl Iterator<Item = usize> {
-        self.fields.iter().filter_map(move |(place, decision)| match decision {
-            Decision::Give(side) if *side == to => Some(*place),
-            Decision::Settle { winner, .. } if winner.other() == to => Some(*place),
-            _ => None,
-        })
+        self.fields.iter().filter(move |(_, decision)| decision.gives() == Some(to)).map(|(place, _)| *place)
     }
 
     /// The first field whose value cannot be given, and the side that has it.

@@ -358,6 +358,10 @@ pub trait SideClient: Send + Sync {
     /// The server's clock against ours, once an answer was seen.
     fn clock(&self) -> Option<ClockOffset>;
 
+    /// Whether a field can be given this native value, as far as that is known without asking: false only for a name that a
+    /// directory of this side does not have.
+    fn knows(&self, field: &str, value: &Json) -> bool;
+
     /// Whether a lead that cannot be read is gone. Where users do not see every lead, it may only be hidden.
     fn absence_is_deletion(&self) -> bool;
 

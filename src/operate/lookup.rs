@@ -1,7 +1,7 @@
 //! Reference lists: leads hold ids of locations, sources, reasons and users; the mapping has their names, or e-mail addresses.
 
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::record::{as_text, unreadable};
 use super::{OperateClient, whole_failure};
@@ -81,6 +81,14 @@ impl OperateClient {
             };
         }
         Ok(Ok(fields))
+    }
+
+    /// Whether a lookup's list has this name. A list that was not read yet, or is being read, is not held against it.
+    pub(super) fn has_reference(&self, field: &str, value: &Json) -> bool {
+        let Some((_, lookup)) = self.lookups.iter().find(|(name, _)| name == field) else { return true };
+        let Some(name) = as_text(value).filter(|name| !name.is_empty()) else { return true };
+        let Ok(directories) = self.directories.try_lock() else { return true };
+        directories.get(lookup.as_str()).is_none_or(|directory| directory.id(&name).is_ok())
     }
 
     async fn read_list(&self, lookup: Lookup) -> Result<Directory, SideError> {

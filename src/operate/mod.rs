@@ -18,6 +18,7 @@ use std::collections::HashMap;
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::Method;
+use serde_json::Value as Json;
 use tokio::sync::{Mutex, mpsc};
 
 use self::auth::OperateSignIn;
@@ -118,6 +119,10 @@ impl SideClient for OperateClient {
 
     async fn describe(&self) -> Result<Option<Vec<NativeField>>, SideError> {
         Ok(None)
+    }
+
+    fn knows(&self, field: &str, value: &Json) -> bool {
+        self.has_reference(field, value)
     }
 
     fn absence_is_deletion(&self) -> bool {

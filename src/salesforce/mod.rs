@@ -224,6 +224,10 @@ impl SideClient for SalesforceClient {
         Ok(outcomes.into_iter().map(|outcome| outcome.or_else(|| sent.next()).unwrap_or_else(lost)).collect())
     }
 
+    fn knows(&self, field: &str, value: &Json) -> bool {
+        self.has_user(field, value)
+    }
+
     fn absence_is_deletion(&self) -> bool {
         // Sharing rules may hide a lead from the user that this program is.
         false

@@ -52,6 +52,13 @@ impl SalesforceClient {
         Ok(Ok(fields))
     }
 
+    /// Whether there is a user of this address. As long as users were not read, that is not held against it.
+    pub(super) fn has_user(&self, field: &str, value: &Json) -> bool {
+        let (true, Some(email)) = (self.fields().users.iter().any(|name| name == field), value.as_str()) else { return true };
+        let Ok(users) = self.users.try_lock() else { return true };
+        email.is_empty() || users.as_ref().is_none_or(|directory| directory.id(email).is_ok())
+    }
+
     async fn read_users(&self) -> Result<Directory, SideError> {
         let (rows, _) = self.rows("users", false, "SELECT Id, Email, IsActive FROM User", usize::MAX).await?;
         let entry = |row: &NativeFields| {

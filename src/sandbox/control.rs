@@ -4,7 +4,7 @@ use std::io::Read as _;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{ConnectInfo, Query, Request, State};
 use axum::http::header::CONTENT_ENCODING;
 use axum::http::{Response, StatusCode};
 use axum::routing::{get, post};
@@ -33,6 +33,9 @@ pub fn router(side: SimulatedSide) -> Router {
         .route("/_sandbox/delete", post(delete))
         .route("/_sandbox/convert", post(convert))
         .route("/_sandbox/undelete", post(undelete))
+        .route("/_sandbox/reference", post(reference))
+        .route("/_sandbox/messages", get(messages))
+        .route("/_sandbox/suspected", get(suspected))
         .route("/_sandbox/purge", post(purge))
         .route("/_sandbox/merge", post(merge))
         .route("/_sandbox/hide", post(hide))
@@ -131,6 +134,32 @@ fn act(body: &[u8], act: impl FnOnce(&str) -> Result<(), SandboxError>) -> Respo
         let id = id_text(&wish.id);
         act(&id).map(|()| json!({ "id": id }))
     }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Reference {
+    list: String,
+    id: u32,
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    email: Option<String>,
+}
+
+async fn reference(State(side): State<SimulatedSide>, body: Bytes) -> Response<Body> {
+    done(read::<Reference>(&body).and_then(|wish| {
+        let changed = side.reference(&wish.list, wish.id, wish.name.as_deref(), wish.email.as_deref());
+        changed.map(|()| json!({ "id": wish.id }))
+    }))
+}
+
+async fn messages(State(side): State<SimulatedSide>) -> Response<Body> {
+    done(Ok(side.messages()))
+}
+
+async fn suspected(State(side): State<SimulatedSide>, Query(wish): Query<Only>) -> Response<Body> {
+    done(side.suspected(&id_text(&wish.id)).map(Json::Array))
 }
 
 #[derive(Deserialize)]

@@ -29,7 +29,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use faults::{Cut, Fault, RequestKind};
-pub use operate::{CreateAnswer, OperateSwitches};
+pub use operate::{CreateAnswer, Event, FieldUpdate, Interface, OperateSwitches, Outbound};
 pub use salesforce::{DuplicateAction, Flow, SalesforceSwitches};
 pub use simulated::{LeadWrites, RequestLine, Requests, SimulatedSide};
 

@@ -3,13 +3,17 @@
 //! What the vendor has not published follows what `[operate]` in the configuration assumes by default; `OperateSwitches` has the variants.
 
 mod lists;
+mod outbound;
 mod query;
 mod records;
 mod schema;
+mod sign_in;
+mod suspects;
 mod switches;
 mod table;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::http::{Method, StatusCode};
 use chrono::{DateTime, Utc};
@@ -19,24 +23,22 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Map, Value as Json, json};
 
+use crate::sandbox::SandboxOptions;
 use crate::sandbox::clock::Clock;
 use crate::sandbox::faults::RequestKind;
 use crate::sandbox::http::{Answer, Call};
 use crate::sandbox::seed::SeedLead;
 use crate::sandbox::sessions::Sessions;
 use crate::sandbox::simulated::{LeadWrites, System};
-use crate::sandbox::{OPERATE_CLIENT_ID, OPERATE_CLIENT_SECRET, SandboxOptions};
 
-pub use switches::{CreateAnswer, OperateSwitches};
+pub use outbound::{Event, Outbound};
+pub use switches::{CreateAnswer, FieldUpdate, Interface, OperateSwitches};
 
+use outbound::Messages;
 use query::Query;
 use records::{batch_answer, create_answer, numbered, records, result_json};
 use schema::{Column, Refusal};
 use table::Table;
-
-/// Who signs in with the `password` grant.
-const USERNAME: &str = "operate-user";
-const PASSWORD: &str = "operate-user-password";
 
 /// The simulated Operate.
 pub struct Operate {
@@ -52,6 +54,9 @@ struct State {
     writes: LeadWrites,
     /// Draws the order of rows, which Operate does not promise.
     order: ChaCha8Rng,
+    messages: Messages,
+    /// The second in which the last request came, and how many came in it.
+    rate: (u64, u32),
 }
 
 impl Operate {
@@ -59,10 +64,12 @@ impl Operate {
     pub fn new(options: &SandboxOptions, leads: Vec<SeedLead>) -> Self {
         let timezone = options.timezone;
         let state = State {
-            leads: Table::of(leads, |time| local_seconds(time, timezone)),
+            leads: Table::of(leads, |time| local_seconds(time, timezone), options.operate.interface.references_by_id),
             switches: options.operate.clone(),
             writes: LeadWrites::default(),
             order: ChaCha8Rng::seed_from_u64(options.seed),
+            messages: Messages::default(),
+            rate: (0, 0),
         };
         Self {
             clock: Clock::ahead_by(options.operate_clock_ahead),
@@ -81,29 +88,6 @@ impl Operate {
         local_seconds(at.unwrap_or_else(|| self.clock.now()), self.timezone)
     }
 
-    fn token(&self, call: &Call) -> Answer {
-        if call.method != Method::POST {
-            return Answer::text(StatusCode::METHOD_NOT_ALLOWED, "A token is asked for with POST");
-        }
-        let Some(form) = call.form() else {
-            return token_refusal(StatusCode::BAD_REQUEST, "invalid_request", "The body should be a form");
-        };
-        let is = |name: &str, wanted: &str| form.iter().any(|(key, value)| key == name && value == wanted);
-        let client = is("client_id", OPERATE_CLIENT_ID) && is("client_secret", OPERATE_CLIENT_SECRET);
-        let good = match form.iter().find(|(key, _)| key == "grant_type").map(|(_, grant)| grant.as_str()) {
-            Some("client_credentials") => client,
-            Some("password") => client && is("username", USERNAME) && is("password", PASSWORD),
-            Some(_) => return token_refusal(StatusCode::BAD_REQUEST, "unsupported_grant_type", "The grant type is not known"),
-            None => return token_refusal(StatusCode::BAD_REQUEST, "invalid_request", "grant_type is missing"),
-        };
-        if !good {
-            return token_refusal(StatusCode::UNAUTHORIZED, "invalid_client", "The client credentials are not valid");
-        }
-        let token = self.sessions.issue();
-        let expires_in = self.sessions.lifetime().as_secs();
-        Answer::json(StatusCode::OK, &json!({ "access_token": token, "token_type": "Bearer", "expires_in": expires_in }))
-    }
-
     fn dispatch(&self, call: &Call) -> Result<Answer, Refusal> {
         let segments = call.segments();
         let parts: Vec<&str> = segments.iter().map(String::as_str).collect();
@@ -117,7 +101,10 @@ impl Operate {
             return self.lead_endpoint(call, id);
         }
         match schema::LISTS.iter().find(|list| list.endpoint.eq_ignore_ascii_case(endpoint)) {
-            Some(list) if call.method == Method::GET => lists::answer(call, list, id, &mut self.state().order),
+            Some(list) if call.method == Method::GET => {
+                let State { leads, order, .. } = &mut *self.state();
+                leads.lists.answer(call, list, id, order)
+            }
             Some(_) => Err(not_allowed(&call.method)),
             None => Err(no_endpoint(&call.path)),
         }
@@ -141,7 +128,7 @@ impl Operate {
             (&Method::DELETE, Some(id)) => {
                 let id = number(id)?;
                 let mut state = self.state();
-                state.leads.delete(id)?;
+                state.delete(id)?;
                 state.writes.deleted += 1;
                 Ok(Answer::json(StatusCode::OK, &json!({ "leadid": id })))
             }
@@ -216,8 +203,42 @@ impl State {
         Ok(())
     }
 
+    /// Makes a lead, and sends the messages that go with it.
+    fn create(&mut self, fields: &Map<String, Json>, at: i64) -> Result<u32, Refusal> {
+        let id = self.leads.create(fields, at, &self.switches)?;
+        self.tell(Event::Create, id);
+        Ok(id)
+    }
+
+    fn update(&mut self, id: u32, fields: &Map<String, Json>, at: i64) -> Result<(), Refusal> {
+        self.leads.update(id, fields, at, &self.switches)?;
+        self.tell(Event::Update, id);
+        Ok(())
+    }
+
+    fn delete(&mut self, id: u32) -> Result<(), Refusal> {
+        let lead = self.leads.get(id).map(|row| row.whole(&self.columns()));
+        self.leads.delete(id)?;
+        self.messages.send(&self.switches.outbound, Event::Delete, &lead.unwrap_or_default());
+        Ok(())
+    }
+
+    fn tell(&self, event: Event, id: u32) {
+        if let Some(row) = self.leads.get(id).filter(|_| !self.switches.outbound.is_empty()) {
+            self.messages.send(&self.switches.outbound, event, &row.whole(&self.columns()));
+        }
+    }
+
+    /// Whether a request comes within the rate.
+    fn is_within_rate(&mut self) -> bool {
+        let Some(limit) = self.switches.interface.rate_limit else { return true };
+        let second = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        self.rate = if self.rate.0 == second { (second, self.rate.1 + 1) } else { (second, 1) };
+        self.rate.1 <= limit
+    }
+
     fn create_by_http(&mut self, record: &Map<String, Json>, at: i64) -> Result<u32, Refusal> {
-        let id = self.leads.create(record, at, &self.switches)?;
+        let id = self.create(record, at)?;
         self.writes.created += 1;
         Ok(id)
     }
@@ -230,7 +251,7 @@ impl State {
         if id.is_some_and(|id| id != named) {
             return Err(Refusal::input(format!("leadid {named} does not agree with the address")));
         }
-        self.leads.update(named, &record, at, &self.switches)?;
+        self.update(named, &record, at)?;
         self.writes.updated += 1;
         Ok(named)
     }
@@ -254,6 +275,10 @@ impl System for Operate {
         if !self.sessions.accepts(call.bearer()) {
             return Answer::text(StatusCode::UNAUTHORIZED, "The access token is missing, wrong or expired")
                 .with_header("www-authenticate", "Bearer");
+        }
+        if !self.state().is_within_rate() {
+            let answer = Answer::text(StatusCode::TOO_MANY_REQUESTS, "Too many requests in a second");
+            return answer.with_header("retry-after", "1");
         }
         self.dispatch(call).unwrap_or_else(|refusal| {
             let mut answer = refusal.answer();
@@ -293,20 +318,37 @@ impl System for Operate {
 
     fn create(&self, fields: &Map<String, Json>, at: Option<DateTime<Utc>>) -> Result<String, String> {
         let at = self.stamp(at);
-        let mut state = self.state();
-        let State { leads, switches, .. } = &mut *state;
-        leads.create(fields, at, switches).map(|id| id.to_string()).map_err(|refusal| refusal.text)
+        self.state().create(fields, at).map(|id| id.to_string()).map_err(|refusal| refusal.text)
     }
 
     fn edit(&self, id: &str, fields: &Map<String, Json>, at: Option<DateTime<Utc>>) -> Result<(), String> {
         let at = self.stamp(at);
-        let mut state = self.state();
-        let State { leads, switches, .. } = &mut *state;
-        number(id).and_then(|id| leads.update(id, fields, at, switches)).map_err(|refusal| refusal.text)
+        number(id).and_then(|id| self.state().update(id, fields, at)).map_err(|refusal| refusal.text)
     }
 
     fn delete(&self, id: &str) -> Result<(), String> {
-        number(id).and_then(|id| self.state().leads.delete(id)).map_err(|refusal| refusal.text)
+        number(id).and_then(|id| self.state().delete(id)).map_err(|refusal| refusal.text)
+    }
+
+    fn undelete(&self, id: &str) -> Result<(), String> {
+        let at = self.stamp(None);
+        number(id).and_then(|id| self.state().leads.restore(id, at)).map_err(|refusal| refusal.text)
+    }
+
+    fn reference(&self, list: &str, id: u32, name: Option<&str>, email: Option<&str>) -> Result<(), String> {
+        self.state().leads.lists.change(list, id, name, email)
+    }
+
+    fn messages(&self) -> Json {
+        self.state().messages.shown()
+    }
+
+    fn suspected(&self, id: &str) -> Result<Vec<Json>, String> {
+        let state = self.state();
+        let columns = state.columns();
+        let lead = number(id).ok().and_then(|id| state.leads.get(id)).ok_or_else(|| format!("there is no lead {id}"))?;
+        let others: Vec<_> = state.leads.rows.iter().map(|row| row.whole(&columns)).collect();
+        Ok(suspects::of(&lead.whole(&columns), &others))
     }
 
     fn convert(&self, id: &str) -> Result<(), String> {
@@ -317,6 +359,10 @@ impl System for Operate {
     fn switch(&self, switches: &Json) -> Result<Json, String> {
         let mut state = self.state();
         state.switches = state.switches.merged(switches)?;
+        let by_id = state.switches.interface.references_by_id;
+        if state.leads.lists.hold_ids(by_id) {
+            state.leads.respell();
+        }
         serde_json::to_value(&state.switches).map_err(|error| error.to_string())
     }
 }
@@ -327,10 +373,6 @@ fn local_seconds(time: DateTime<Utc>, timezone: Tz) -> i64 {
 
 fn is_token(call: &Call) -> bool {
     call.path.trim_start_matches('/') == "oauth2/token"
-}
-
-fn token_refusal(status: StatusCode, error: &str, description: &str) -> Answer {
-    Answer::json(status, &json!({ "error": error, "error_description": description }))
 }
 
 fn no_endpoint(path: &str) -> Refusal {

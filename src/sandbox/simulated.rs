@@ -61,6 +61,19 @@ pub trait System: Send + Sync {
     fn hide(&self, id: &str, hidden: bool) -> Result<(), String> {
         Err(format!("this system shows every user lead {id} (hidden: {hidden})"))
     }
+    /// Adds, renames or (without a name) removes an entry of a reference list.
+    fn reference(&self, list: &str, id: u32, name: Option<&str>, email: Option<&str>) -> Result<(), String> {
+        let _ = (id, name, email);
+        Err(format!("this system has no reference list {list}"))
+    }
+    /// Messages sent after writes.
+    fn messages(&self) -> Json {
+        Json::Array(Vec::new())
+    }
+    /// Leads that this one may double.
+    fn suspected(&self, id: &str) -> Result<Vec<Json>, String> {
+        Err(format!("this system suspects nothing of {id}"))
+    }
     /// Changes the system's switches; what they are, and how they stand then.
     fn switch(&self, switches: &Json) -> Result<Json, String>;
 }
@@ -181,7 +194,23 @@ impl SimulatedSide {
         self.system.convert(id).map_err(SandboxError::Refused)
     }
 
-    /// Takes a Salesforce lead out of the recycle bin, as another user.
+    /// Adds, renames or (without a name) removes an entry of one of Operate's reference lists; a user has an e-mail address.
+    pub fn reference(&self, list: &str, id: u32, name: Option<&str>, email: Option<&str>) -> Result<(), SandboxError> {
+        self.system.reference(list, id, name, email).map_err(SandboxError::Refused)
+    }
+
+    /// The messages that Operate sent after writes, with what became of each.
+    #[must_use]
+    pub fn messages(&self) -> Json {
+        self.system.messages()
+    }
+
+    /// The leads that Operate suspects this one to double, with the rule that says so.
+    pub fn suspected(&self, id: &str) -> Result<Vec<Json>, SandboxError> {
+        self.system.suspected(id).map_err(SandboxError::Refused)
+    }
+
+    /// Takes a Salesforce lead out of the recycle bin, or restores a lead in Operate, as another user.
     pub fn undelete(&self, id: &str) -> Result<(), SandboxError> {
         self.system.undelete(id).map_err(SandboxError::Refused)
     }

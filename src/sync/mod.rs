@@ -190,6 +190,13 @@ impl Engine {
         Ok(described.is_some_and(|described| !self.mapping.fits(side, &described)))
     }
 
+    /// Whether a side cannot have a value that it may do without (`unknown = "keep"`): a name that is in none of its lists.
+    fn is_foreign(&self, to: Side, place: usize, value: &Value) -> bool {
+        let Some(field) = self.mapping.fields().get(place).filter(|field| !field.policy.unknown_parks) else { return false };
+        let native = field.lens().put(to, value);
+        native.is_ok_and(|native| !self.clients.get(to).knows(field.native.get(to), &native))
+    }
+
     /// A lead's values as they count in a merge: a conversion on one side stands for a value of the configuration.
     fn values_of(&self, side: Side, lead: &LeadRow) -> Values {
         let mut values = self.mapping.decode(&lead.fields);

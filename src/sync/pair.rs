@@ -53,7 +53,8 @@ impl Engine {
         fields: &serde_json::Value,
     ) -> Result<NewPush, crate::mapping::FieldProblem> {
         let source = self.mapping.decode(fields);
-        let given = self.mapping.create(from.other(), &source)?;
+        let mut given = self.mapping.create(from.other(), &source)?;
+        given.retain(|(place, value)| !self.is_foreign(from.other(), *place, value));
         if from.other() == Side::Operate {
             self.mapping.require(Side::Operate, &self.rules.required_fields, &given)?;
         }

@@ -104,7 +104,14 @@ impl Engine {
             (*values == encoded(&now, place)).then_some(*side)
         };
         let both = PerSide { operate: &now.operate, salesforce: &now.salesforce };
-        let merged = merge_lead(&self.mapping, &base, both, self.newest(leads), resolved);
+        let mut merged = merge_lead(&self.mapping, &base, both, self.newest(leads), resolved);
+        for (place, decision) in &mut merged.fields {
+            // Each side keeps its own until somebody edits one of them.
+            let foreign = |to: Side| now.get(to.other()).0.get(*place).is_some_and(|value| self.is_foreign(to, *place, value));
+            if decision.gives().is_some_and(foreign) {
+                *decision = Decision::Accept;
+            }
+        }
         self.conflicts(link, &merged, &base, &now, decided);
         rebase(&merged, &mut base, &now);
         decided.base = self.mapping.encode_base(&base);

@@ -291,7 +291,7 @@ async fn assignment_rules_run_only_where_they_are_wanted() {
         let (systems, engine, ours, theirs) =
             in_step(3, &[("[salesforce]\n", &format!("[salesforce]\nauto_assign = {wanted}\n"))]).await;
         let salesforce = systems.sandbox.salesforce();
-        let owner = "0055g00000000030AA";
+        let owner = "0055g0000000003AAA";
         salesforce.switch(&json!({ "assignment_owner": owner })).unwrap();
         systems.sandbox.operate().edit(&ours, &json!({ "phone": "020 7946 0001" })).unwrap();
         cycle(&engine).await.unwrap();

@@ -17,4 +17,5 @@ mod removal;
 mod sign_in;
 mod store;
 mod systems;
+mod workspace;
 mod world;

@@ -264,7 +264,7 @@ async fn check_asks_both_systems_and_writes_nothing() {
     assert_eq!((status, errors.as_str()), (3, ""), "{said}");
     for expected in [
         "ok       operate: signed in at http://127.0.0.1:",
-        "ok       salesforce: signed in as leadsync@sandbox.example of the org 00D5g000000000100A",
+        "ok       salesforce: signed in as leadsync@sandbox.example of the org 00D5g0000000001EAA",
         "ok       salesforce.external_id_field: Operate_Lead_Id__c is an External ID, Unique, and may be written",
         "warning  fields: Salesforce makes no lead without Company, and an Operate lead may have none",
         " error(s)\n",

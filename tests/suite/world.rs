@@ -234,6 +234,10 @@ impl SideClient for World {
         Ok(None)
     }
 
+    fn knows(&self, _: &str, _: &Json) -> bool {
+        true
+    }
+
     fn absence_is_deletion(&self) -> bool {
         self.side == Side::Operate
     }

@@ -5,6 +5,7 @@ use chrono::NaiveDate;
 use serde_json::Value as Json;
 
 use crate::sandbox::http::Answer;
+use crate::sandbox::operate::lists::Lists;
 use crate::sandbox::people_words as words;
 
 /// The longest text, in characters.
@@ -150,7 +151,7 @@ impl Refusal {
 }
 
 /// The value as it is stored.
-pub fn checked(name: &str, kind: Kind, value: &Json) -> Result<String, Refusal> {
+pub fn checked(name: &str, kind: Kind, value: &Json, lists: &Lists) -> Result<String, Refusal> {
     let text = match value {
         Json::Null => String::new(),
         Json::Bool(true) => "1".to_owned(),
@@ -179,7 +180,7 @@ pub fn checked(name: &str, kind: Kind, value: &Json) -> Result<String, Refusal> 
         Kind::Date if !is_date(&text) => {
             Err(Refusal::value(format!("The value '{text}' of {name} is not a date in format YYYY-MM-DD")))
         }
-        Kind::Listed(list) if !list.names.iter().any(|known| same_text(known, &text)) => {
+        Kind::Listed(list) if !lists.has(list, &text) => {
             Err(Refusal::value(format!("There is no {} '{text}' ({name})", list.endpoint)))
         }
         _ => Ok(text),

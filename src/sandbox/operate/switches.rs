@@ -1,9 +1,12 @@
 //! Variants of Operate's behaviour: what tenants configure, and what the vendor has not published.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
-use crate::sandbox::operate::schema::FIELDS;
+use crate::sandbox::operate::outbound::Outbound;
+use crate::sandbox::operate::schema::{FIELDS, column};
 
 /// What Operate answers when a lead was made.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +37,30 @@ pub struct Workflows {
     pub broker_updated: bool,
 }
 
+/// A rule of the operator's own: it sets fields of a lead after a write that meets the criteria.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FieldUpdate {
+    /// The field that must have `when_value`; none: every write meets it.
+    pub when_field: Option<String>,
+    /// What it must have; none: anything.
+    pub when_value: Option<String>,
+    /// What is set.
+    pub set: BTreeMap<String, String>,
+}
+
+/// Variants of the tenant's interface.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Interface {
+    /// Leads hold the ids of reference lists in the place of names.
+    pub references_by_id: bool,
+    /// The answer to a sign-in does not say how long the token lives.
+    pub omit_expires_in: bool,
+    /// Requests that are answered in a second; none: all.
+    pub rate_limit: Option<u32>,
+}
+
 /// The variants; `POST /_sandbox/switch` takes any of these keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -49,6 +76,13 @@ pub struct OperateSwitches {
     pub refusals_as_200: bool,
     /// A text field that the tenant added, for another system's id.
     pub external_id_field: Option<String>,
+    /// The operator's own rules.
+    pub field_updates: Vec<FieldUpdate>,
+    /// Messages that are sent after writes.
+    pub outbound: Vec<Outbound>,
+    /// Variants of the interface; in JSON their keys stand beside the others.
+    #[serde(flatten)]
+    pub interface: Interface,
 }
 
 impl OperateSwitches {
@@ -62,6 +96,11 @@ impl OperateSwitches {
             all.extend(changes.clone());
         }
         let merged: Self = serde_json::from_value(all).map_err(|error| error.to_string())?;
+        merged.outbound.iter().try_for_each(Outbound::check)?;
+        let rules = merged.field_updates.iter().flat_map(|rule| rule.when_field.iter().chain(rule.set.keys()));
+        if let Some(unknown) = rules.into_iter().find(|name| column(name).is_none_or(|column| column.kind.is_read_only())) {
+            return Err(format!("a rule cannot go by or set `{unknown}`"));
+        }
         if let Some(name) = &merged.external_id_field {
             let well_formed = !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
             if !well_formed {

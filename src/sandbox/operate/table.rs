@@ -3,6 +3,7 @@
 use chrono::DateTime;
 use serde_json::{Map, Value as Json};
 
+use crate::sandbox::operate::lists::Lists;
 use crate::sandbox::operate::query::{Cell, TIMESTAMP};
 use crate::sandbox::operate::schema::{self, Column, FIELDS, Kind, REQUIRED, Refusal, same_text};
 use crate::sandbox::operate::switches::OperateSwitches;
@@ -72,7 +73,11 @@ impl Row {
             Kind::Modified => timestamp(self.modified).into(),
             Kind::Converted => if self.converted { "1" } else { "0" }.into(),
             Kind::Whole | Kind::Number => number_json(self.text(column)),
-            Kind::Date | Kind::Text | Kind::Notes | Kind::Listed(_) | Kind::Status => self.text(column).into(),
+            Kind::Listed(_) => match self.text(column).parse::<u32>() {
+                Ok(id) => id.into(),
+                Err(_) => self.text(column).into(),
+            },
+            Kind::Date | Kind::Text | Kind::Notes | Kind::Status => self.text(column).into(),
         }
     }
 
@@ -82,12 +87,20 @@ impl Row {
     }
 
     /// What the tenant's workflows make of a lead after a write.
-    fn apply_rules(&mut self, switches: &OperateSwitches) {
+    fn apply_rules(&mut self, switches: &OperateSwitches, lists: &Lists) {
         if switches.workflows.website_source && self.named("webtolead") == "1" {
-            self.set_named("leadsource", "website");
+            self.set_named("leadsource", &lists.value_of(&schema::SOURCE, "website"));
         }
         if switches.workflows.broker_updated && same_text(self.named("brokerstatus"), "Accepted") {
             self.set_named("brokerupdated", "yes");
+        }
+        for rule in &switches.field_updates {
+            let meets = |name: &String| rule.when_value.as_ref().is_none_or(|wanted| same_text(self.named(name), wanted));
+            if rule.when_field.as_ref().is_none_or(meets) {
+                for (name, value) in &rule.set {
+                    self.set_named(name, value);
+                }
+            }
         }
     }
 }
@@ -108,12 +121,17 @@ fn number_json(text: &str) -> Json {
 pub struct Table {
     pub rows: Vec<Row>,
     next_id: u32,
+    /// Leads that were deleted, for an administrator to bring back.
+    deleted: Vec<Row>,
+    /// The reference lists.
+    pub lists: Lists,
 }
 
 impl Table {
     /// The leads that are there at the start; `local` gives a time's local seconds.
-    pub fn of(leads: Vec<SeedLead>, local: impl Fn(DateTime<chrono::Utc>) -> i64) -> Self {
-        let mut table = Self { rows: Vec::with_capacity(leads.len()), next_id: FIRST_ID };
+    pub fn of(leads: Vec<SeedLead>, local: impl Fn(DateTime<chrono::Utc>) -> i64, by_id: bool) -> Self {
+        let (rows, lists) = (Vec::with_capacity(leads.len()), Lists::new(by_id));
+        let mut table = Self { rows, next_id: FIRST_ID, deleted: Vec::new(), lists };
         for lead in leads {
             let mut row = Row::empty(table.next_id, local(lead.created));
             row.modified = local(lead.modified);
@@ -125,7 +143,29 @@ impl Table {
             table.rows.push(row);
             table.next_id += 1;
         }
+        table.respell();
         table
+    }
+
+    /// Has every lead hold the values of reference lists as leads hold them now.
+    pub fn respell(&mut self) {
+        for row in &mut self.rows {
+            for (name, kind) in FIELDS {
+                let Kind::Listed(list) = kind else { continue };
+                let value = self.lists.value_of(list, &self.lists.name_of(list, row.named(name)));
+                row.set_named(name, &value);
+            }
+        }
+    }
+
+    /// Brings back a lead that was deleted, as it was.
+    pub fn restore(&mut self, id: u32, at: i64) -> Result<(), Refusal> {
+        let place = self.deleted.iter().position(|row| row.id == id);
+        let mut row = place.map(|place| self.deleted.remove(place)).ok_or_else(|| Refusal::not_found("Lead", &id.to_string()))?;
+        row.modified = at;
+        let place = self.rows.partition_point(|other| other.id < id);
+        self.rows.insert(place, row);
+        Ok(())
     }
 
     /// A lead.
@@ -145,14 +185,15 @@ impl Table {
     /// Makes a lead.
     pub fn create(&mut self, fields: &Map<String, Json>, at: i64, switches: &OperateSwitches) -> Result<u32, Refusal> {
         let mut row = Row::empty(self.next_id, at);
-        for (column, value) in checked_fields(fields, &row, switches)? {
+        for (column, value) in checked_fields(fields, &row, switches, &self.lists)? {
             row.set(column, value);
         }
         refuse_incomplete(&row)?;
-        row.apply_rules(switches);
+        row.apply_rules(switches, &self.lists);
         if switches.workflows.auto_assign && row.named("owner").is_empty() {
             let turn = usize::try_from(row.id).unwrap_or_default() % words::STAFF.len();
-            row.set_named("owner", words::STAFF.get(turn).copied().unwrap_or_default());
+            let owner = words::STAFF.get(turn).copied().unwrap_or_default();
+            row.set_named("owner", &self.lists.value_of(&schema::USER, owner));
         }
         self.rows.push(row);
         self.next_id += 1;
@@ -161,23 +202,23 @@ impl Table {
 
     /// Changes a lead, or only its time where every value is what it was.
     pub fn update(&mut self, id: u32, fields: &Map<String, Json>, at: i64, switches: &OperateSwitches) -> Result<(), Refusal> {
-        let row = self.get_mut(id)?;
         // On a copy, so that a refusal leaves the lead as it was.
-        let mut changed = row.clone();
-        for (column, value) in checked_fields(fields, row, switches)? {
+        let mut changed = self.get_mut(id)?.clone();
+        for (column, value) in checked_fields(fields, &changed, switches, &self.lists)? {
             changed.set(column, value);
         }
         refuse_incomplete(&changed)?;
-        changed.apply_rules(switches);
+        changed.apply_rules(switches, &self.lists);
         changed.modified = at;
-        *row = changed;
+        *self.get_mut(id)? = changed;
         Ok(())
     }
 
     /// Deletes a lead for good.
     pub fn delete(&mut self, id: u32) -> Result<(), Refusal> {
         let place = self.place(id).ok_or_else(|| Refusal::not_found("Lead", &id.to_string()))?;
-        self.rows.remove(place);
+        let row = self.rows.remove(place);
+        self.deleted.push(row);
         Ok(())
     }
 
@@ -202,7 +243,12 @@ fn refuse_incomplete(row: &Row) -> Result<(), Refusal> {
 }
 
 /// The fields of a write as they are stored, none of them Operate's own.
-fn checked_fields(fields: &Map<String, Json>, row: &Row, switches: &OperateSwitches) -> Result<Vec<(Column, String)>, Refusal> {
+fn checked_fields(
+    fields: &Map<String, Json>,
+    row: &Row,
+    switches: &OperateSwitches,
+    lists: &Lists,
+) -> Result<Vec<(Column, String)>, Refusal> {
     let mut checked = Vec::with_capacity(fields.len());
     for (name, value) in fields {
         let Some(column) = schema::tenant_column(name, switches.external_id_field.as_deref()) else {
@@ -213,7 +259,7 @@ fn checked_fields(fields: &Map<String, Json>, row: &Row, switches: &OperateSwitc
         if column.kind.is_read_only() {
             return Err(Refusal::input(format!("read-only field [{name}]")));
         }
-        let text = schema::checked(name, column.kind, value)?;
+        let text = schema::checked(name, column.kind, value, lists)?;
         if column.kind == Kind::Status && !is_status(&text, row.converted) {
             return Err(Refusal::value(format!("There is no LeadStatus '{text}' ({name})")));
         }

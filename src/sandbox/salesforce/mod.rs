@@ -43,7 +43,7 @@ use crate::sandbox::simulated::{LeadWrites, System};
 use crate::sandbox::{SALESFORCE_REFRESH_TOKEN, SandboxOptions};
 
 /// The org.
-const ORGANIZATION: &str = "00D5g000000000100A";
+const ORGANIZATION: &str = "00D5g0000000001EAA";
 /// API versions, the oldest and the newest.
 const VERSIONS: (u32, u32) = (50, 68);
 /// The longest address.
@@ -194,8 +194,8 @@ fn users(now: DateTime<Utc>) -> Vec<Row> {
     let people = [
         (rows::USER, "leadsync@sandbox.example", "Integration User", true),
         (rows::OTHER_USER, "sam.seller@sandbox.example", "Sam Seller", true),
-        ("0055g00000000030AA", "rita.rep@sandbox.example", "Rita Rep", true),
-        ("0055g00000000040AA", "gone.guy@sandbox.example", "Gone Guy", false),
+        ("0055g0000000003AAA", "rita.rep@sandbox.example", "Rita Rep", true),
+        ("0055g0000000004AAA", "gone.guy@sandbox.example", "Gone Guy", false),
     ];
     let user = |(id, email, name, active): (&str, &str, &str, bool)| {
         let values = [("Username", json!(email)), ("Name", json!(name)), ("Email", json!(email)), ("IsActive", json!(active))];

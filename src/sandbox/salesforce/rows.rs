@@ -17,9 +17,9 @@ use crate::sandbox::salesforce::values::{self, Checked};
 use crate::sandbox::seed::SeedLead;
 
 /// The user that the app runs as.
-pub const USER: &str = "0055g00000000010AA";
+pub const USER: &str = "0055g0000000001AAA";
 /// A person in sales.
-pub const OTHER_USER: &str = "0055g00000000020AA";
+pub const OTHER_USER: &str = "0055g0000000002AAA";
 
 /// A row.
 #[derive(Debug, Clone)]
