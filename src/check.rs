@@ -200,7 +200,7 @@ fn required(config: &Config, described: &[NativeField]) -> Vec<Finding> {
             field.native.salesforce.eq_ignore_ascii_case(&native.name) && field.direction.writes_to(Side::Salesforce)
         });
         let found = match mapped {
-            Some(field) if field.default.salesforce.is_some() => continue,
+            Some(field) if field.default.salesforce.is_some() || always_filled(config, &field.native.operate) => continue,
             Some(_) => format!("Salesforce makes no lead without {}, and an Operate lead may have none", native.name),
             None => format!("Salesforce makes no lead without {}, and no field of the mapping gives it", native.name),
         };
@@ -208,6 +208,12 @@ fn required(config: &Config, described: &[NativeField]) -> Vec<Finding> {
         findings.push(finding(Severity::Warning, "fields", found, Some(help)));
     }
     findings
+}
+
+/// Whether every Operate lead has a value in this field.
+fn always_filled(config: &Config, name: &str) -> bool {
+    // Operate's reference names this one as the least that a lead needs.
+    name == "leadname" || config.operate.required_fields.iter().any(|required| required == name)
 }
 
 fn budget(config: &Config, systems: &Systems) -> Option<Finding> {

@@ -336,6 +336,9 @@ pub trait SideClient: Send + Sync {
     /// Reads these leads; those that are gone come back as deleted where the side remembers them, and are left out else.
     async fn read(&self, ids: &[String]) -> Result<Vec<Record>, SideError>;
 
+    /// How many leads one request reads by their ids.
+    fn reads_at_once(&self) -> usize;
+
     /// Looks for leads that one of these unanswered creates may have made, all created since `since` (server's clock). May give too many: the
     /// caller compares.
     async fn find_created(&self, since: DateTime<Utc>, creates: &[Write]) -> Result<Vec<Record>, SideError>;

@@ -137,6 +137,10 @@ impl SideClient for OperateClient {
         BATCH.max(self.config.batch_size)
     }
 
+    fn reads_at_once(&self) -> usize {
+        1
+    }
+
     fn concurrency(&self) -> usize {
         1
     }

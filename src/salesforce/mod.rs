@@ -200,6 +200,10 @@ impl SideClient for SalesforceClient {
         }
     }
 
+    fn reads_at_once(&self) -> usize {
+        RETRIEVE
+    }
+
     fn concurrency(&self) -> usize {
         self.concurrency
     }

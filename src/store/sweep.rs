@@ -63,6 +63,15 @@ impl Store {
         .await?)
     }
 
+    /// Has the next poll of a side read every lead.
+    pub async fn read_anew(&self, side: Side) -> Result<(), StoreError> {
+        sqlx::query("UPDATE checkpoint SET modified_at = NULL, lead_id = NULL WHERE side = ?")
+            .bind(side.as_str())
+            .execute(&self.write)
+            .await?;
+        Ok(())
+    }
+
     /// The next `limit` leads after `after` that were not listed and are not known to be gone.
     pub async fn unlisted(&self, side: Side, after: &str, limit: i64) -> Result<Vec<String>, StoreError> {
         Ok(sqlx::query_scalar(

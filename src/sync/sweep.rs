@@ -13,6 +13,9 @@ use crate::store::StoreError;
 /// Leads looked up in one go.
 const BATCH: i64 = 200;
 
+/// More requests than this for missed changes cost more than to read every lead anew.
+const REQUESTS: usize = 20;
+
 /// What a sweep found.
 #[derive(Debug, Clone, Copy, Default, Serialize)]
 pub struct Found {
@@ -42,6 +45,8 @@ impl Engine {
     }
 
     async fn sweep_side(&self, side: Side) -> Result<Found, CycleError> {
+        // What a poll can see is no find.
+        self.poll(side).await?;
         let client = self.clients.get(side);
         let since = self.store.checkpoint(side).await?.covered_at;
         self.store.start_list().await?;
@@ -56,8 +61,13 @@ impl Engine {
         let (swept, unknown) = tokio::join!(client.sweep(since, lists), keeping);
         let (unknown, swept) = (unknown?, swept?);
         let mut found = Found::default();
-        for chunk in unknown.chunks(usize::try_from(BATCH).unwrap_or(1)) {
-            found.missed += self.look_at(side, chunk).await?;
+        if unknown.len() / client.reads_at_once() > REQUESTS {
+            found.missed += unknown.len() as u64;
+            self.store.read_anew(side).await?;
+        } else {
+            for chunk in unknown.chunks(client.reads_at_once().max(1)) {
+                found.missed += self.look_at(side, chunk).await?;
+            }
         }
         found.gone += self.store.observe_all_gone(side, &swept.deleted, self.now()).await?;
         if swept.complete {

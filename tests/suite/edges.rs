@@ -318,3 +318,16 @@ async fn the_limit_on_long_requests_passes_within_seconds() {
     assert_eq!(salesforce.lead(&theirs).unwrap()["Phone"], json!("020 7946 0001"));
     assert_eq!(engine.store().status(Utc::now()).await.unwrap().held, None);
 }
+
+#[tokio::test]
+async fn a_sweep_after_a_large_first_sync_costs_a_handful_of_requests() {
+    let systems = Systems::of(300, 200, 50).await;
+    let engine = systems.engine().await;
+    cycle(&engine).await.unwrap();
+    let before = systems.traffic();
+    let found = engine.sweep().await.unwrap();
+    let after = systems.traffic();
+    assert_eq!((found.operate.missed, found.operate.gone, found.salesforce.missed, found.salesforce.gone), (0, 0, 0, 0));
+    // A poll and a list in Operate; a poll, and the two logs with the stamps of what they name, in Salesforce.
+    assert!(after.0 - before.0 == 2 && after.1 - before.1 <= 6 && after.2 == before.2, "{before:?} {after:?}");
+}

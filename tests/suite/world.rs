@@ -250,6 +250,10 @@ impl SideClient for World {
         if kind == WriteKind::Create { 200 } else { 25 }
     }
 
+    fn reads_at_once(&self) -> usize {
+        200
+    }
+
     fn concurrency(&self) -> usize {
         2
     }
