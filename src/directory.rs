@@ -8,6 +8,8 @@ use serde_json::{Value as Json, json};
 
 /// How old a directory may be when something is not found in it, before it is read again.
 const FRESH: Duration = Duration::from_mins(1);
+/// How old it may be at all: entries are renamed.
+const STALE: Duration = Duration::from_mins(15);
 /// How many near names a message lists.
 const NEAR: usize = 5;
 
@@ -50,6 +52,12 @@ impl Directory {
     #[must_use]
     pub fn is_old(&self) -> bool {
         self.read_at.elapsed() >= FRESH
+    }
+
+    /// Whether it will do for these ids: it is not stale, and has them or is too young to be read again.
+    pub fn serves<'i>(&self, mut ids: impl Iterator<Item = &'i str>) -> bool {
+        let age = self.read_at.elapsed();
+        age < STALE && (age < FRESH || ids.all(|id| id.is_empty() || self.has(id)))
     }
 
     /// Whether an id is in it.

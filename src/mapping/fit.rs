@@ -90,3 +90,86 @@ fn fit(field: &FieldConfig, described: &Described, misfits: &mut Vec<Misfit>) ->
     }
     Some(field)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::lead::Kind;
+
+    use super::*;
+
+    const TEXT: &str = r#"
+        [operate]
+        base_url = "https://operate.example"
+        auth = { client_id = "a", client_secret = "env:SECRET" }
+        [salesforce]
+        login_url = "https://acme.my.salesforce.com"
+        auth = { client_id = "a", client_secret = "env:SECRET" }
+        [sync]
+        match = [["email"], ["title"]]
+        [[fields]]
+        name = "email"
+        operate = "email"
+        salesforce = "Email"
+        [[fields]]
+        name = "title"
+        operate = "jobtitle"
+        salesforce = "Title"
+        [[fields]]
+        name = "desks"
+        operate = "desks"
+        salesforce = "Desks__c"
+        [[fields]]
+        name = "since"
+        operate = "since"
+        salesforce = "Since__c"
+        direction = "to_salesforce"
+    "#;
+
+    fn native(name: &str, kind: Option<Kind>, writable: bool) -> NativeField {
+        NativeField { name: name.to_owned(), kind, writable, ..NativeField::default() }
+    }
+
+    fn fitted(described: Vec<NativeField>) -> (Mapping, Vec<Misfit>) {
+        let config = Config::from_text(TEXT, "leadsync.toml", [("SECRET".to_owned(), "s".to_owned())]).unwrap().config;
+        Mapping::fitted(&config, &PerSide { operate: None, salesforce: Some(described) }).unwrap()
+    }
+
+    fn whole() -> Vec<NativeField> {
+        vec![
+            native("Email", None, true),
+            native("TITLE", None, true),
+            native("Desks__c", Some(Kind::Number), true),
+            native("Since__c", Some(Kind::Instant), true),
+        ]
+    }
+
+    #[test]
+    fn a_type_that_is_left_open_is_the_one_that_salesforce_describes() {
+        let (mapping, misfits) = fitted(whole());
+        let kinds: Vec<Kind> = mapping.fields().iter().map(|field| field.kind).collect();
+        assert_eq!((kinds, misfits), (vec![Kind::Text, Kind::Text, Kind::Number, Kind::Instant], Vec::new()));
+        assert!(mapping.fits(Side::Salesforce, &whole()));
+    }
+
+    #[test]
+    fn a_field_that_is_gone_is_left_out_with_what_goes_by_it() {
+        let mut described = whole();
+        described.remove(1);
+        let (mapping, misfits) = fitted(described.clone());
+        assert!(mapping.field("title").is_none() && mapping.match_rules() == 1);
+        assert_eq!(misfits.iter().map(|misfit| misfit.field.as_str()).collect::<Vec<_>>(), ["title"]);
+        assert!(mapping.fits(Side::Salesforce, &described));
+        assert!(!fitted(whole()).0.fits(Side::Salesforce, &described));
+    }
+
+    #[test]
+    fn a_field_that_may_only_be_read_goes_the_other_way_or_nowhere() {
+        let mut described = whole();
+        for field in described.iter_mut().skip(2) {
+            field.writable = false;
+        }
+        let (mapping, misfits) = fitted(described);
+        let desks = mapping.field("desks").unwrap().1;
+        assert_eq!((desks.policy.direction, mapping.field("since").is_none(), misfits.len()), (Direction::ToOperate, true, 2));
+    }
+}

@@ -27,9 +27,9 @@ impl OperateClient {
     pub(super) async fn name_references(&self, records: &mut [Record]) -> Result<(), SideError> {
         for (field, lookup) in &self.lookups {
             let mut directories = self.directories.lock().await;
-            let values = records.iter().filter_map(|record| record.fields.get(field)).filter_map(as_text);
-            let unknown = |directory: &Directory| values.clone().any(|id| !id.is_empty() && !directory.has(&id));
-            let is_enough = directories.get(lookup.as_str()).is_some_and(|directory| !directory.is_old() || !unknown(directory));
+            let ids: Vec<String> = records.iter().filter_map(|record| record.fields.get(field)).filter_map(as_text).collect();
+            let known = directories.get(lookup.as_str());
+            let is_enough = known.is_some_and(|directory| directory.serves(ids.iter().map(String::as_str)));
             if !is_enough {
                 directories.insert(lookup.as_str(), self.read_list(*lookup).await?);
             }

@@ -13,11 +13,8 @@ impl SalesforceClient {
     /// Puts e-mail addresses in the place of users' ids.
     pub(super) async fn name_users(&self, fields: &Fields, records: &mut [Record]) -> Result<(), SideError> {
         let mut users = self.users.lock().await;
-        let known = |directory: &Directory| {
-            let ids = records.iter().flat_map(|record| fields.users.iter().filter_map(|name| record.fields.get(name)));
-            ids.filter_map(Json::as_str).filter(|id| !id.is_empty()).all(|id| directory.has(id))
-        };
-        let is_enough = users.as_ref().is_some_and(|directory| !directory.is_old() || known(directory));
+        let ids = records.iter().flat_map(|record| fields.users.iter().filter_map(|name| record.fields.get(name)));
+        let is_enough = users.as_ref().is_some_and(|directory| directory.serves(ids.filter_map(Json::as_str)));
         if !is_enough {
             *users = Some(self.read_users().await?);
         }

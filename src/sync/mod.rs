@@ -89,6 +89,15 @@ impl Rules {
                         let reason = format!("sync.converted.{side}: {raw:?} is not {}", field.lens().expected());
                         return Err(MappingError { field: field.name.clone(), reason });
                     }
+                    // A spelling that is only read, as one that shares its counterpart, would be written as another.
+                    let written = field.lens().put(side, &value).ok();
+                    if written.as_ref().and_then(Json::as_str).is_some_and(|written| written != text) {
+                        let reason = format!(
+                            "sync.converted.{side}: {text:?} has no row in `values` that goes both ways, and would be written as {}",
+                            written.unwrap_or_default()
+                        );
+                        return Err(MappingError { field: field.name.clone(), reason });
+                    }
                     *values.get_mut(side) = Some(value);
                 }
                 Some((place, values))

@@ -331,3 +331,25 @@ async fn a_sweep_after_a_large_first_sync_costs_a_handful_of_requests() {
     // A poll and a list in Operate; a poll, and the two logs with the stamps of what they name, in Salesforce.
     assert!(after.0 - before.0 == 2 && after.1 - before.1 <= 6 && after.2 == before.2, "{before:?} {after:?}");
 }
+
+#[tokio::test]
+async fn a_change_that_comes_later_than_the_overlap_is_found_by_the_sweep() {
+    let (systems, engine, ours, theirs) = in_step(5, &[("overlap = \"30s\"", "overlap = \"5s\"")]).await;
+    let salesforce = systems.sandbox.salesforce();
+    salesforce.switch(&json!({ "late_seconds": 60 })).unwrap();
+    salesforce.edit(&theirs, &json!({ "Title": "Late" })).unwrap();
+    salesforce.switch(&json!({ "late_seconds": 0 })).unwrap();
+    // Half a minute later something else moves the checkpoint on; then the late change can be seen, far behind it.
+    salesforce.set_clock_ahead(30);
+    let (_, other) = engine.store().pair_in_step(0).await.unwrap().unwrap();
+    salesforce.edit(&other, &json!({ "Title": "Later" })).unwrap();
+    cycle(&engine).await.unwrap();
+    salesforce.set_clock_ahead(240);
+    cycle(&engine).await.unwrap();
+    let title = || systems.sandbox.operate().lead(&ours).unwrap()["jobtitle"].clone();
+    assert_ne!(title(), json!("Late"));
+    let found = engine.sweep().await.unwrap();
+    assert_eq!((found.salesforce.missed, found.salesforce.gone), (1, 0));
+    cycle(&engine).await.unwrap();
+    assert_eq!(title(), json!("Late"));
+}

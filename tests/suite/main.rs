@@ -12,6 +12,7 @@ mod fixtures;
 mod in_step;
 mod lenses;
 mod merging;
+mod operator;
 mod program;
 mod removal;
 mod sign_in;

@@ -19,7 +19,7 @@ fn program(configuration: &Path, arguments: &[&str]) -> Command {
 }
 
 /// Runs the program to its end, while the sandbox in this process goes on.
-async fn run(systems: &Systems, arguments: &[&str]) -> (i32, String, String) {
+pub async fn run(systems: &Systems, arguments: &[&str]) -> (i32, String, String) {
     run_with(program(&systems.configuration, arguments)).await
 }
 
@@ -34,7 +34,7 @@ fn read(output: &Output) -> (i32, String, String) {
 }
 
 /// Starts the daemon. Its log goes to a file: nobody would empty a pipe meanwhile, and a full one stops whoever writes.
-fn start(systems: &Systems) -> Child {
+pub fn start(systems: &Systems) -> Child {
     let log = std::fs::File::options().create(true).append(true).open(log(systems)).unwrap();
     program(&systems.configuration, &["run"]).stdout(Stdio::null()).stderr(log).spawn().unwrap()
 }
@@ -52,21 +52,21 @@ impl Drop for ShowLog {
     }
 }
 
-fn log(systems: &Systems) -> PathBuf {
+pub fn log(systems: &Systems) -> PathBuf {
     systems.folder.path().join("log")
 }
 
-fn signal(child: &Child, name: &str) {
+pub fn signal(child: &Child, name: &str) {
     assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
 }
 
-async fn wait(mut child: Child) -> i32 {
+pub async fn wait(mut child: Child) -> i32 {
     let status = tokio::task::spawn_blocking(move || child.wait().unwrap());
     tokio::time::timeout(Duration::from_mins(1), status).await.unwrap().unwrap().code().unwrap_or(-1)
 }
 
 /// Looks every few milliseconds until it is so.
-async fn until(what: &str, is_so: impl Fn() -> bool) {
+pub async fn until(what: &str, is_so: impl Fn() -> bool) {
     let mut look = tokio::time::interval(Duration::from_millis(5));
     let started = Instant::now();
     while !is_so() {
