@@ -8,7 +8,8 @@ there=target/clients
 
 if [[ -z "${LEADSYNC_BIN:-}" ]]; then
   cargo build --locked --quiet
-  LEADSYNC_BIN="$PWD/target/debug/leadsync"
+  target="${CARGO_TARGET_DIR:-target}"
+  LEADSYNC_BIN="$(cd "$target" && pwd)/debug/leadsync"
 fi
 export LEADSYNC_BIN
 mkdir -p "$there/js"
