@@ -256,6 +256,14 @@ pub enum SideError {
     Abandoned,
 }
 
+/// One outcome for each write, in order: of some it was known before anything was sent, and the others were sent.
+#[must_use]
+pub fn outcomes_of(known: Vec<Option<Outcome>>, sent: Vec<Outcome>) -> Vec<Outcome> {
+    let mut sent = sent.into_iter();
+    let lost = || Outcome::Unknown(Refusal::new("wrong_number_of_results", "a result is missing"));
+    known.into_iter().map(|outcome| outcome.or_else(|| sent.next()).unwrap_or_else(lost)).collect()
+}
+
 /// A lead in a list that tells only what is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {

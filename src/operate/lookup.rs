@@ -9,7 +9,7 @@ use crate::config::field::Lookup;
 use crate::directory::{Directory, Entry};
 use crate::http::{Repeat, Request};
 use crate::lead::Side;
-use crate::side::{NativeFields, Outcome, Record, Refusal, SideError, Write};
+use crate::side::{NativeFields, Outcome, Record, Refusal, SideError, Write, outcomes_of};
 
 /// What messages call an entry.
 const fn what(lookup: Lookup) -> &'static str {
@@ -58,9 +58,7 @@ impl OperateClient {
                 Err(refusal) => Some(Outcome::Refused(refusal)),
             });
         }
-        let mut sent = self.write_all(&ready).await?.into_iter();
-        let lost = || Outcome::Unknown(Refusal::new("wrong_number_of_results", "a result is missing"));
-        Ok(outcomes.into_iter().map(|outcome| outcome.or_else(|| sent.next()).unwrap_or_else(lost)).collect())
+        Ok(outcomes_of(outcomes, self.write_all(&ready).await?))
     }
 
     async fn with_ids(&self, fields: &NativeFields) -> Result<Result<NativeFields, Refusal>, SideError> {

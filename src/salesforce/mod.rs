@@ -28,8 +28,8 @@ use crate::directory::Directory;
 use crate::http::{Answer, Repeat, Request, Transport, is_passing};
 use crate::lead::Side;
 use crate::side::{
-    Action, ClockOffset, Listed, NativeField, Outcome, Page, Position, Record, Refusal, SideClient, SideError, Swept, Usage,
-    Write, WriteKind,
+    Action, ClockOffset, Listed, NativeField, Outcome, Page, Position, Record, SideClient, SideError, Swept, Usage, Write,
+    WriteKind, outcomes_of,
 };
 
 /// Records that one sObject Collections call takes.
@@ -223,9 +223,7 @@ impl SideClient for SalesforceClient {
                 Err(refusal) => Some(Outcome::Refused(refusal)),
             });
         }
-        let mut sent = if ready.is_empty() { Vec::new() } else { self.write_native(&ready).await? }.into_iter();
-        let lost = || Outcome::Unknown(Refusal::new("wrong_number_of_results", "a result is missing"));
-        Ok(outcomes.into_iter().map(|outcome| outcome.or_else(|| sent.next()).unwrap_or_else(lost)).collect())
+        Ok(outcomes_of(outcomes, self.write_native(&ready).await?))
     }
 
     fn knows(&self, field: &str, value: &Json) -> bool {

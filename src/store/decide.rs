@@ -149,21 +149,9 @@ impl Store {
         let closed = decided.iter().flat_map(|link| link.closed.iter().map(|field| json!([link.link_id, field])));
         let pushes: Vec<NewPush> = decided.iter().flat_map(|link| link.pushes.iter().cloned()).collect();
 
-        let forgotten = decided.iter().filter_map(|link| link.forget.map(|side| json!([link.link_id, side.as_str()])));
-
         let mut tx = self.write.begin().await?;
+        forget(&mut tx, decided).await?;
         for (sql, rows) in [
-            (
-                "UPDATE lead SET link_id = NULL, dirty = 0 FROM json_each(?2) j
-                 WHERE lead.link_id = j.value ->> 0 AND lead.side = j.value ->> 1 AND ?1 <> ''",
-                Json::Array(forgotten.clone().collect()),
-            ),
-            (
-                "UPDATE link SET origin = 'create', operate_id = iif(j.value ->> 1 = 'operate', NULL, operate_id),
-                     salesforce_id = iif(j.value ->> 1 = 'salesforce', NULL, salesforce_id)
-                 FROM json_each(?2) j WHERE link.link_id = j.value ->> 0 AND ?1 <> ''",
-                Json::Array(forgotten.collect()),
-            ),
             (
                 "UPDATE link SET base = j.value ->> 1, blocked = j.value ->> 2 FROM json_each(?2) j
                  WHERE link.link_id = j.value ->> 0 AND (base <> j.value ->> 1 OR blocked IS NOT j.value ->> 2) AND ?1 <> ''",
@@ -218,6 +206,25 @@ impl NewConflict {
             stamp(now),
         ])
     }
+}
+
+/// Lets links go of leads that are to be made anew.
+async fn forget(tx: &mut Transaction<'_, Sqlite>, decided: &[Decided]) -> Result<(), StoreError> {
+    let forgotten = decided.iter().filter_map(|link| link.forget.map(|side| json!([link.link_id, side.as_str()])));
+    let rows = Json::Array(forgotten.collect());
+    if rows.as_array().is_none_or(Vec::is_empty) {
+        return Ok(());
+    }
+    for sql in [
+        "UPDATE lead SET link_id = NULL, dirty = 0 FROM json_each(?1) j
+         WHERE lead.link_id = j.value ->> 0 AND lead.side = j.value ->> 1",
+        "UPDATE link SET origin = 'create', operate_id = iif(j.value ->> 1 = 'operate', NULL, operate_id),
+             salesforce_id = iif(j.value ->> 1 = 'salesforce', NULL, salesforce_id)
+         FROM json_each(?1) j WHERE link.link_id = j.value ->> 0",
+    ] {
+        sqlx::query(sql).bind(rows.to_string()).execute(&mut **tx).await?;
+    }
+    Ok(())
 }
 
 fn dirty_link(row: &SqliteRow) -> Result<DirtyLink, StoreError> {

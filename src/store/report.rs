@@ -192,20 +192,13 @@ impl Store {
         .fetch_optional(&self.read)
         .await?;
         let last: Option<Json> = last.and_then(|last| serde_json::from_str(&last).ok());
-        let budget = sqlx::query(
-            "SELECT usage_salesforce, limit_salesforce FROM cycle WHERE limit_salesforce IS NOT NULL ORDER BY cycle_id DESC LIMIT 1",
-        )
-        .fetch_optional(&self.read)
-        .await?;
-        let count = |row: &SqliteRow, place: usize| row.try_get::<i64, _>(place).map(i64::unsigned_abs);
-        let budget = budget.map(|row| Ok::<_, StoreError>(BudgetReport { used: count(&row, 0)?, limit: count(&row, 1)? }));
         let paused = self.paused().await?.map(|since| format!("paused since {since}: `leadsync resume` lets writes go on"));
         let held = last.as_ref().and_then(|last| last.get("held")).and_then(Json::as_str).map(str::to_owned);
         let held =
             paused.or(self.braked().await?).or(held.filter(|held| !held.starts_with("paused") && !held.starts_with("brake")));
         Ok(StatusReport {
             held,
-            budget: budget.transpose()?,
+            budget: self.budget().await?,
             links: counts(links)?,
             pushes: counts(pushes)?,
             oldest_waiting,
@@ -214,6 +207,16 @@ impl Store {
             requests_24h: PerSide { operate: requests.try_get(0)?, salesforce: requests.try_get(1)? },
             last_cycle: last,
         })
+    }
+
+    async fn budget(&self) -> Result<Option<BudgetReport>, StoreError> {
+        let budget = sqlx::query(
+            "SELECT usage_salesforce, limit_salesforce FROM cycle WHERE limit_salesforce IS NOT NULL ORDER BY cycle_id DESC LIMIT 1",
+        )
+        .fetch_optional(&self.read)
+        .await?;
+        let count = |row: &SqliteRow, place: usize| row.try_get::<i64, _>(place).map(i64::unsigned_abs);
+        budget.map(|row| Ok(BudgetReport { used: count(&row, 0)?, limit: count(&row, 1)? })).transpose()
     }
 
     /// How many leads are known, and how many writes are not done yet.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 
 use super::hold::Hold;
@@ -86,26 +86,39 @@ impl Engine {
                 return Err(error.into());
             }
         };
-        let mut pushed = Pushed { tried: batch.len() as u64, ..Pushed::default() };
+        let sent: Vec<&PushRow> = ready.iter().map(|(push, _)| *push).collect();
+        let tried = batch.len() as u64;
+        let pushed = self.settle_batch(side, &sent, outcomes, settled, sent_at.unwrap_or_default()).await?;
+        Ok(Pushed { tried, ..pushed })
+    }
+
+    /// Settles what was sent, and what could not be.
+    async fn settle_batch(
+        &self,
+        side: Side,
+        sent: &[&PushRow],
+        outcomes: Vec<Outcome>,
+        mut settled: Vec<Settled>,
+        sent_at: DateTime<Utc>,
+    ) -> Result<Pushed, CycleError> {
+        let mut pushed = Pushed { parked: settled.len() as u64, ..Pushed::default() };
         let mut unknown_fields = None;
-        for ((push, _), outcome) in ready.iter().zip(outcomes) {
+        for (push, outcome) in sent.iter().zip(outcomes) {
             if let Outcome::Schema(refusal) = &outcome {
                 unknown_fields.get_or_insert_with(|| refusal.to_string());
             }
-            let verdict = self.judge(push, outcome, sent_at.unwrap_or_default()).await?;
+            let verdict = self.judge(push, outcome, sent_at).await?;
             log(push, &verdict);
-            if let Verdict::Done { .. } = verdict.verdict {
-                pushed.changed += u64::from(push.kind != WriteKind::Create && !push.initial);
-                pushed.deleted += u64::from(push.kind == WriteKind::Delete);
-            }
-            settled.push(verdict);
-        }
-        for settled in &settled {
-            match settled.verdict {
-                Verdict::Done { .. } => pushed.done += 1,
+            match verdict.verdict {
+                Verdict::Done { .. } => {
+                    pushed.done += 1;
+                    pushed.changed += u64::from(push.kind != WriteKind::Create && !push.initial);
+                    pushed.deleted += u64::from(push.kind == WriteKind::Delete);
+                }
                 Verdict::Parked => pushed.parked += 1,
                 _ => {}
             }
+            settled.push(verdict);
         }
         match unknown_fields {
             Some(reason) if self.has_changed_fields(side).await? => {
