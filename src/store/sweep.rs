@@ -17,8 +17,6 @@ pub struct MergedLead {
     pub link_id: i64,
     /// The lead that it was merged into.
     pub master_id: String,
-    /// What is known of that one.
-    pub master: Master,
 }
 
 /// What is known of the lead that another was merged into.
@@ -103,44 +101,39 @@ impl Store {
     /// Salesforce leads that were merged into another and still have a link that is to be looked at.
     pub async fn merged_away(&self) -> Result<Vec<MergedLead>, StoreError> {
         let rows = sqlx::query(
-            "SELECT a.lead_id, a.link_id, a.master_id, m.lead_id AS known, m.deleted_at IS NOT NULL AS gone,
-                    m.master_id AS next, n.link_id IS NOT NULL AND n.origin <> 'ambiguous' AS linked
-             FROM lead a JOIN link l ON l.link_id = a.link_id
-             LEFT JOIN lead m ON m.side = 'salesforce' AND m.lead_id = a.master_id
-             LEFT JOIN link n ON n.link_id = m.link_id
+            "SELECT a.lead_id, a.link_id, a.master_id FROM lead a JOIN link l ON l.link_id = a.link_id
              WHERE a.master_id IS NOT NULL AND a.link_id IS NOT NULL AND a.side = 'salesforce' AND a.dirty = 1
                AND a.deleted_at IS NOT NULL AND l.operate_id IS NOT NULL",
         )
         .fetch_all(&self.write)
         .await?;
-        rows.iter()
-            .map(|row| {
-                let (known, gone, linked): (Option<String>, bool, bool) =
-                    (row.try_get("known")?, row.try_get("gone")?, row.try_get("linked")?);
-                let master = match known {
-                    None => Master::Unknown,
-                    Some(_) if gone => Master::Gone(row.try_get("next")?),
-                    Some(_) if linked => Master::Linked,
-                    Some(_) => Master::Free,
-                };
-                Ok(MergedLead {
-                    lead_id: row.try_get("lead_id")?,
-                    link_id: row.try_get("link_id")?,
-                    master_id: row.try_get("master_id")?,
-                    master,
-                })
+        let lead = |row: &sqlx::sqlite::SqliteRow| {
+            Ok(MergedLead {
+                lead_id: row.try_get("lead_id")?,
+                link_id: row.try_get("link_id")?,
+                master_id: row.try_get("master_id")?,
             })
-            .collect()
+        };
+        rows.iter().map(lead).collect()
     }
 
-    /// A lead was merged into this one in the end.
-    pub async fn follow_master(&self, lead_id: &str, master_id: &str) -> Result<(), StoreError> {
-        sqlx::query("UPDATE lead SET master_id = ? WHERE side = 'salesforce' AND lead_id = ?")
-            .bind(master_id)
-            .bind(lead_id)
-            .execute(&self.write)
-            .await?;
-        Ok(())
+    /// What is known of a Salesforce lead that another was merged into.
+    pub async fn master(&self, lead_id: &str) -> Result<Master, StoreError> {
+        let row = sqlx::query(
+            "SELECT m.deleted_at IS NOT NULL AS gone, m.master_id AS next,
+                    n.link_id IS NOT NULL AND n.origin <> 'ambiguous' AS linked
+             FROM lead m LEFT JOIN link n ON n.link_id = m.link_id WHERE m.side = 'salesforce' AND m.lead_id = ?",
+        )
+        .bind(lead_id)
+        .fetch_optional(&self.write)
+        .await?;
+        let Some(row) = row else { return Ok(Master::Unknown) };
+        let (gone, linked): (bool, bool) = (row.try_get("gone")?, row.try_get("linked")?);
+        Ok(match (gone, linked) {
+            (true, _) => Master::Gone(row.try_get("next")?),
+            (false, true) => Master::Linked,
+            (false, false) => Master::Free,
+        })
     }
 
     /// Puts another lead in the place that a link has for a side, in the place of the one that is there, if any.

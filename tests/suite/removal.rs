@@ -265,3 +265,30 @@ async fn the_budget_slows_polls_then_holds_writes_and_recovers() {
     assert_eq!(bench.salesforce.value(&salesforce, "phone__c"), json!("2"));
     assert_eq!(bench.engine.store().show(&operate).await.unwrap().unwrap().state, "in_step");
 }
+
+#[tokio::test]
+async fn a_chain_of_merges_is_followed_to_its_end_and_then_all_is_quiet() {
+    let bench = propagating().await;
+    let (operate, first) = bench.pair().await;
+    let other = bench.operate.add(&[("email", "last@example.com")]);
+    bench.cycle().await;
+    let last = bench.salesforce.leads().into_iter().find(|lead| lead.id != first).unwrap().id;
+    let middle = bench.salesforce.add_deleted(&[("email__c", "middle@example.com")]);
+    let merge = |loser: &str, master: &str| {
+        let master = master.to_owned();
+        bench.salesforce.change(loser, |lead| (lead.deleted, lead.master_id) = (true, Some(master)));
+    };
+    merge(&first, &middle);
+    merge(&middle, &last);
+    bench.cycle().await;
+    assert_eq!(bench.state(&operate).await.0, "parked", "the last master has a link of its own");
+    for _ in 0..3 {
+        let cycle = bench.cycle().await;
+        assert_eq!((cycle.seen, cycle.pushed, cycle.parked), (0, 0, 0));
+    }
+    // A person deletes the double in Operate, and takes its link away: then the first one's link can go to the last master.
+    bench.operate.purge(&other);
+    bench.engine.sweep().await.unwrap();
+    bench.cycle().await;
+    assert_eq!(bench.operate.leads().len(), 1);
+}
