@@ -162,6 +162,13 @@ impl Store {
         Ok(())
     }
 
+    /// Has `keep` asked before each commit; a commit that it does not keep is rolled back, as by a crash just before it.
+    pub async fn on_commit(&self, keep: impl FnMut() -> bool + Send + 'static) -> Result<(), StoreError> {
+        let mut connection = self.write.acquire().await?;
+        connection.lock_handle().await?.set_commit_hook(keep);
+        Ok(())
+    }
+
     /// The journal mode and the `synchronous` level (2: full) under which the store is written.
     pub async fn durability(&self) -> Result<(String, i64), StoreError> {
         let mode = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&self.write).await?;
@@ -176,7 +183,7 @@ impl Store {
     }
 
     /// Closes it; the write-ahead log is folded into the file.
-    pub async fn close(self) {
+    pub async fn close(&self) {
         self.read.close().await;
         self.write.close().await;
     }

@@ -16,6 +16,7 @@ mod operator;
 mod program;
 mod removal;
 mod sign_in;
+mod simulation;
 mod store;
 mod systems;
 mod workspace;

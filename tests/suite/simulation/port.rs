@@ -1,0 +1,234 @@
+//! The model as the engine sees it: one client a side. Every request is a moment at which people may edit, answers may be lost
+//! and everything may end.
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use leadsync::lead::Side;
+use leadsync::side::{
+    ClockOffset, Listed, NativeField, Outcome, Page, Position, Record, Refusal, SideClient, SideError, Swept, Usage, Write,
+    WriteKind,
+};
+use rand::Rng as _;
+use rand::seq::SliceRandom as _;
+use serde_json::Value as Json;
+use tokio::sync::{Notify, mpsc};
+
+use super::model::Model;
+
+/// The model, and the end of the process.
+pub struct Shared {
+    model: Mutex<Model>,
+    pub ended: Notify,
+}
+
+impl Shared {
+    pub fn new(model: Model) -> Self {
+        Self { model: Mutex::new(model), ended: Notify::new() }
+    }
+
+    pub fn model(&self) -> MutexGuard<'_, Model> {
+        self.model.lock().unwrap()
+    }
+
+    /// One more store commit or request. True: the process ends here.
+    pub fn ends(&self) -> bool {
+        let mut model = self.model();
+        if model.dead {
+            return true;
+        }
+        let Some(left) = model.trouble.crash_in else { return false };
+        model.trouble.crash_in = left.checked_sub(1);
+        if left > 0 {
+            return false;
+        }
+        model.dead = true;
+        model.note("the process ends");
+        self.ended.notify_one();
+        true
+    }
+}
+
+pub struct Port {
+    pub side: Side,
+    pub shared: Arc<Shared>,
+}
+
+impl Port {
+    async fn may_end(&self) {
+        if self.shared.ends() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// What happens when a request is made, before it has any effect.
+    async fn request(&self, what: &str) -> Result<(), SideError> {
+        self.may_end().await;
+        let side = self.side;
+        let mut model = self.shared.model();
+        *model.requests.get_mut(side) += 1;
+        model.note(&format!("{side} {what}"));
+        let took = TimeDelta::milliseconds(model.rng.random_range(20..1500));
+        model.pass(took);
+        let percent = model.trouble.percent;
+        if model.rng.random_range(0..100) < percent {
+            model.person_edits();
+        }
+        let down = model.down.get_mut(side);
+        if *down > 0 {
+            *down -= 1;
+            return Err(SideError::Unreachable { side, reason: "connection refused".to_owned() });
+        }
+        if model.rng.random_range(0..400) < percent {
+            return Err(match model.rng.random_range(0..3) {
+                0 => SideError::Auth { side, reason: "the token has expired".to_owned() },
+                1 => SideError::Answer { side, reason: "the answer ended early".to_owned() },
+                _ => {
+                    let retry_at = Some(model.now + TimeDelta::minutes(2));
+                    SideError::Budget { side, reason: "REQUEST_LIMIT_EXCEEDED".to_owned(), retry_at }
+                }
+            });
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl SideClient for Port {
+    fn side(&self) -> Side {
+        self.side
+    }
+
+    async fn poll(&self, from: Option<Position>, overlap: TimeDelta, pages: mpsc::Sender<Page>) -> Result<(), SideError> {
+        self.request("poll").await?;
+        let answer = {
+            let mut model = self.shared.model();
+            let since = from.map(|from| from.modified_at - overlap);
+            let leads = model.leads.get(self.side).values().map(|lead| &lead.record);
+            let mut records: Vec<Record> =
+                leads.filter(|lead| since.is_none_or(|since| lead.modified_at >= since)).cloned().collect();
+            records.sort_by(|a, b| (a.modified_at, &a.id).cmp(&(b.modified_at, &b.id)));
+            let as_of = model.server_now(self.side);
+            let mut pages: Vec<Page> = records
+                .chunks(3)
+                .map(|chunk| {
+                    let last = &chunk[chunk.len() - 1];
+                    let checkpoint = Some(Position { modified_at: last.modified_at, id: last.id.clone() });
+                    Page { records: chunk.to_vec(), checkpoint, as_of }
+                })
+                .collect();
+            for page in &mut pages {
+                page.records.shuffle(&mut model.rng);
+            }
+            if pages.is_empty() {
+                pages.push(Page { as_of, ..Page::default() });
+            } else if model.rng.random_bool(0.05) {
+                let again = pages[0].clone();
+                pages.insert(1, Page { checkpoint: None, ..again });
+            }
+            let cut = model.rng.random_range(0..200) < model.trouble.percent;
+            (pages, cut)
+        };
+        let (answer, cut) = answer;
+        let whole = answer.len();
+        for (place, page) in answer.into_iter().enumerate() {
+            if cut && place + 1 == whole {
+                return Err(SideError::Answer { side: self.side, reason: "the answer ended early".to_owned() });
+            }
+            pages.send(page).await.map_err(|_| SideError::Abandoned)?;
+        }
+        self.may_end().await;
+        Ok(())
+    }
+
+    async fn read(&self, ids: &[String]) -> Result<Vec<Record>, SideError> {
+        self.request("read").await?;
+        let model = self.shared.model();
+        Ok(ids.iter().filter_map(|id| model.leads.get(self.side).get(id)).map(|lead| lead.record.clone()).collect())
+    }
+
+    fn reads_at_once(&self) -> usize {
+        3
+    }
+
+    async fn find_created(&self, since: DateTime<Utc>, _: &[Write]) -> Result<Vec<Record>, SideError> {
+        self.request("find").await?;
+        let model = self.shared.model();
+        let leads = model.leads.get(self.side).values().map(|lead| &lead.record);
+        Ok(leads.filter(|lead| !lead.deleted && lead.created_at.is_some_and(|made| made >= since)).cloned().collect())
+    }
+
+    async fn sweep(&self, _: Option<DateTime<Utc>>, listed: mpsc::Sender<Vec<Listed>>) -> Result<Swept, SideError> {
+        self.request("sweep").await?;
+        let all: Vec<Listed> = {
+            let model = self.shared.model();
+            let leads = model.leads.get(self.side).values().map(|lead| &lead.record).filter(|lead| !lead.deleted);
+            leads.map(|lead| Listed { id: lead.id.clone(), modified_at: Some(lead.modified_at) }).collect()
+        };
+        listed.send(all).await.map_err(|_| SideError::Abandoned)?;
+        Ok(Swept { complete: self.side == Side::Operate, deleted: Vec::new(), covered: None })
+    }
+
+    async fn describe(&self) -> Result<Option<Vec<NativeField>>, SideError> {
+        Ok(None)
+    }
+
+    fn batch_size(&self, _: WriteKind, _: u64) -> usize {
+        2
+    }
+
+    fn concurrency(&self) -> usize {
+        2
+    }
+
+    async fn write(&self, writes: &[Write]) -> Result<Vec<Outcome>, SideError> {
+        self.request(&format!("write {}", writes.len())).await?;
+        let outcomes = {
+            let mut model = self.shared.model();
+            let percent = model.trouble.percent;
+            let lost = || Outcome::Unknown(Refusal::new("timeout", "no answer came"));
+            let mut outcomes = Vec::new();
+            for write in writes {
+                let outcome = match model.rng.random_range(0..400) {
+                    chance if chance < percent => lost(),
+                    chance if chance < 2 * percent => {
+                        model.carry_out(self.side, write);
+                        lost()
+                    }
+                    chance if chance < 3 * percent => {
+                        Outcome::Retry(Refusal::new("UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access"))
+                    }
+                    _ => model.carry_out(self.side, write),
+                };
+                let note = format!("{} {:?} {:?}: {outcome:?}", self.side, write.action, write.fields);
+                model.note(&note);
+                outcomes.push(outcome);
+            }
+            outcomes
+        };
+        self.may_end().await;
+        Ok(outcomes)
+    }
+
+    fn clock(&self) -> Option<ClockOffset> {
+        let offset = *self.shared.model().offsets.get(self.side);
+        Some(ClockOffset { offset, error: TimeDelta::milliseconds(600) })
+    }
+
+    fn knows(&self, _: &str, _: &Json) -> bool {
+        true
+    }
+
+    fn absence_is_deletion(&self) -> bool {
+        self.side == Side::Operate
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        None
+    }
+
+    fn requests(&self) -> u64 {
+        *self.shared.model().requests.get(self.side)
+    }
+}
