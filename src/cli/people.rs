@@ -88,7 +88,7 @@ pub(super) async fn resume(config: &Config, accept: bool) -> Result<Ended, Failu
         output::line("the next cycle writes what is due");
         return Ok(Ended::Done);
     }
-    let reason = store.braked().await?.unwrap_or_default();
+    let reason = store.stops().await?.braked.unwrap_or_default();
     output::line(format!("not paused, but a brake still holds: {reason}"));
     Ok(Ended::Waits)
 }

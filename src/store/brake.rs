@@ -16,6 +16,15 @@ pub struct Burden {
     pub links: u64,
 }
 
+/// What stops writes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stops {
+    /// Since when a person has stopped all of them.
+    pub paused: Option<String>,
+    /// Why a brake holds.
+    pub braked: Option<String>,
+}
+
 /// Facts that people set.
 const PAUSED: &str = "paused";
 const ACCEPTED: &str = "accepted_up_to";
@@ -24,35 +33,37 @@ const BRAKED: &str = "braked";
 impl Store {
     /// What is due.
     pub async fn burden(&self) -> Result<Burden, StoreError> {
-        let accepted: i64 = self.fact(ACCEPTED).await?.and_then(|number| number.parse().ok()).unwrap_or(0);
         let row = sqlx::query(
             "SELECT count(DISTINCT iif(kind <> 'create' AND initial = 0, link_id, NULL)),
                     count(iif(kind = 'delete', 1, NULL)),
                     (SELECT count(*) FROM link WHERE operate_id IS NOT NULL AND salesforce_id IS NOT NULL)
-             FROM push WHERE state = 'due' AND push_id > ?",
+             FROM push WHERE state = 'due'
+                 AND push_id > coalesce((SELECT CAST(value AS INTEGER) FROM fact WHERE name = ?), 0)",
         )
-        .bind(accepted)
+        .bind(ACCEPTED)
         .fetch_one(&self.write)
         .await?;
         let count = |place: usize| -> Result<u64, StoreError> { Ok(row.try_get::<i64, _>(place)?.unsigned_abs()) };
         Ok(Burden { changes: count(0)?, deletes: count(1)?, links: count(2)? })
     }
 
-    /// Whether anything at all is due, so that a brake is worth a thought.
-    pub async fn is_anything_due(&self) -> Result<bool, StoreError> {
-        Ok(sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM push WHERE state = 'due' AND kind <> 'create')")
-            .fetch_one(&self.write)
-            .await?)
-    }
-
-    /// Since when a person has stopped all writes.
-    pub async fn paused(&self) -> Result<Option<String>, StoreError> {
-        self.fact(PAUSED).await
+    /// What stops writes.
+    pub async fn stops(&self) -> Result<Stops, StoreError> {
+        let mut stops = Stops::default();
+        let facts: Vec<(String, String)> = sqlx::query_as("SELECT name, value FROM fact WHERE name IN (?, ?)")
+            .bind(PAUSED)
+            .bind(BRAKED)
+            .fetch_all(&self.write)
+            .await?;
+        for (name, value) in facts {
+            *(if name == PAUSED { &mut stops.paused } else { &mut stops.braked }) = Some(value);
+        }
+        Ok(stops)
     }
 
     /// Stops all writes until [`Store::resume`].
     pub async fn pause(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
-        if self.paused().await?.is_none() {
+        if self.stops().await?.paused.is_none() {
             self.set_fact(PAUSED, Some(&stamp(now))).await?;
         }
         Ok(())
@@ -66,24 +77,12 @@ impl Store {
             self.set_fact(ACCEPTED, Some(&newest.to_string())).await?;
             self.set_fact(BRAKED, None).await?;
         }
-        Ok(self.braked().await?.is_none())
-    }
-
-    /// Why a brake holds.
-    pub async fn braked(&self) -> Result<Option<String>, StoreError> {
-        self.fact(BRAKED).await
+        Ok(self.stops().await?.braked.is_none())
     }
 
     /// Notes why a brake holds, or that none does.
     pub async fn brake(&self, reason: Option<&str>) -> Result<(), StoreError> {
-        if self.braked().await?.as_deref() == reason {
-            return Ok(());
-        }
         self.set_fact(BRAKED, reason).await
-    }
-
-    async fn fact(&self, name: &str) -> Result<Option<String>, StoreError> {
-        Ok(sqlx::query_scalar("SELECT value FROM fact WHERE name = ?").bind(name).fetch_optional(&self.write).await?)
     }
 
     async fn set_fact(&self, name: &str, value: Option<&str>) -> Result<(), StoreError> {

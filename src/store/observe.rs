@@ -63,7 +63,7 @@ impl Store {
         let known = self.known(side, &ids).await?;
         let mut touched = Vec::new();
         let mut rows = Vec::new();
-        let mut keys = Vec::new();
+        let (mut keyed, mut keys) = (Vec::new(), Vec::new());
         for seen in seen {
             let fields = seen.fields.to_string();
             let known = known.get(&seen.lead_id);
@@ -87,9 +87,11 @@ impl Store {
                 "id": seen.lead_id, "modified": modified_at, "changed": changed_at, "fields": fields, "external": seen.external_id,
                 "converted": i32::from(seen.converted), "master": seen.master_id, "deleted": seen.deleted,
             }));
-            let keyed = known.is_none_or(|known| known.link_id.is_none() || known.keyed);
-            for (rule, key) in seen.keys.iter().enumerate().filter(|_| keyed && !seen.deleted) {
-                keys.extend(key.as_ref().map(|key| json!([rule, key, seen.lead_id])));
+            if known.is_none_or(|known| known.link_id.is_none() || known.keyed) {
+                keyed.push(json!(seen.lead_id));
+                for (rule, key) in seen.keys.iter().enumerate().filter(|_| !seen.deleted) {
+                    keys.extend(key.as_ref().map(|key| json!([rule, key, seen.lead_id])));
+                }
             }
         }
         let observed = Observed { changed: rows.len() as u64 };
@@ -98,7 +100,8 @@ impl Store {
         }
         let mut tx = self.write.begin().await?;
         touch(&mut tx, side, touched).await?;
-        upsert(&mut tx, side, rows, keys, now).await?;
+        upsert(&mut tx, side, rows, now).await?;
+        search_by(&mut tx, side, keyed, keys).await?;
         if let Some(position) = checkpoint {
             move_checkpoint(&mut tx, side, position).await?;
         }
@@ -217,17 +220,10 @@ async fn touch(tx: &mut Transaction<'_, Sqlite>, side: Side, touched: Vec<Json>)
     Ok(())
 }
 
-async fn upsert(
-    tx: &mut Transaction<'_, Sqlite>,
-    side: Side,
-    rows: Vec<Json>,
-    keys: Vec<Json>,
-    now: DateTime<Utc>,
-) -> Result<(), StoreError> {
+async fn upsert(tx: &mut Transaction<'_, Sqlite>, side: Side, rows: Vec<Json>, now: DateTime<Utc>) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }
-    let ids = rows.iter().filter_map(|row| row.get("id").cloned()).collect::<Json>().to_string();
     sqlx::query(
         "INSERT INTO lead (side, lead_id, modified_at, changed_at, fields, external_id, converted, master_id, deleted_at, seen_at)
          SELECT ?1, j.value ->> 'id', j.value ->> 'modified', j.value ->> 'changed', j.value ->> 'fields', j.value ->> 'external',
@@ -243,7 +239,15 @@ async fn upsert(
     .bind(Json::Array(rows).to_string())
     .execute(&mut **tx)
     .await?;
-    drop_keys(tx, side, &ids).await?;
+    Ok(())
+}
+
+/// Has leads without a link of their own found by these keys, and by no others.
+async fn search_by(tx: &mut Transaction<'_, Sqlite>, side: Side, leads: Vec<Json>, keys: Vec<Json>) -> Result<(), StoreError> {
+    if leads.is_empty() {
+        return Ok(());
+    }
+    drop_keys(tx, side, &Json::Array(leads).to_string()).await?;
     if !keys.is_empty() {
         sqlx::query(
             "INSERT OR IGNORE INTO lead_key (rule, key, side, lead_id)

@@ -52,6 +52,16 @@ pub struct Created {
 }
 
 impl Store {
+    /// Whether there is a lead to be paired: one without a link, or that several matched, of which something changed.
+    pub async fn has_new_leads(&self) -> Result<bool, StoreError> {
+        Ok(sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM lead a LEFT JOIN link l ON l.link_id = a.link_id
+                 WHERE a.dirty = 1 AND (a.link_id IS NULL OR l.origin = 'ambiguous'))",
+        )
+        .fetch_one(&self.write)
+        .await?)
+    }
+
     /// Links what external ids say.
     pub async fn pair_by_external_id(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
         let mut tx = self.write.begin().await?;

@@ -66,6 +66,8 @@ pub enum Verdict {
 pub struct Settled {
     /// The push.
     pub push_id: i64,
+    /// What it does.
+    pub kind: WriteKind,
     /// What became of it.
     pub verdict: Verdict,
     /// The code, if there is one.
@@ -77,8 +79,67 @@ pub struct Settled {
 impl Settled {
     /// Without words.
     #[must_use]
-    pub const fn plain(push_id: i64, verdict: Verdict) -> Self {
-        Self { push_id, verdict, code: None, error: None }
+    pub const fn plain(push: &PushRow, verdict: Verdict) -> Self {
+        Self { push_id: push.push_id, kind: push.kind, verdict, code: None, error: None }
+    }
+
+    fn is_done(&self, kind: WriteKind) -> bool {
+        self.kind == kind && matches!(self.verdict, Verdict::Done { .. })
+    }
+}
+
+/// The writes that are not settled, counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Outbox(Vec<Waiting>);
+
+/// Writes of one kind on one side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Waiting {
+    side: Side,
+    kind: WriteKind,
+    /// They were sent, and nobody knows what became of them.
+    sent: bool,
+    /// How many may be sent now.
+    ready: u64,
+}
+
+impl Outbox {
+    /// Whether a side may have carried out writes that nobody knows of.
+    #[must_use]
+    pub fn is_in_doubt(&self, side: Side) -> bool {
+        self.0.iter().any(|waiting| waiting.sent && waiting.side == side)
+    }
+
+    /// Whether either side may.
+    #[must_use]
+    pub fn in_doubt(&self) -> bool {
+        Side::BOTH.into_iter().any(|side| self.is_in_doubt(side))
+    }
+
+    /// Whether anything waits to be sent, now or later.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        self.0.iter().any(|waiting| !waiting.sent)
+    }
+
+    /// Whether anything that waits to be sent changes or deletes a lead, so that a brake is worth a thought.
+    #[must_use]
+    pub fn changes_anything(&self) -> bool {
+        self.0.iter().any(|waiting| !waiting.sent && waiting.kind != WriteKind::Create)
+    }
+
+    /// Whether anything can be sent now.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        Side::BOTH.into_iter().any(|side| self.ready(side).next().is_some())
+    }
+
+    /// What can be sent to a side now: how many of each kind, in the order in which they are sent.
+    pub fn ready(&self, side: Side) -> impl Iterator<Item = (WriteKind, u64)> {
+        WriteKind::ALL.into_iter().filter_map(move |kind| {
+            let waiting = self.0.iter().find(|waiting| !waiting.sent && waiting.side == side && waiting.kind == kind)?;
+            (waiting.ready > 0).then_some((kind, waiting.ready))
+        })
     }
 }
 
@@ -90,16 +151,26 @@ const COLUMNS: &str = "SELECT p.push_id, p.link_id, p.side, p.kind, p.initial, p
     LEFT JOIN lead a ON a.side = p.side AND a.lead_id = iif(p.side = 'operate', l.operate_id, l.salesforce_id)";
 
 impl Store {
-    /// How many writes of a kind are due on a side.
-    pub async fn count_due(&self, side: Side, kind: WriteKind, now: DateTime<Utc>) -> Result<u64, StoreError> {
-        let count: i64 =
-            sqlx::query_scalar("SELECT count(*) FROM push WHERE state = 'due' AND side = ? AND kind = ? AND due_at <= ?")
-                .bind(side.as_str())
-                .bind(kind.as_str())
-                .bind(stamp(now))
-                .fetch_one(&self.write)
-                .await?;
-        Ok(count.unsigned_abs())
+    /// What waits to be sent or to be found.
+    pub async fn outbox(&self, now: DateTime<Utc>) -> Result<Outbox, StoreError> {
+        let rows = sqlx::query(
+            "SELECT side, kind, state = 'sent' AS sent, coalesce(sum(due_at <= ?), 0) AS ready FROM push
+             WHERE state IN ('due', 'sent') GROUP BY side, kind, state",
+        )
+        .bind(stamp(now))
+        .fetch_all(&self.write)
+        .await?;
+        let waiting = |row: &SqliteRow| {
+            let (side, kind): (&str, &str) = (row.try_get("side")?, row.try_get("kind")?);
+            let ready: i64 = row.try_get("ready")?;
+            Ok(Waiting {
+                side: Side::parse(side).unwrap_or(Side::Operate),
+                kind: WriteKind::parse(kind).unwrap_or(WriteKind::Update),
+                sent: row.try_get("sent")?,
+                ready: ready.unsigned_abs(),
+            })
+        };
+        Ok(Outbox(rows.iter().map(waiting).collect::<Result<_, StoreError>>()?))
     }
 
     /// The oldest writes of a kind that are due on a side.
@@ -134,13 +205,6 @@ impl Store {
         .await?)
     }
 
-    /// When the next write is due or the next in doubt was sent; `None` where there are none.
-    pub async fn next_due(&self) -> Result<Option<DateTime<Utc>>, StoreError> {
-        let at: Option<String> =
-            sqlx::query_scalar("SELECT min(due_at) FROM push WHERE state = 'due'").fetch_one(&self.write).await?;
-        Ok(at.as_deref().map(time))
-    }
-
     /// Notes, before they are sent, that these writes are sent.
     pub async fn mark_sent(&self, pushes: &[i64], now: DateTime<Utc>) -> Result<(), StoreError> {
         sqlx::query("UPDATE push SET state = 'sent', sent_at = ? WHERE push_id IN (SELECT value FROM json_each(?))")
@@ -168,7 +232,10 @@ impl Store {
         };
         let rows = Json::Array(settled.iter().map(row).collect()).to_string();
         let mut tx = self.write.begin().await?;
-        for sql in SETTLE {
+        for (concerns, sql) in SETTLE {
+            if !settled.iter().any(concerns) {
+                continue;
+            }
             sqlx::query(sql).bind(stamp(now)).bind(&rows).execute(&mut *tx).await?;
         }
         let links: String =
@@ -182,40 +249,61 @@ impl Store {
 }
 
 /// `?1` is now, `?2` the rows [push, state, lead, time, code, error].
-const SETTLE: [&str; 7] = [
+const SETTLE: [(fn(&Settled) -> bool, &str); 7] = [
     // The push itself.
-    "UPDATE push SET state = j.value ->> 1, error_code = j.value ->> 4, error = j.value ->> 5,
+    (
+        |_| true,
+        "UPDATE push SET state = j.value ->> 1, error_code = j.value ->> 4, error = j.value ->> 5,
         attempts = attempts + (j.value ->> 4 IS NOT NULL),
         due_at = iif(j.value ->> 1 = 'due', j.value ->> 3, due_at),
         done_at = iif(j.value ->> 1 IN ('done', 'superseded'), ?1, NULL)
      FROM json_each(?2) j WHERE push.push_id = j.value ->> 0",
+    ),
     // A lead that was created gets its place in the link, which moves its base.
-    "UPDATE link SET base = iif(p.kind = 'delete', '{}', json_patch(link.base, p.base)),
+    (
+        |settled| matches!(settled.verdict, Verdict::Done { .. }),
+        "UPDATE link SET base = iif(p.kind = 'delete', '{}', json_patch(link.base, p.base)),
         operate_id = iif(p.side = 'operate', j.value ->> 2, operate_id),
         salesforce_id = iif(p.side = 'salesforce', j.value ->> 2, salesforce_id)
      FROM json_each(?2) j JOIN push p ON p.push_id = j.value ->> 0
      WHERE j.value ->> 1 = 'done' AND link.link_id = p.link_id",
+    ),
     // The observation of the written side becomes what was written.
-    "UPDATE lead SET fields = json_patch(lead.fields, p.fields), modified_at = max(lead.modified_at, j.value ->> 3),
+    (
+        |settled| settled.is_done(WriteKind::Update),
+        "UPDATE lead SET fields = json_patch(lead.fields, p.fields), modified_at = max(lead.modified_at, j.value ->> 3),
         external_id = iif(p.side = 'salesforce', l.operate_id, lead.external_id)
      FROM json_each(?2) j JOIN push p ON p.push_id = j.value ->> 0 JOIN link l ON l.link_id = p.link_id
      WHERE j.value ->> 1 = 'done' AND p.kind = 'update' AND lead.side = p.side AND lead.lead_id = j.value ->> 2",
-    "UPDATE lead SET deleted_at = ?1
+    ),
+    (
+        |settled| settled.is_done(WriteKind::Delete),
+        "UPDATE lead SET deleted_at = ?1
      FROM json_each(?2) j JOIN push p ON p.push_id = j.value ->> 0
      WHERE j.value ->> 1 = 'done' AND p.kind = 'delete' AND lead.side = p.side AND lead.lead_id = j.value ->> 2",
+    ),
     // A poll may have seen the created lead first: then what it saw stands, and is looked at again.
-    "INSERT INTO lead (side, lead_id, link_id, modified_at, changed_at, fields, external_id, seen_at, dirty)
+    (
+        |settled| settled.is_done(WriteKind::Create),
+        "INSERT INTO lead (side, lead_id, link_id, modified_at, changed_at, fields, external_id, seen_at, dirty)
      SELECT p.side, j.value ->> 2, p.link_id, j.value ->> 3, j.value ->> 3, json_patch('{}', p.fields),
             iif(p.side = 'salesforce', l.operate_id, NULL), ?1, p.side = 'operate'
      FROM json_each(?2) j JOIN push p ON p.push_id = j.value ->> 0 JOIN link l ON l.link_id = p.link_id
      WHERE j.value ->> 1 = 'done' AND p.kind = 'create'
      ON CONFLICT (side, lead_id) DO UPDATE SET link_id = excluded.link_id, dirty = 1",
-    "DELETE FROM lead_key WHERE (side, lead_id) IN (
+    ),
+    (
+        |settled| settled.is_done(WriteKind::Create),
+        "DELETE FROM lead_key WHERE (side, lead_id) IN (
         SELECT p.side, j.value ->> 2 FROM json_each(?2) j JOIN push p ON p.push_id = j.value ->> 0
         WHERE j.value ->> 1 = 'done' AND p.kind = 'create' AND ?1 <> '')",
+    ),
     // What was overtaken is decided again.
-    "UPDATE lead SET dirty = 1 WHERE ?1 <> '' AND link_id IN (
+    (
+        |settled| matches!(settled.verdict, Verdict::Superseded),
+        "UPDATE lead SET dirty = 1 WHERE ?1 <> '' AND link_id IN (
         SELECT p.link_id FROM json_each(?2) j JOIN push p ON p.push_id = j.value ->> 0 WHERE j.value ->> 1 = 'superseded')",
+    ),
 ];
 
 fn push_row(row: &SqliteRow) -> Result<PushRow, StoreError> {

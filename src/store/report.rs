@@ -192,10 +192,10 @@ impl Store {
         .fetch_optional(&self.read)
         .await?;
         let last: Option<Json> = last.and_then(|last| serde_json::from_str(&last).ok());
-        let paused = self.paused().await?.map(|since| format!("paused since {since}: `leadsync resume` lets writes go on"));
+        let stops = self.stops().await?;
+        let paused = stops.paused.map(|since| format!("paused since {since}: `leadsync resume` lets writes go on"));
         let held = last.as_ref().and_then(|last| last.get("held")).and_then(Json::as_str).map(str::to_owned);
-        let held =
-            paused.or(self.braked().await?).or(held.filter(|held| !held.starts_with("paused") && !held.starts_with("brake")));
+        let held = paused.or(stops.braked).or(held.filter(|held| !held.starts_with("paused") && !held.starts_with("brake")));
         Ok(StatusReport {
             held,
             budget: self.budget().await?,

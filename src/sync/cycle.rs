@@ -9,7 +9,7 @@ use super::thrift::Thrift;
 use super::{CycleError, Engine};
 use crate::lead::{PerSide, Side};
 use crate::side::SideError;
-use crate::store::Cycle;
+use crate::store::{Cycle, Outbox};
 
 /// How often a cycle goes round before it leaves the rest to the next.
 const ROUNDS: usize = 20;
@@ -80,24 +80,26 @@ impl Engine {
             cycle.held = Some(reason.clone());
             return Err(CycleError::Thrift(reason));
         }
-        for side in Side::BOTH {
-            self.resolve_doubt(side).await?;
-        }
-        let (operate, salesforce) = tokio::join!(self.poll(Side::Operate), self.poll(Side::Salesforce));
-        let (operate, salesforce) = (operate?, salesforce?);
-        cycle.seen += operate.changed + salesforce.changed;
+        let outbox = self.store.outbox(self.now()).await?;
+        self.resolve_doubts(&outbox).await?;
+        let polled = self.on_both(|side| self.poll(side)).await?;
+        cycle.seen += polled.operate.changed + polled.salesforce.changed;
         let mut held = 0;
+        let mut outbox = Outbox::default();
         for _ in 0..ROUNDS {
-            held = self.decide_all(cycle, salesforce.as_of).await?;
+            held = self.decide_all(cycle, polled.salesforce.as_of).await?;
+            outbox = self.store.outbox(self.now()).await?;
             if stop() {
                 break;
             }
             let thrift = self.thrift().await?;
-            let brakes = self.hold(cycle, &thrift).await?;
+            let brakes = self.hold(cycle, &thrift, &outbox).await?;
             cycle.held = brakes.reason().cloned().or_else(|| thrift.reason().map(str::to_owned));
-            let (operate, salesforce) =
-                tokio::join!(self.push(Side::Operate, &brakes, stop), self.push(Side::Salesforce, &brakes, stop));
-            let (mut pushed, salesforce) = (operate?, salesforce?);
+            if !outbox.is_ready() {
+                break;
+            }
+            let brakes = &brakes;
+            let PerSide { operate: mut pushed, salesforce } = self.on_both(|side| self.push(side, brakes, stop)).await?;
             pushed.add(salesforce);
             cycle.pushed += pushed.done;
             cycle.parked += pushed.parked;
@@ -106,14 +108,10 @@ impl Engine {
             if pushed.tried == 0 {
                 break;
             }
-            for side in Side::BOTH {
-                self.resolve_doubt(side).await?;
-            }
+            outbox = self.store.outbox(self.now()).await?;
+            self.resolve_doubts(&outbox).await?;
         }
-        let doubt =
-            !self.store.in_doubt(Side::Operate).await?.is_empty() || !self.store.in_doubt(Side::Salesforce).await?.is_empty();
-        let due = cycle.held.is_none() && self.store.next_due().await?.is_some();
-        Ok(held > 0 || doubt || due)
+        Ok(held > 0 || outbox.in_doubt() || (cycle.held.is_none() && outbox.is_due()))
     }
 
     async fn decide_all(&self, cycle: &mut Cycle, as_of: DateTime<Utc>) -> Result<u64, CycleError> {
@@ -127,10 +125,9 @@ impl Engine {
     /// Polls and decides, and sends nothing: what is due afterwards is what a cycle would write. For a copy of the store.
     pub async fn rehearse(&self) -> Result<Cycle, CycleError> {
         let mut cycle = Cycle { started_at: self.now(), ..Cycle::default() };
-        let (operate, salesforce) = tokio::join!(self.poll(Side::Operate), self.poll(Side::Salesforce));
-        let (operate, salesforce) = (operate?, salesforce?);
-        cycle.seen = operate.changed + salesforce.changed;
-        self.decide_all(&mut cycle, salesforce.as_of).await?;
+        let polled = self.on_both(|side| self.poll(side)).await?;
+        cycle.seen = polled.operate.changed + polled.salesforce.changed;
+        self.decide_all(&mut cycle, polled.salesforce.as_of).await?;
         Ok(cycle)
     }
 }

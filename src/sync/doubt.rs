@@ -8,14 +8,22 @@ use super::{CycleError, Engine};
 use crate::lead::Side;
 use crate::mapping::Values;
 use crate::side::{Record, Write, WriteKind};
-use crate::store::{Observation, PushRow, Settled, Verdict};
+use crate::store::{Observation, Outbox, PushRow, Settled, Verdict};
 
 /// How much earlier than it was sent, by the server's clock, a create may seem to have happened.
 const MARGIN: TimeDelta = TimeDelta::seconds(10);
 
 impl Engine {
+    /// Looks for every write in doubt on either side.
+    pub(super) async fn resolve_doubts(&self, outbox: &Outbox) -> Result<(), CycleError> {
+        for side in Side::BOTH.into_iter().filter(|side| outbox.is_in_doubt(*side)) {
+            self.resolve_doubt(side).await?;
+        }
+        Ok(())
+    }
+
     /// Looks for every write in doubt on a side. Creates that are not found and may still arrive stay in doubt.
-    pub(super) async fn resolve_doubt(&self, side: Side) -> Result<(), CycleError> {
+    async fn resolve_doubt(&self, side: Side) -> Result<(), CycleError> {
         let doubtful = self.store.in_doubt(side).await?;
         let (creates, updates): (Vec<_>, Vec<_>) = doubtful.into_iter().partition(|push| push.kind == WriteKind::Create);
         if !updates.is_empty() {
@@ -48,7 +56,7 @@ impl Engine {
                 (Some(record), true) => Verdict::Done { lead_id: record.id.clone(), written_at: DateTime::default() },
                 _ => Verdict::Superseded,
             };
-            settled.push(Settled::plain(push.push_id, verdict));
+            settled.push(Settled::plain(push, verdict));
             seen.extend(record.cloned().map(|record| self.observation(side, record)));
         }
         self.store.settle(&settled, self.now()).await?;
@@ -91,17 +99,17 @@ impl Engine {
             {
                 let lead = candidates.swap_remove(*only).lead;
                 let done = Verdict::Done { lead_id: lead.lead_id.clone(), written_at: DateTime::default() };
-                settled.push(Settled::plain(push.push_id, done));
+                settled.push(Settled::plain(push, done));
                 seen.push(lead);
             } else if hits.is_empty() {
-                settled.extend(is_lost(push).then(|| Settled::plain(push.push_id, Verdict::Due(now))));
+                settled.extend(is_lost(push).then(|| Settled::plain(push, Verdict::Due(now))));
             } else {
                 let leads = hits.iter().filter_map(|place| candidates.get(*place));
                 let ids: Vec<&str> = leads.map(|candidate| candidate.lead.lead_id.as_str()).collect();
                 settled.push(Settled {
                     code: Some("ambiguous_create".to_owned()),
                     error: Some(format!("the create was not answered, and several new leads look like it: {}", ids.join(", "))),
-                    ..Settled::plain(push.push_id, Verdict::Parked)
+                    ..Settled::plain(push, Verdict::Parked)
                 });
             }
         }

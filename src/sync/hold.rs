@@ -6,7 +6,7 @@ use super::thrift::Thrift;
 use super::{CycleError, Engine};
 use crate::lead::Side;
 use crate::side::WriteKind;
-use crate::store::Cycle;
+use crate::store::{Cycle, Outbox};
 
 /// So few changes are never too many, however few links there are.
 const ALWAYS_ALLOWED: u64 = 25;
@@ -33,13 +33,18 @@ impl Hold {
 
 impl Engine {
     /// Looks at what is due before it is sent.
-    pub(super) async fn hold(&self, cycle: &Cycle, thrift: &Thrift) -> Result<Hold, CycleError> {
+    pub(super) async fn hold(&self, cycle: &Cycle, thrift: &Thrift, outbox: &Outbox) -> Result<Hold, CycleError> {
         let mut hold = Hold::default();
-        if let Some(since) = self.store.paused().await? {
+        let stops = self.store.stops().await?;
+        if let Some(since) = stops.paused {
             hold.all = Some(format!("paused since {since}: `leadsync resume` lets writes go on"));
-        } else if self.store.is_anything_due().await? {
+        } else if outbox.changes_anything() {
             self.brake(cycle, &mut hold).await?;
-        } else {
+            let reason = hold.all.as_ref().or(hold.deletes.as_ref());
+            if stops.braked.as_ref() != reason {
+                self.store.brake(reason.map(String::as_str)).await?;
+            }
+        } else if stops.braked.is_some() {
             self.store.brake(None).await?;
         }
         if let Thrift::Hold(reason) | Thrift::Stop(reason) = thrift {
@@ -66,7 +71,6 @@ impl Engine {
             hold.deletes =
                 Some(format!("brake: {deletes} leads would be deleted, and max_delete allows {allowed} in a cycle; {advice}"));
         }
-        self.store.brake(hold.all.as_ref().or(hold.deletes.as_ref()).map(String::as_str)).await?;
         Ok(())
     }
 

@@ -27,7 +27,9 @@ mod remove;
 mod sweep;
 mod swing;
 mod thrift;
+mod turns;
 
+use std::future::Future;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
@@ -44,6 +46,8 @@ use crate::store::{LeadRow, Observation, Store, StoreError};
 
 pub use compare::{Compared, Drift};
 pub use cycle::Patience;
+pub use turns::Turns;
+use turns::side_by_side;
 
 /// Tells the time; the servers' clocks are measured against it.
 pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
@@ -154,6 +158,7 @@ pub struct Engine {
     clients: PerSide<Arc<dyn SideClient>>,
     rules: Rules,
     clock: Clock,
+    turns: Option<Arc<Turns>>,
     /// The requests of each side that a record of a cycle holds already.
     recorded: PerSide<AtomicU64>,
     /// Why writes were held back last, for the log.
@@ -174,13 +179,26 @@ impl Engine {
         store.read_under(mapping.fingerprint()).await?;
         let recorded = PerSide::build(|_| AtomicU64::new(0));
         let (held, exhausted_until) = (Mutex::default(), Mutex::default());
-        Ok(Self { store, mapping, clients, rules, clock, recorded, held, exhausted_until })
+        Ok(Self { store, mapping, clients, rules, clock, turns: None, recorded, held, exhausted_until })
+    }
+
+    /// Has whatever would go on side by side go on in turns instead.
+    #[must_use]
+    pub fn in_turns(self, turns: Arc<Turns>) -> Self {
+        Self { turns: Some(turns), ..self }
     }
 
     /// The store it works on.
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Does the same on both sides at once.
+    async fn on_both<T, E, F: Future<Output = Result<T, E>>>(&self, work: impl Fn(Side) -> F) -> Result<PerSide<T>, E> {
+        let mut done = side_by_side(self.turns.as_deref(), Side::BOTH.map(work)).await.into_iter();
+        let (Some(operate), Some(salesforce)) = (done.next(), done.next()) else { unreachable!("two were asked for") };
+        Ok(PerSide { operate: operate?, salesforce: salesforce? })
     }
 
     fn now(&self) -> DateTime<Utc> {

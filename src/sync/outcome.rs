@@ -40,7 +40,7 @@ impl Engine {
             Outcome::Unknown(refusal) => return Ok(worded(push, Verdict::InDoubt, &refusal)),
             Outcome::Refused(refusal) | Outcome::Schema(refusal) => return Ok(refused(push, &refusal)),
         };
-        Ok(Settled::plain(push.push_id, verdict))
+        Ok(Settled::plain(push, verdict))
     }
 
     async fn learn(&self, side: Side, fresh: Vec<Record>) -> Result<(), CycleError> {
@@ -71,7 +71,7 @@ impl Engine {
             );
             return Ok(refused(push, &Refusal::new(refusal.code.clone(), message)));
         }
-        Ok(Settled::plain(push.push_id, Verdict::Superseded))
+        Ok(Settled::plain(push, Verdict::Superseded))
     }
 
     /// The side holds another lead for the same one: a new lead is linked with it, where that is wanted and there is no doubt.
@@ -106,7 +106,7 @@ fn back_off(attempts: u32) -> TimeDelta {
 }
 
 fn worded(push: &PushRow, verdict: Verdict, refusal: &Refusal) -> Settled {
-    Settled { push_id: push.push_id, verdict, code: Some(refusal.code.clone()), error: Some(refusal.message.clone()) }
+    Settled { code: Some(refusal.code.clone()), error: Some(refusal.message.clone()), ..Settled::plain(push, verdict) }
 }
 
 pub(super) fn refused(push: &PushRow, refusal: &Refusal) -> Settled {

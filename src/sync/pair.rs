@@ -13,6 +13,9 @@ impl Engine {
     pub(super) async fn pair(&self) -> Result<u64, CycleError> {
         let now = self.now();
         self.follow_merges().await?;
+        if !self.store.has_new_leads().await? {
+            return Ok(0);
+        }
         self.store.pair_by_external_id(now).await?;
         self.adopt_unanswered_creates().await?;
         let mut parked = 0;

@@ -18,16 +18,18 @@ pub(super) struct Polled {
 
 impl Engine {
     pub(super) async fn poll(&self, side: Side) -> Result<Polled, CycleError> {
-        let checkpoint = self.store.checkpoint(side).await?;
+        let mut position = self.store.checkpoint(side).await?.position;
         let (pages, mut arriving) = mpsc::channel(1);
-        let reading = self.clients.get(side).poll(checkpoint.position, self.rules.overlap, pages);
+        let reading = self.clients.get(side).poll(position.clone(), self.rules.overlap, pages);
         let keeping = async move {
             let mut polled = Polled { changed: 0, as_of: DateTime::<Utc>::MAX_UTC };
             while let Some(page) = arriving.recv().await {
                 polled.as_of = polled.as_of.min(page.as_of);
                 let seen: Vec<_> = page.records.into_iter().map(|record| self.observation(side, record)).collect();
-                let observed = self.store.observe(side, &seen, page.checkpoint.as_ref(), self.now()).await?;
-                polled.changed += observed.changed;
+                // A checkpoint that stays where it is costs no commit.
+                let moved = page.checkpoint.filter(|checkpoint| position.as_ref() != Some(checkpoint));
+                polled.changed += self.store.observe(side, &seen, moved.as_ref(), self.now()).await?.changed;
+                position = moved.or(position);
             }
             Ok::<_, StoreError>(polled)
         };

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::stream::{FuturesUnordered, StreamExt as _};
 
 use super::hold::Hold;
 use super::outcome::refused;
-use super::{CycleError, Engine};
+use super::{CycleError, Engine, side_by_side};
 use crate::lead::Side;
 use crate::side::{Action, Outcome, Record, Refusal, Unmoved, Write, WriteKind};
 use crate::store::{PushRow, Settled, Verdict};
@@ -43,18 +42,14 @@ impl Engine {
     pub(super) async fn push(&self, side: Side, hold: &Hold, stop: &(dyn Fn() -> bool + Sync)) -> Result<Pushed, CycleError> {
         let client = self.clients.get(side);
         let mut pushed = Pushed::default();
-        for kind in WriteKind::ALL.into_iter().filter(|kind| !hold.holds(side, *kind)) {
-            loop {
-                let count = self.store.count_due(side, kind, self.now()).await?;
-                if count == 0 || stop() {
-                    break;
-                }
-                let batch = client.batch_size(kind, count);
-                let due = self.store.due(side, kind, self.now(), batch * client.concurrency()).await?;
-                let batches = due.chunks(batch).map(|chunk| self.push_batch(side, chunk)).collect::<FuturesUnordered<_>>();
-                for batch in batches.collect::<Vec<_>>().await {
-                    pushed.add(batch?);
-                }
+        while !stop() {
+            let outbox = self.store.outbox(self.now()).await?;
+            let Some((kind, count)) = outbox.ready(side).find(|(kind, _)| !hold.holds(side, *kind)) else { break };
+            let batch = client.batch_size(kind, count);
+            let due = self.store.due(side, kind, self.now(), batch * client.concurrency()).await?;
+            let batches = due.chunks(batch).map(|chunk| self.push_batch(side, chunk));
+            for batch in side_by_side(self.turns.as_deref(), batches).await {
+                pushed.add(batch?);
             }
         }
         Ok(pushed)
@@ -80,7 +75,7 @@ impl Engine {
                 settled.extend(ready.iter().map(|(push, _)| Settled {
                     code: Some("not_sent".to_owned()),
                     error: Some(error.to_string()),
-                    ..Settled::plain(push.push_id, Verdict::Due(later))
+                    ..Settled::plain(push, Verdict::Due(later))
                 }));
                 self.store.settle(&settled, later).await?;
                 return Err(error.into());

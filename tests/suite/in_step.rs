@@ -121,9 +121,11 @@ async fn tokens_that_end_all_the_time_only_cost_sign_ins() {
     })
     .await;
     let engine = systems.engine().await;
-    cycle(&engine).await.unwrap();
+    // As many cycles as it takes for tokens to end in the middle of one.
+    while systems.sandbox.salesforce().requests().token < 4 || systems.sandbox.operate().requests().token < 4 {
+        cycle(&engine).await.unwrap();
+    }
     systems.assert_in_step(60);
-    assert!(systems.sandbox.salesforce().requests().token > 1);
 }
 
 #[tokio::test]

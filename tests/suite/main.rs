@@ -16,7 +16,6 @@ mod operator;
 mod program;
 mod removal;
 mod sign_in;
-mod simulation;
 mod store;
 mod systems;
 mod workspace;

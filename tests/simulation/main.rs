@@ -3,9 +3,16 @@
 //! Everything is drawn from one seed. A history runs, the world goes quiet, and an oracle that knows every edit checks the
 //! promises. `SEED=7 cargo test simulation` plays one seed again; `SEEDS=20000` plays more of them.
 
+// A test that cannot go on should panic, and it is the place that panics which says why.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stderr)]
+
+#[allow(dead_code, reason = "the other test binary uses the rest")]
+#[path = "../suite/fixtures.rs"]
+mod fixtures;
 mod model;
 mod oracle;
 mod port;
+mod setup;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,18 +20,16 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
 use chrono::TimeDelta;
-use leadsync::config::sync::{ConflictRule, DeleteRule};
 use leadsync::lead::PerSide;
-use leadsync::mapping::{Mapping, OperateTime};
 use leadsync::store::{Cycle, Store};
-use leadsync::sync::{CycleError, Engine, Patience};
+use leadsync::sync::{CycleError, Engine, Patience, Turns};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use tempfile::TempDir;
 
 use self::model::{Model, Trouble};
 use self::port::{Port, Shared};
-use crate::bench;
+use self::setup::Setup;
 
 /// How many steps a history has.
 const STEPS: usize = 200;
@@ -81,8 +86,7 @@ fn history(seed: u64) -> Vec<Step> {
 struct Run {
     shared: Arc<Shared>,
     store: PathBuf,
-    conflict: ConflictRule,
-    delete: DeleteRule,
+    setup: Setup,
     engine: Option<Engine>,
 }
 
@@ -98,31 +102,30 @@ struct Ran {
 impl Run {
     fn new(seed: u64, folder: &Path) -> Self {
         let mut model = Model::new(seed);
-        let conflict = [ConflictRule::Newest, ConflictRule::Operate, ConflictRule::Salesforce][model.rng.random_range(0..3)];
-        let delete = if model.rng.random_bool(0.5) { DeleteRule::Propagate } else { DeleteRule::Ignore };
-        let store = folder.join(format!("{seed}.db"));
-        for suffix in ["", "-wal", "-shm"] {
-            let _ = std::fs::remove_file(format!("{}{suffix}", store.display()));
-        }
+        let setup = Setup::draw(&mut model.rng);
+        // Tests play the same seed at the same time.
+        static RUNS: AtomicU64 = AtomicU64::new(0);
+        let store = folder.join(format!("{}.db", RUNS.fetch_add(1, Ordering::Relaxed)));
         std::fs::copy(folder.join("empty.db"), &store).unwrap();
-        Self { shared: Arc::new(Shared::new(model)), store, conflict, delete, engine: None }
+        Self { shared: Arc::new(Shared::new(model)), store, setup, engine: None }
     }
 
     /// A daemon starts on the store.
     async fn start(&mut self) {
         self.stop().await;
-        let time = OperateTime { zone: chrono_tz::UTC, format: "%Y-%m-%d %H:%M:%S".to_owned() };
-        let mapping = Mapping::new(&bench::fields(), &[vec!["email".to_owned()]], self.conflict, &time).unwrap();
         let store = Store::open(&format!("sqlite:{}", self.store.display())).await.unwrap();
         let shared = Arc::clone(&self.shared);
         store.on_commit(move || !shared.ends()).await.unwrap();
-        let port = |side| Arc::new(Port { side, shared: Arc::clone(&self.shared) }) as _;
-        let mut rules = bench::rules();
-        rules.delete = self.delete;
+        let shared = Arc::clone(&self.shared);
+        let turns = Arc::new(Turns::new(move |of| shared.model().rng.random_range(0..of.max(1))));
+        let port = |side| Arc::new(Port { side, shared: Arc::clone(&self.shared), turns: Arc::clone(&turns) }) as _;
         let shared = Arc::clone(&self.shared);
         let clock = Arc::new(move || shared.model().now);
-        let engine = Engine::new(Arc::new(store), Arc::new(mapping), PerSide::build(port), rules, clock).await.unwrap();
-        self.engine = Some(engine);
+        let engine =
+            Engine::new(Arc::new(store), Arc::new(self.setup.mapping()), PerSide::build(port), self.setup.rules(), clock)
+                .await
+                .unwrap();
+        self.engine = Some(engine.in_turns(turns));
     }
 
     /// The process is gone; what it had not committed is gone with it.
@@ -244,7 +247,8 @@ impl Run {
 }
 
 fn play(seed: u64, steps: &[Step], folder: &Path) -> Ran {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    // No sockets: a thread that only waits for the store wakes up sooner.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     runtime.block_on(Run::new(seed, folder).play(steps))
 }
 

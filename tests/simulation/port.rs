@@ -10,6 +10,7 @@ use leadsync::side::{
     ClockOffset, Listed, NativeField, Outcome, Page, Position, Record, Refusal, SideClient, SideError, Swept, Usage, Write,
     WriteKind,
 };
+use leadsync::sync::Turns;
 use rand::Rng as _;
 use rand::seq::SliceRandom as _;
 use serde_json::Value as Json;
@@ -53,6 +54,7 @@ impl Shared {
 pub struct Port {
     pub side: Side,
     pub shared: Arc<Shared>,
+    pub turns: Arc<Turns>,
 }
 
 impl Port {
@@ -64,6 +66,7 @@ impl Port {
 
     /// What happens when a request is made, before it has any effect.
     async fn request(&self, what: &str) -> Result<(), SideError> {
+        self.turns.pass().await;
         self.may_end().await;
         let side = self.side;
         let mut model = self.shared.model();
@@ -110,8 +113,9 @@ impl SideClient for Port {
                 leads.filter(|lead| since.is_none_or(|since| lead.modified_at >= since)).cloned().collect();
             records.sort_by(|a, b| (a.modified_at, &a.id).cmp(&(b.modified_at, &b.id)));
             let as_of = model.server_now(self.side);
+            let size = [2, 5, 50][model.rng.random_range(0..3)];
             let mut pages: Vec<Page> = records
-                .chunks(3)
+                .chunks(size)
                 .map(|chunk| {
                     let last = &chunk[chunk.len() - 1];
                     let checkpoint = Some(Position { modified_at: last.modified_at, id: last.id.clone() });
@@ -138,7 +142,6 @@ impl SideClient for Port {
             }
             pages.send(page).await.map_err(|_| SideError::Abandoned)?;
         }
-        self.may_end().await;
         Ok(())
     }
 
