@@ -379,6 +379,9 @@ pub trait SideClient: Send + Sync {
     /// The requests that the side counted, where it does.
     fn usage(&self) -> Option<Usage>;
 
-    /// Requests made so far by this client, retries included and sign-ins not.
+    /// Requests made by this client that no record of a cycle holds yet, retries included and sign-ins not.
     fn requests(&self) -> u64;
+
+    /// So many requests stand in the record of a cycle now. They are counted once, whatever becomes of the engine.
+    fn recorded(&self, requests: u64);
 }

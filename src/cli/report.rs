@@ -7,7 +7,9 @@ use chrono::Utc;
 use super::{Ended, Failure, Report, output};
 use crate::config::Config;
 use crate::lead::Side;
+use crate::side::Usage;
 use crate::store::{LinkReport, Store};
+use crate::sync::thrift;
 
 pub(super) async fn status(config: &Config, report: Report) -> Result<Ended, Failure> {
     let store = Store::open_existing(&config.store.url).await?;
@@ -35,6 +37,11 @@ pub(super) async fn status(config: &Config, report: Report) -> Result<Ended, Fai
             budget.limit,
             share(budget.limit, config.salesforce.daily_request_share)
         ));
+        let usage = Usage { used: budget.used, limit: budget.limit };
+        if let Some(thrift) = thrift(status.requests_24h.salesforce.unsigned_abs(), usage, config.salesforce.daily_request_share)
+        {
+            output::line(format!("            {thrift}"));
+        }
     }
     output::line(format!("links       {}", counts(&status.links)));
     let waiting = status.oldest_waiting.map(|since| format!(", the oldest waiting since {since}"));

@@ -114,6 +114,11 @@ impl Transport {
         self.requests.load(Ordering::Relaxed)
     }
 
+    /// So many of them are recorded.
+    pub fn recorded(&self, requests: u64) {
+        self.requests.fetch_sub(requests, Ordering::Relaxed);
+    }
+
     /// Sends a request and reads its answer whole. Passing failures are tried again, as far as `repeat` allows; the last
     /// answer is given, whatever its status.
     pub async fn call(&self, how: &dyn SignIn, request: &Request) -> Result<Answer, Trouble> {

@@ -256,6 +256,24 @@ impl Mapping {
         Ok(())
     }
 
+    /// Whether none of these values would clear a native field that every lead on a side must have.
+    pub fn keep_required<'v>(
+        &self,
+        side: Side,
+        native: &[String],
+        mut given: impl Iterator<Item = (usize, &'v Value)>,
+    ) -> Result<(), FieldProblem> {
+        let cleared = given.find_map(|(place, value)| {
+            let field = self.fields.get(place)?;
+            (value.is_empty() && native.contains(field.native.get(side))).then_some(field)
+        });
+        cleared.map_or(Ok(()), |field| {
+            let (title, other) = (side.title(), field.native.get(side.other()));
+            let reason = format!("{title} has no lead without it, and {other} was cleared: fill it in again");
+            Err(FieldProblem { field: field.name.clone(), reason })
+        })
+    }
+
     /// How rule `rule` of `[sync].match` is written, for messages.
     #[must_use]
     pub fn match_rule(&self, rule: usize) -> String {

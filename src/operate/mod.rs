@@ -156,4 +156,8 @@ impl SideClient for OperateClient {
     fn requests(&self) -> u64 {
         self.transport.requests()
     }
+
+    fn recorded(&self, requests: u64) {
+        self.transport.recorded(requests);
+    }
 }

@@ -246,4 +246,8 @@ impl SideClient for SalesforceClient {
     fn requests(&self) -> u64 {
         self.transport.requests()
     }
+
+    fn recorded(&self, requests: u64) {
+        self.transport.recorded(requests);
+    }
 }

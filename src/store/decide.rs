@@ -81,7 +81,7 @@ pub struct NewConflict {
     pub values: PerSide<Json>,
     /// What decided it.
     pub rule: &'static str,
-    /// Who won; `None` while it is open.
+    /// Who won; `None` while it is open, and where each side keeps its own.
     pub winner: Option<Side>,
 }
 
@@ -118,7 +118,7 @@ impl Store {
                     (SELECT json_group_array(json_array(p.side, p.state, json(p.fields))) FROM push p
                      WHERE p.link_id = l.link_id AND p.state IN ('due', 'sent', 'parked')) AS unsettled,
                     (SELECT json_group_array(json_array(c.field, c.winner, json(c.operate_value), json(c.salesforce_value)))
-                     FROM conflict c WHERE c.link_id = l.link_id AND c.rule = 'manual' AND c.conflict_id IN (
+                     FROM conflict c WHERE c.link_id = l.link_id AND c.rule = 'manual' AND (c.state = 'open' OR c.winner IS NOT NULL) AND c.conflict_id IN (
                          SELECT max(d.conflict_id) FROM conflict d WHERE d.link_id = l.link_id GROUP BY d.field)) AS manual,
                     (SELECT json_group_array(json_array(r.side, json(r.fields))) FROM (
                          SELECT p.side, p.fields FROM push p WHERE p.link_id = l.link_id AND p.kind = 'update' AND p.state = 'done'
@@ -170,12 +170,13 @@ impl Store {
             (
                 "INSERT INTO conflict (link_id, field, base_value, operate_value, salesforce_value, rule, winner, state, found_at, settled_at)
                  SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6,
-                        iif(j.value ->> 6 IS NULL, 'open', 'settled'), ?1, iif(j.value ->> 6 IS NULL, NULL, ?1)
+                        iif(j.value ->> 5 = 'manual' AND j.value ->> 6 IS NULL, 'open', 'settled'), ?1,
+                        iif(j.value ->> 5 = 'manual' AND j.value ->> 6 IS NULL, NULL, ?1)
                  FROM json_each(?2) j
                  WHERE NOT EXISTS (SELECT 1 FROM conflict c
                      WHERE c.conflict_id = (SELECT max(conflict_id) FROM conflict WHERE link_id = j.value ->> 0 AND field = j.value ->> 1)
                        AND c.operate_value IS j.value ->> 3 AND c.salesforce_value IS j.value ->> 4 AND c.base_value IS j.value ->> 2
-                       AND c.winner IS j.value ->> 6)",
+                       AND c.winner IS j.value ->> 6 AND (c.rule <> 'manual' OR c.winner IS NOT NULL OR c.state = 'open'))",
                 Json::Array(conflicts.collect()),
             ),
         ] {

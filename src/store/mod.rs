@@ -30,7 +30,7 @@ pub use decide::{Decided, DirtyLink, LeadRow, NewConflict, NewPush};
 pub use hold::Hold;
 pub use observe::{Observation, Observed};
 pub use pair::{Ambiguous, Created, UnlinkedLead};
-pub use push::{Outbox, PushRow, Settled, Verdict};
+pub use push::{LONGEST_WAIT, Outbox, PushRow, Settled, Verdict};
 pub use report::{BudgetReport, History, LeadReport, LinkReport, ParkedLead, PlannedField, PlannedPush, StatusReport};
 pub use sweep::{Master, MergedLead};
 

@@ -1,6 +1,6 @@
 //! The outbox: writes that are due, under way, in doubt or settled.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value as Json, json};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
@@ -27,7 +27,7 @@ pub struct PushRow {
     pub fields: Json,
     /// Failed attempts so far.
     pub attempts: u32,
-    /// When it was sent last.
+    /// When it was sent last, by the server's clock.
     pub sent_at: Option<DateTime<Utc>>,
     /// The target's id; `None` for a create.
     pub target_id: Option<String>,
@@ -143,6 +143,13 @@ impl Outbox {
     }
 }
 
+/// No write waits longer than this before it is sent again. One that is due later still was stored before somebody set our clock
+/// back, and is due now.
+pub const LONGEST_WAIT: TimeDelta = TimeDelta::minutes(5);
+
+/// The store's times are whole milliseconds: what is due now is not yet due this much later.
+const MOMENT: TimeDelta = TimeDelta::milliseconds(1);
+
 const COLUMNS: &str = "SELECT p.push_id, p.link_id, p.side, p.kind, p.initial, p.fields, p.attempts, p.sent_at,
     iif(p.side = 'operate', l.operate_id, l.salesforce_id) AS target_id,
     iif(p.side = 'operate', l.salesforce_id, l.operate_id) AS other_id,
@@ -154,10 +161,11 @@ impl Store {
     /// What waits to be sent or to be found.
     pub async fn outbox(&self, now: DateTime<Utc>) -> Result<Outbox, StoreError> {
         let rows = sqlx::query(
-            "SELECT side, kind, state = 'sent' AS sent, coalesce(sum(due_at <= ?), 0) AS ready FROM push
+            "SELECT side, kind, state = 'sent' AS sent, coalesce(sum(due_at NOT BETWEEN ? AND ?), 0) AS ready FROM push
              WHERE state IN ('due', 'sent') GROUP BY side, kind, state",
         )
-        .bind(stamp(now))
+        .bind(stamp(now + MOMENT))
+        .bind(stamp(now + LONGEST_WAIT))
         .fetch_all(&self.write)
         .await?;
         let waiting = |row: &SqliteRow| {
@@ -175,12 +183,14 @@ impl Store {
 
     /// The oldest writes of a kind that are due on a side.
     pub async fn due(&self, side: Side, kind: WriteKind, now: DateTime<Utc>, limit: usize) -> Result<Vec<PushRow>, StoreError> {
-        let sql =
-            format!("{COLUMNS} WHERE p.state = 'due' AND p.side = ? AND p.kind = ? AND p.due_at <= ? ORDER BY p.push_id LIMIT ?");
+        let sql = format!(
+            "{COLUMNS} WHERE p.state = 'due' AND p.side = ? AND p.kind = ? AND p.due_at NOT BETWEEN ? AND ? ORDER BY p.push_id LIMIT ?"
+        );
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(side.as_str())
             .bind(kind.as_str())
-            .bind(stamp(now))
+            .bind(stamp(now + MOMENT))
+            .bind(stamp(now + LONGEST_WAIT))
             .bind(i64::try_from(limit).unwrap_or(i64::MAX))
             .fetch_all(&self.write)
             .await?;
@@ -205,10 +215,10 @@ impl Store {
         .await?)
     }
 
-    /// Notes, before they are sent, that these writes are sent.
-    pub async fn mark_sent(&self, pushes: &[i64], now: DateTime<Utc>) -> Result<(), StoreError> {
+    /// Notes, before they are sent, that these writes are sent: at this moment or a little later, by the server's clock.
+    pub async fn mark_sent(&self, pushes: &[i64], at: DateTime<Utc>) -> Result<(), StoreError> {
         sqlx::query("UPDATE push SET state = 'sent', sent_at = ? WHERE push_id IN (SELECT value FROM json_each(?))")
-            .bind(stamp(now))
+            .bind(stamp(at))
             .bind(Json::from(pushes.to_vec()).to_string())
             .execute(&self.write)
             .await?;

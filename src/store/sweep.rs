@@ -136,11 +136,12 @@ impl Store {
         })
     }
 
-    /// Puts another lead in the place that a link has for a side, in the place of the one that is there, if any.
+    /// Puts another lead in the place that a link has for a side, in the place of the one that is there, if any. Nothing was ever
+    /// in step between the two that are linked now.
     pub async fn move_link(&self, link_id: i64, side: Side, to: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
         let mut tx = self.write.begin().await?;
         let column = if side == Side::Operate { "operate_id" } else { "salesforce_id" };
-        let place = format!("UPDATE link SET {column} = ?2, updated_at = ?3 WHERE link_id = ?1");
+        let place = format!("UPDATE link SET {column} = ?2, base = '{{}}', updated_at = ?3 WHERE link_id = ?1");
         for sql in [
             // A link that only said that several leads match.
             "DELETE FROM link WHERE origin = 'ambiguous' AND link_id = (SELECT link_id FROM lead WHERE side = ?4 AND lead_id = ?2) \

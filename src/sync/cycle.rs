@@ -1,6 +1,5 @@
 //! The cycle: poll both sides, reconcile, push until nothing is due.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -42,19 +41,14 @@ impl Engine {
         if let Err(CycleError::Side(SideError::Budget { side: Side::Salesforce, retry_at, .. })) = &ran {
             self.leave_alone(*retry_at);
         }
-        cycle.requests = PerSide::build(|side| self.unrecorded(side));
+        cycle.requests = PerSide::build(|side| self.clients.get(side).requests());
         cycle.usage = self.clients.salesforce.usage();
         cycle.error = ran.as_ref().err().map(ToString::to_string);
         self.store.record_cycle(&cycle, self.now()).await?;
         for side in Side::BOTH {
-            self.recorded.get(side).fetch_add(*cycle.requests.get(side), Ordering::Relaxed);
+            self.clients.get(side).recorded(*cycle.requests.get(side));
         }
         ran.map(|()| cycle)
-    }
-
-    /// Requests that no record of a cycle holds yet.
-    pub(super) fn unrecorded(&self, side: Side) -> u64 {
-        self.clients.get(side).requests().saturating_sub(self.recorded.get(side).load(Ordering::Relaxed))
     }
 
     async fn rounds(&self, cycle: &mut Cycle, patience: Patience, stop: &(dyn Fn() -> bool + Sync)) -> Result<(), CycleError> {
@@ -76,7 +70,7 @@ impl Engine {
     /// Gives whether something has to wait.
     async fn round(&self, cycle: &mut Cycle, stop: &(dyn Fn() -> bool + Sync)) -> Result<bool, CycleError> {
         if let Thrift::Stop(reason) = self.thrift().await? {
-            self.tell(Some(&reason));
+            self.tell(Some(("budget", &reason)));
             cycle.held = Some(reason.clone());
             return Err(CycleError::Thrift(reason));
         }
@@ -94,7 +88,7 @@ impl Engine {
             }
             let thrift = self.thrift().await?;
             let brakes = self.hold(cycle, &thrift, &outbox).await?;
-            cycle.held = brakes.reason().cloned().or_else(|| thrift.reason().map(str::to_owned));
+            cycle.held = brakes.reason().map(|(_, reason)| reason.to_owned());
             if !outbox.is_ready() {
                 break;
             }

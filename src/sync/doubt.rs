@@ -65,19 +65,17 @@ impl Engine {
     }
 
     async fn resolve_creates(&self, side: Side, creates: &[PushRow]) -> Result<(), CycleError> {
-        let now = self.now();
-        let first = creates.iter().filter_map(|push| push.sent_at).min().unwrap_or(now);
-        let clock = self.clients.get(side).clock();
-        let (offset, error) = clock.map_or((TimeDelta::zero(), TimeDelta::minutes(5)), |clock| (clock.offset, clock.error));
+        let first = creates.iter().filter_map(|push| push.sent_at).min().unwrap_or_default();
         let writes: Vec<Write> = creates.iter().filter_map(|push| self.write_of(push).ok()).collect();
-        let found = self.clients.get(side).find_created(first + offset - error - MARGIN, &writes).await?;
+        let found = self.clients.get(side).find_created(first - MARGIN, &writes).await?;
         let ids: Vec<&str> = found.iter().map(|record| record.id.as_str()).collect();
         let linked: HashSet<String> = self.store.linked_among(side, &ids).await?.into_iter().collect();
         let free = found.into_iter().filter(|record| !linked.contains(&record.id));
         let candidates = free.map(|record| self.candidate(self.observation(side, record))).collect();
-        // Salesforce upserts on the external id: sending again is safe. Operate may still be at work.
-        let is_lost =
-            |push: &PushRow| side == Side::Salesforce || push.sent_at.is_none_or(|sent| now - sent >= self.rules.settle);
+        // The server may still be at work on it. Sent again too soon, Operate would make the lead twice, and Salesforce's late
+        // upsert would set back what was written meanwhile.
+        let now = self.server_time(side).unwrap_or_else(|| self.now());
+        let is_lost = |push: &PushRow| push.sent_at.is_none_or(|sent| now - sent >= self.rules.settle);
         self.conclude(side, creates, candidates, &is_lost).await
     }
 

@@ -14,20 +14,29 @@ const ALWAYS_ALLOWED: u64 = 25;
 /// What may not be written now, and why.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Hold {
-    all: Option<String>,
+    paused: Option<String>,
+    changes: Option<String>,
     deletes: Option<String>,
     salesforce: Option<String>,
 }
 
 impl Hold {
     pub(super) fn holds(&self, side: Side, kind: WriteKind) -> bool {
-        self.all.is_some()
+        self.paused.is_some()
+            || self.changes.is_some()
             || (kind == WriteKind::Delete && self.deletes.is_some())
             || (side == Side::Salesforce && self.salesforce.is_some())
     }
 
-    pub(super) fn reason(&self) -> Option<&String> {
-        self.all.as_ref().or(self.deletes.as_ref()).or(self.salesforce.as_ref())
+    /// What holds, and its words for people.
+    pub(super) fn reason(&self) -> Option<(&'static str, &str)> {
+        let reasons =
+            [("pause", &self.paused), ("max_change", &self.changes), ("max_delete", &self.deletes), ("budget", &self.salesforce)];
+        reasons.into_iter().find_map(|(what, reason)| Some((what, reason.as_deref()?)))
+    }
+
+    fn brake(&self) -> Option<&str> {
+        self.changes.as_deref().or(self.deletes.as_deref())
     }
 }
 
@@ -37,12 +46,11 @@ impl Engine {
         let mut hold = Hold::default();
         let stops = self.store.stops().await?;
         if let Some(since) = stops.paused {
-            hold.all = Some(format!("paused since {since}: `leadsync resume` lets writes go on"));
+            hold.paused = Some(format!("paused since {since}: `leadsync resume` lets writes go on"));
         } else if outbox.changes_anything() {
             self.brake(cycle, &mut hold).await?;
-            let reason = hold.all.as_ref().or(hold.deletes.as_ref());
-            if stops.braked.as_ref() != reason {
-                self.store.brake(reason.map(String::as_str)).await?;
+            if stops.braked.as_deref() != hold.brake() {
+                self.store.brake(hold.brake()).await?;
             }
         } else if stops.braked.is_some() {
             self.store.brake(None).await?;
@@ -50,7 +58,7 @@ impl Engine {
         if let Thrift::Hold(reason) | Thrift::Stop(reason) = thrift {
             hold.salesforce = Some(reason.clone());
         }
-        self.tell(hold.reason());
+        self.tell(hold.reason().or_else(|| thrift.reason().map(|reason| ("slow", reason))));
         Ok(hold)
     }
 
@@ -61,7 +69,7 @@ impl Engine {
             let allowed = allowed(burden.links, share);
             if burden.changes + cycle.changed > allowed && burden.changes > 0 {
                 let (changes, links) = (burden.changes + cycle.changed, burden.links);
-                hold.all = Some(format!(
+                hold.changes = Some(format!(
                     "brake: {changes} of {links} links would change, and max_change allows {allowed} in a cycle; {advice}"
                 ));
             }
@@ -74,18 +82,18 @@ impl Engine {
         Ok(())
     }
 
-    /// Says once when writes begin to be held, and when they go on.
-    pub(super) fn tell(&self, reason: Option<&String>) {
+    /// Says once when writes begin to be held or polls to come less often, and when all goes on. The words may count; what holds
+    /// stays the same.
+    pub(super) fn tell(&self, why: Option<(&'static str, &str)>) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        if held.as_ref() == reason {
-            return;
+        let before = std::mem::replace(&mut *held, why.map(|(what, _)| what));
+        match why {
+            Some((what, _)) if before == Some(what) => {}
+            Some(("slow", reason)) => tracing::warn!(reason, "poll.slowed"),
+            Some((_, reason)) => tracing::warn!(reason, "push.held"),
+            None if before.is_some() => tracing::info!("push.released"),
+            None => {}
         }
-        if let Some(reason) = reason {
-            tracing::warn!(reason, "push.held");
-        } else {
-            tracing::info!("push.released");
-        }
-        *held = reason.cloned();
     }
 }
 

@@ -8,8 +8,8 @@ use crate::store::Master;
 const CHAIN: usize = 10;
 
 impl Engine {
-    /// Moves the link of a lead that was merged away to the lead it was merged into, if that has none. The base stays, so that
-    /// what the merge changed goes to Operate like any other edit.
+    /// Moves the link of a lead that was merged away to the lead it was merged into, if that has none. The two meet for the first
+    /// time: what the master has not filled is filled from Operate, and where they differ the rule decides.
     pub(super) async fn follow_merges(&self) -> Result<(), CycleError> {
         for lead in self.store.merged_away().await? {
             if let Some(to) = self.free_master(lead.master_id).await? {

@@ -30,7 +30,6 @@ mod thrift;
 mod turns;
 
 use std::future::Future;
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -46,6 +45,7 @@ use crate::store::{LeadRow, Observation, Store, StoreError};
 
 pub use compare::{Compared, Drift};
 pub use cycle::Patience;
+pub use thrift::thrift;
 pub use turns::Turns;
 use turns::side_by_side;
 
@@ -159,10 +159,8 @@ pub struct Engine {
     rules: Rules,
     clock: Clock,
     turns: Option<Arc<Turns>>,
-    /// The requests of each side that a record of a cycle holds already.
-    recorded: PerSide<AtomicU64>,
-    /// Why writes were held back last, for the log.
-    held: Mutex<Option<String>>,
+    /// What held writes back or slowed polls down last, for the log.
+    held: Mutex<Option<&'static str>>,
     /// Until when Salesforce is left alone, because its limit is used up.
     exhausted_until: Mutex<Option<DateTime<Utc>>>,
 }
@@ -177,9 +175,8 @@ impl Engine {
         clock: Clock,
     ) -> Result<Self, StoreError> {
         store.read_under(mapping.fingerprint()).await?;
-        let recorded = PerSide::build(|_| AtomicU64::new(0));
         let (held, exhausted_until) = (Mutex::default(), Mutex::default());
-        Ok(Self { store, mapping, clients, rules, clock, turns: None, recorded, held, exhausted_until })
+        Ok(Self { store, mapping, clients, rules, clock, turns: None, held, exhausted_until })
     }
 
     /// Has whatever would go on side by side go on in turns instead.

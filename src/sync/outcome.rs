@@ -6,7 +6,7 @@ use super::{CycleError, Engine};
 use crate::config::salesforce::DuplicateRule;
 use crate::lead::Side;
 use crate::side::{Outcome, Record, Refusal, SideError, WriteKind};
-use crate::store::{PushRow, Settled, Verdict};
+use crate::store::{LONGEST_WAIT, PushRow, Settled, Verdict};
 
 impl Engine {
     /// What an outcome means for its push. What was learned of the target on the way is observed at once.
@@ -100,9 +100,9 @@ fn quiet(error: &SideError) -> Vec<Record> {
     Vec::new()
 }
 
-/// 1 s, 2 s, 4 s … 5 min.
+/// 1 s, 2 s, 4 s … the longest wait.
 fn back_off(attempts: u32) -> TimeDelta {
-    TimeDelta::seconds(1_i64.checked_shl(attempts.min(9)).unwrap_or(300).min(300))
+    TimeDelta::seconds(1 << attempts.min(9)).min(LONGEST_WAIT)
 }
 
 fn worded(push: &PushRow, verdict: Verdict, refusal: &Refusal) -> Settled {

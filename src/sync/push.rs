@@ -65,8 +65,10 @@ impl Engine {
                 Err(problem) => settled.push(refused(push, &Refusal::new("mapping", problem))),
             }
         }
-        self.store.mark_sent(&ids, self.now()).await?;
-        let sent_at = self.server_time(side).map(|time| time - TimeDelta::seconds(2));
+        // By the server's clock: ours may be set while a write is under way, or before the next start.
+        let sent_at = self.server_time(side);
+        self.store.mark_sent(&ids, sent_at.unwrap_or_else(|| self.now())).await?;
+        let sent_at = sent_at.map(|time| time - TimeDelta::seconds(2));
         let writes: Vec<Write> = ready.iter().map(|(_, write)| write.clone()).collect();
         let outcomes = match self.clients.get(side).write(&writes).await {
             Ok(outcomes) => outcomes,

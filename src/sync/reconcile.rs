@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 
 use super::swing::swings;
 use super::{CycleError, Engine};
-use crate::lead::{PerSide, Side};
+use crate::lead::{PerSide, Side, Value};
 use crate::mapping::{Base, Values};
 use crate::merge::{Decision, LeadDecision, Newest, merge_lead};
 use crate::side::WriteKind;
@@ -126,6 +126,9 @@ impl Engine {
             let named = to == Side::Operate || target.external_id.as_deref() == Some(&leads.operate.lead_id);
             let waits = merged.blocked().is_some_and(|(_, side)| side == to.other());
             let read_only = to == Side::Salesforce && target.converted;
+            if read_only {
+                self.cannot_be_given(&given, &base, &now, decided);
+            }
             if waits || read_only || (given.is_empty() && (named || !link.created)) {
                 decided.supersede.push(to);
                 continue;
@@ -153,6 +156,18 @@ impl Engine {
         Some(())
     }
 
+    /// What a converted lead can no longer be given is kept where people look for what did not reach the other side.
+    fn cannot_be_given(&self, given: &[usize], base: &Base, now: &PerSide<Values>, decided: &mut Decided) {
+        for place in given {
+            let (Some(field), Some(base)) = (self.mapping.fields().get(*place), base.0.get(*place)) else { continue };
+            let is_told = decided.conflicts.iter().any(|conflict| conflict.field == field.name);
+            if !is_told {
+                let (base, values) = (stood(base), encoded(now, *place));
+                decided.conflicts.push(NewConflict { field: field.name.clone(), base, values, rule: "converted", winner: None });
+            }
+        }
+    }
+
     /// A field that swings between two values.
     fn swinging(&self, link: &DirtyLink, to: Side, given: &[usize], now: &PerSide<Values>) -> Option<&str> {
         given.iter().find_map(|place| {
@@ -169,6 +184,9 @@ impl Engine {
         now: &PerSide<Values>,
     ) -> Result<NewPush, crate::mapping::FieldProblem> {
         let of = |side: Side| given.iter().filter_map(move |place| Some((*place, now.get(side).0.get(*place)?)));
+        if to == Side::Operate {
+            self.mapping.keep_required(to, &self.rules.required_fields, of(to.other()))?;
+        }
         self.mapping.write(to, of(to.other()))?;
         let pairs = of(to.other()).map(|(place, value)| (place, PerSide { operate: value, salesforce: value }));
         Ok(NewPush {
@@ -197,12 +215,7 @@ impl Engine {
                 open.push(field.name.clone());
                 continue;
             }
-            let base = if base.operate == base.salesforce {
-                base.operate.to_json()
-            } else {
-                json!([base.operate.to_json(), base.salesforce.to_json()])
-            };
-            decided.conflicts.push(NewConflict { field: field.name.clone(), base, values, rule, winner });
+            decided.conflicts.push(NewConflict { field: field.name.clone(), base: stood(base), values, rule, winner });
         }
         decided.closed = link.open.iter().map(|(name, _)| name.clone()).filter(|name| !open.contains(name)).collect();
     }
@@ -250,8 +263,14 @@ fn rebase(merged: &LeadDecision, base: &mut Base, now: &PerSide<Values>) {
     }
 }
 
+/// A base, for people: one value, or both sides'.
+fn stood(base: &PerSide<Value>) -> Json {
+    let (operate, salesforce) = (base.operate.to_json(), base.salesforce.to_json());
+    if operate == salesforce { operate } else { json!([operate, salesforce]) }
+}
+
 fn encoded(now: &PerSide<Values>, place: usize) -> PerSide<Json> {
-    PerSide::build(|side| now.get(side).0.get(place).map_or(Json::Null, crate::lead::Value::to_json))
+    PerSide::build(|side| now.get(side).0.get(place).map_or(Json::Null, Value::to_json))
 }
 
 fn second(time: DateTime<Utc>) -> DateTime<Utc> {

@@ -21,7 +21,8 @@ impl Engine {
             ));
             return;
         }
-        let rests = self.rules.delete == DeleteRule::Ignore || (left.converted && gone == Side::Operate);
+        // A converted lead is a customer's: nothing is deleted or made anew because of it.
+        let rests = self.rules.delete == DeleteRule::Ignore || left.converted || lost.converted;
         if rests {
             decided.supersede = Side::BOTH.to_vec();
         } else if self.was_edited(link, gone.other(), left) {

@@ -67,6 +67,12 @@ impl Thrift {
     }
 }
 
+/// What becomes of polls and writes when so many requests are made, for people; `None`: nothing.
+#[must_use]
+pub fn thrift(own: u64, usage: Usage, share: f64) -> Option<String> {
+    judge(own, Some(usage), share).reason().map(str::to_owned)
+}
+
 impl Engine {
     pub(super) async fn thrift(&self) -> Result<Thrift, CycleError> {
         let now = self.now();
@@ -82,7 +88,7 @@ impl Engine {
             return Ok(Thrift::Enough);
         }
         let recorded = self.store.requests_since(Side::Salesforce, now - TimeDelta::days(1)).await?;
-        Ok(judge(recorded + self.unrecorded(Side::Salesforce), usage, self.rules.daily_request_share))
+        Ok(judge(recorded + self.clients.salesforce.requests(), usage, self.rules.daily_request_share))
     }
 
     /// Notes that Salesforce said that its limit is used up.

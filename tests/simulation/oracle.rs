@@ -1,21 +1,21 @@
 //! What must be true once the world is quiet, told from the two systems and from every edit that a person made.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use leadsync::lead::{PerSide, Side};
 use leadsync::sync::Engine;
 use serde_json::Value as Json;
-use sqlx::SqlitePool;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 
 use super::model::{Lead, Model, Soul, TRACED, native};
 use super::port::Shared;
 
 pub async fn check(shared: &Shared, engine: &Engine) -> Vec<String> {
     let store = engine.store();
-    let disputed = disputed(store.path()).await;
-    let now = shared.model().now;
+    let now = shared.model().our_now();
     let status = store.status(now).await.unwrap();
+    let disputed = disputed(engine).await;
+    let links = links(engine).await;
     let model = shared.model();
     let mut broken = Vec::new();
     let mut souls: BTreeMap<Soul, PerSide<Vec<&Lead>>> = BTreeMap::new();
@@ -24,18 +24,22 @@ pub async fn check(shared: &Shared, engine: &Engine) -> Vec<String> {
             souls.entry(lead.soul).or_default().get_mut(side).push(lead);
         }
     }
-    for (soul, leads) in souls {
+    for (soul, leads) in souls.iter().filter(|(soul, _)| !model.touched.contains(*soul)) {
         for side in Side::BOTH {
             let leads = leads.get(side);
-            if leads.len() > 1 && leads.iter().any(|lead| lead.by_us) && !model.touched.contains(&soul) {
+            if leads.len() > 1 && leads.iter().any(|lead| lead.by_us) {
                 broken.push(format!("no duplicate: soul {soul} has {} leads in {side}", leads.len()));
             }
         }
-        if model.touched.contains(&soul) {
-            continue;
-        }
         match (leads.operate.as_slice(), leads.salesforce.as_slice()) {
-            ([operate], [salesforce]) => agree(&model, soul, operate, salesforce, &disputed, &mut broken),
+            ([operate], [salesforce]) => {
+                let before = broken.len();
+                agree(&model, *soul, operate, salesforce, &disputed, &mut broken);
+                let link = links.get(&operate.record.id).cloned().unwrap_or_default();
+                broken.iter_mut().skip(before).for_each(|what| what.push_str(&format!(" ({link})")));
+            }
+            // Nothing is made from a lead that was a customer's before its other half was made.
+            ([], [salesforce]) if salesforce.record.converted => {}
             (operate, salesforce) => {
                 broken.push(format!("convergent: soul {soul} has {} and {} leads", operate.len(), salesforce.len()));
             }
@@ -48,18 +52,21 @@ pub async fn check(shared: &Shared, engine: &Engine) -> Vec<String> {
 }
 
 fn agree(model: &Model, soul: Soul, operate: &Lead, salesforce: &Lead, disputed: &str, broken: &mut Vec<String>) {
+    let customer = salesforce.record.converted;
     for field in TRACED {
         let text = |side: Side, lead: &Lead| -> String {
             let value = lead.record.fields.get(&native(side, field)).and_then(Json::as_str);
             value.unwrap_or_default().to_owned()
         };
         let (operate, salesforce) = (text(Side::Operate, operate), text(Side::Salesforce, salesforce));
-        if operate != salesforce {
+        if operate != salesforce && !customer {
             broken.push(format!("convergent: soul {soul} has {field} {operate:?} in Operate and {salesforce:?} in Salesforce"));
         }
         let edits = || model.edits.iter().filter(|edit| edit.soul == soul && edit.field == field);
         for (place, edit) in edits().enumerate() {
-            let stands = edit.value.eq_ignore_ascii_case(&operate);
+            let is = |value: &str| edit.value.eq_ignore_ascii_case(value);
+            // A customer's lead in Salesforce can be given nothing more.
+            let stands = is(&operate) && (is(&salesforce) || !customer);
             let overwritten =
                 edits().skip(place + 1).any(|later| later.side == edit.side || later.value.eq_ignore_ascii_case(&operate));
             let kept = disputed.contains(&format!("{:?}", edit.value.to_lowercase()));
@@ -70,9 +77,24 @@ fn agree(model: &Model, soul: Soul, operate: &Lead, salesforce: &Lead, disputed:
     }
 }
 
+/// What the store says of each link, by Operate's id.
+async fn links(engine: &Engine) -> BTreeMap<String, String> {
+    let sql = "SELECT s.operate_id, concat_ws(' ', s.state, s.reason, l.base, s.operate_fields, s.salesforce_fields)
+               FROM lead_status s JOIN link l USING (link_id) WHERE s.operate_id IS NOT NULL";
+    let pool = open(engine).await;
+    let rows: Vec<(String, String)> = sqlx::query_as(sql).fetch_all(&pool).await.unwrap();
+    pool.close().await;
+    rows.into_iter().collect()
+}
+
+async fn open(engine: &Engine) -> SqlitePool {
+    let options = SqliteConnectOptions::new().filename(engine.store().path()).read_only(true);
+    SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap()
+}
+
 /// Every value that a conflict kept, in lower case, as JSON.
-async fn disputed(store: &Path) -> String {
-    let pool = SqlitePool::connect(&format!("sqlite:{}", store.display())).await.unwrap();
+async fn disputed(engine: &Engine) -> String {
+    let pool = open(engine).await;
     let sql = "SELECT lower(coalesce(group_concat(operate_value || char(10) || salesforce_value, char(10)), '')) FROM conflict";
     let values = sqlx::query_scalar(sql).fetch_one(&pool).await.unwrap();
     pool.close().await;

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
 use leadsync::lead::Side;
 use leadsync::side::{
-    ClockOffset, Listed, NativeField, Outcome, Page, Position, Record, Refusal, SideClient, SideError, Swept, Usage, Write,
-    WriteKind,
+    Action, ClockOffset, Listed, NativeField, Outcome, Page, Position, Record, Refusal, SideClient, SideError, Swept, Usage,
+    Write, WriteKind,
 };
 use leadsync::sync::Turns;
 use rand::Rng as _;
@@ -16,7 +16,7 @@ use rand::seq::SliceRandom as _;
 use serde_json::Value as Json;
 use tokio::sync::{Notify, mpsc};
 
-use super::model::Model;
+use super::model::{FIELDS, Model, native};
 
 /// The model, and the end of the process.
 pub struct Shared {
@@ -55,9 +55,23 @@ pub struct Port {
     pub side: Side,
     pub shared: Arc<Shared>,
     pub turns: Arc<Turns>,
+    /// The fields that are read, by their native names.
+    pub asked: Vec<String>,
 }
 
 impl Port {
+    /// A query that names a field that is not there is refused.
+    fn may_read(&self, model: &Model) -> Result<(), SideError> {
+        let hidden = model.hidden.map(|field| native(Side::Salesforce, field)).filter(|name| self.asked.contains(name));
+        hidden.map_or(Ok(()), |name| Err(SideError::Refused { side: self.side, reason: format!("No such column '{name}'") }))
+    }
+
+    fn as_asked(&self, record: &Record) -> Record {
+        let mut record = record.clone();
+        record.fields.retain(|name, _| self.asked.contains(name));
+        record
+    }
+
     async fn may_end(&self) {
         if self.shared.ends() {
             std::future::pending::<()>().await;
@@ -88,7 +102,7 @@ impl Port {
                 0 => SideError::Auth { side, reason: "the token has expired".to_owned() },
                 1 => SideError::Answer { side, reason: "the answer ended early".to_owned() },
                 _ => {
-                    let retry_at = Some(model.now + TimeDelta::minutes(2));
+                    let retry_at = Some(model.our_now() + TimeDelta::minutes(2));
                     SideError::Budget { side, reason: "REQUEST_LIMIT_EXCEEDED".to_owned(), retry_at }
                 }
             });
@@ -107,10 +121,11 @@ impl SideClient for Port {
         self.request("poll").await?;
         let answer = {
             let mut model = self.shared.model();
+            self.may_read(&model)?;
             let since = from.map(|from| from.modified_at - overlap);
             let leads = model.leads.get(self.side).values().map(|lead| &lead.record);
-            let mut records: Vec<Record> =
-                leads.filter(|lead| since.is_none_or(|since| lead.modified_at >= since)).cloned().collect();
+            let leads = leads.filter(|lead| since.is_none_or(|since| lead.modified_at >= since));
+            let mut records: Vec<Record> = leads.map(|lead| self.as_asked(lead)).collect();
             records.sort_by(|a, b| (a.modified_at, &a.id).cmp(&(b.modified_at, &b.id)));
             let as_of = model.server_now(self.side);
             let size = [2, 5, 50][model.rng.random_range(0..3)];
@@ -148,7 +163,8 @@ impl SideClient for Port {
     async fn read(&self, ids: &[String]) -> Result<Vec<Record>, SideError> {
         self.request("read").await?;
         let model = self.shared.model();
-        Ok(ids.iter().filter_map(|id| model.leads.get(self.side).get(id)).map(|lead| lead.record.clone()).collect())
+        self.may_read(&model)?;
+        Ok(ids.iter().filter_map(|id| model.leads.get(self.side).get(id)).map(|lead| self.as_asked(&lead.record)).collect())
     }
 
     fn reads_at_once(&self) -> usize {
@@ -158,8 +174,10 @@ impl SideClient for Port {
     async fn find_created(&self, since: DateTime<Utc>, _: &[Write]) -> Result<Vec<Record>, SideError> {
         self.request("find").await?;
         let model = self.shared.model();
+        self.may_read(&model)?;
         let leads = model.leads.get(self.side).values().map(|lead| &lead.record);
-        Ok(leads.filter(|lead| !lead.deleted && lead.created_at.is_some_and(|made| made >= since)).cloned().collect())
+        let made = leads.filter(|lead| !lead.deleted && lead.created_at.is_some_and(|made| made >= since));
+        Ok(made.map(|lead| self.as_asked(lead)).collect())
     }
 
     async fn sweep(&self, _: Option<DateTime<Utc>>, listed: mpsc::Sender<Vec<Listed>>) -> Result<Swept, SideError> {
@@ -174,7 +192,14 @@ impl SideClient for Port {
     }
 
     async fn describe(&self) -> Result<Option<Vec<NativeField>>, SideError> {
-        Ok(None)
+        if self.side == Side::Operate {
+            return Ok(None);
+        }
+        self.request("describe").await?;
+        let hidden = self.shared.model().hidden;
+        let shown = FIELDS.into_iter().filter(|field| Some(*field) != hidden);
+        let field = |name: &str| NativeField { name: native(self.side, name), writable: true, ..NativeField::default() };
+        Ok(Some(shown.map(field).collect()))
     }
 
     fn batch_size(&self, _: WriteKind, _: u64) -> usize {
@@ -194,7 +219,14 @@ impl SideClient for Port {
             let mut outcomes = Vec::new();
             for write in writes {
                 let outcome = match model.rng.random_range(0..400) {
-                    chance if chance < percent => lost(),
+                    chance if chance < percent => {
+                        if matches!(write.action, Action::Create) && model.rng.random_bool(0.5) {
+                            // It is still at work on it.
+                            let at = model.now + TimeDelta::milliseconds(model.rng.random_range(1..20_000));
+                            model.delayed.push((at, self.side, write.clone()));
+                        }
+                        lost()
+                    }
                     chance if chance < 2 * percent => {
                         model.carry_out(self.side, write);
                         lost()
@@ -215,7 +247,8 @@ impl SideClient for Port {
     }
 
     fn clock(&self) -> Option<ClockOffset> {
-        let offset = *self.shared.model().offsets.get(self.side);
+        let model = self.shared.model();
+        let offset = *model.offsets.get(self.side) - model.our_offset;
         Some(ClockOffset { offset, error: TimeDelta::milliseconds(600) })
     }
 
@@ -232,6 +265,11 @@ impl SideClient for Port {
     }
 
     fn requests(&self) -> u64 {
-        *self.shared.model().requests.get(self.side)
+        let model = self.shared.model();
+        model.requests.get(self.side) - model.recorded.get(self.side)
+    }
+
+    fn recorded(&self, requests: u64) {
+        *self.shared.model().recorded.get_mut(self.side) += requests;
     }
 }

@@ -282,4 +282,8 @@ impl SideClient for World {
     fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
     }
+
+    fn recorded(&self, requests: u64) {
+        self.requests.fetch_sub(requests, Ordering::Relaxed);
+    }
 }

@@ -1,0 +1,60 @@
+//! A history: what happens, step by step, drawn from a seed.
+
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+
+/// How many steps a history has.
+pub const STEPS: usize = 200;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// People.
+    Create,
+    Edit,
+    Burst,
+    Remove,
+    Restore,
+    Resolve,
+    /// The world.
+    Wait,
+    Outage,
+    Hide,
+    SetClock,
+    /// The daemon.
+    Cycle,
+    Crash,
+    Sweep,
+    Restart,
+    Reconfigure,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Step {
+    pub kind: Kind,
+    pub seed: u64,
+}
+
+pub fn history(seed: u64) -> Vec<Step> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let step = |_| {
+        let kind = match rng.random_range(0..200) {
+            0..12 => Kind::Create,
+            12..102 => Kind::Edit,
+            102..122 => Kind::Burst,
+            122..126 => Kind::Remove,
+            126..128 => Kind::Restore,
+            128..131 => Kind::Resolve,
+            131..163 => Kind::Wait,
+            163..165 => Kind::Outage,
+            165 => Kind::Hide,
+            166 => Kind::SetClock,
+            167..190 => Kind::Cycle,
+            190..196 => Kind::Crash,
+            196..198 => Kind::Sweep,
+            198 => Kind::Restart,
+            _ => Kind::Reconfigure,
+        };
+        Step { kind, seed: rng.random() }
+    };
+    (0..STEPS).map(step).collect()
+}

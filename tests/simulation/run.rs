@@ -1,0 +1,241 @@
+//! One run: the world, and the daemon on its store.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use chrono::TimeDelta;
+use futures_util::FutureExt as _;
+use leadsync::lead::{PerSide, Side};
+use leadsync::store::{Cycle, Store};
+use leadsync::sync::{CycleError, Engine, Patience, Turns};
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+
+use super::history::{Kind, Step};
+use super::model::{Model, TRACED, Trouble};
+use super::oracle;
+use super::port::{Port, Shared};
+use super::setup::Setup;
+
+/// In so many cycles without trouble both sides agree.
+const BOUND: usize = 12;
+
+pub struct Run {
+    shared: Arc<Shared>,
+    store: PathBuf,
+    setup: Setup,
+    engine: Option<Engine>,
+}
+
+/// What a run came to.
+pub struct Ran {
+    pub trace: u64,
+    pub simulated: TimeDelta,
+    pub cycles: u64,
+    pub broken: Vec<String>,
+    pub log: Vec<String>,
+}
+
+impl Run {
+    /// In a folder that holds an empty store, `empty.db`.
+    pub fn new(seed: u64, folder: &Path) -> Self {
+        let mut model = Model::new(seed);
+        let setup = Setup::draw(&mut model.rng);
+        // Tests play the same seed at the same time.
+        static RUNS: AtomicU64 = AtomicU64::new(0);
+        let store = folder.join(format!("{}.db", RUNS.fetch_add(1, Ordering::Relaxed)));
+        std::fs::copy(folder.join("empty.db"), &store).unwrap();
+        Self { shared: Arc::new(Shared::new(model)), store, setup, engine: None }
+    }
+
+    fn engine(&self) -> &Engine {
+        self.engine.as_ref().unwrap()
+    }
+
+    /// A daemon starts on the store.
+    async fn start(&mut self) {
+        self.stop().await;
+        let store = Store::open(&format!("sqlite:{}", self.store.display())).await.unwrap();
+        let shared = Arc::clone(&self.shared);
+        store.on_commit(move || !shared.ends()).await.unwrap();
+        let shared = Arc::clone(&self.shared);
+        let turns = Arc::new(Turns::new(move |of| shared.model().rng.random_range(0..of.max(1))));
+        let mapping = Arc::new(self.setup.mapping(self.shared.model().hidden));
+        let port = |side| {
+            let asked = mapping.native_names(side);
+            Arc::new(Port { side, shared: Arc::clone(&self.shared), turns: Arc::clone(&turns), asked }) as _
+        };
+        let rules = self.setup.rules(&mapping);
+        let shared = Arc::clone(&self.shared);
+        let clock = Arc::new(move || shared.model().our_now());
+        let engine = Engine::new(Arc::new(store), Arc::clone(&mapping), PerSide::build(port), rules, clock).await.unwrap();
+        self.engine = Some(engine.in_turns(turns));
+    }
+
+    /// The process is gone; what it had not committed is gone with it.
+    async fn stop(&mut self) {
+        if let Some(engine) = self.engine.take() {
+            engine.store().close().await;
+        }
+        let _ = self.shared.ended.notified().now_or_never();
+        let mut model = self.shared.model();
+        model.dead = false;
+        model.trouble = Trouble::default();
+    }
+
+    /// Has the process do something; `None` if it ended meanwhile.
+    async fn alive<T>(&mut self, work: impl AsyncFnOnce(&Engine) -> T) -> Option<T> {
+        let engine = self.engine.as_ref().unwrap();
+        let done = tokio::select! {
+            biased;
+            () = self.shared.ended.notified() => None,
+            done = work(engine) => Some(done),
+        };
+        if done.is_none() || self.shared.model().dead {
+            self.start().await;
+            return None;
+        }
+        done
+    }
+
+    /// One cycle, as the daemon has it; `None` if the process ended in it.
+    async fn cycle(&mut self) -> Option<Result<Cycle, CycleError>> {
+        let ran = self.alive(async |engine| engine.cycle(Patience::NextCycle, &|| false).await).await?;
+        match &ran {
+            Err(CycleError::Schema { .. }) => self.start().await,
+            Ok(cycle) => self.setup.check(cycle, &mut self.shared.model().broken),
+            Err(_) => {}
+        }
+        Some(ran)
+    }
+
+    async fn step(&mut self, step: Step) {
+        {
+            let mut model = self.shared.model();
+            model.rng = ChaCha8Rng::seed_from_u64(step.seed);
+            match step.kind {
+                Kind::Create => model.person_creates(),
+                Kind::Edit => model.person_edits(),
+                Kind::Burst => (0..3).for_each(|_| model.person_edits()),
+                Kind::Remove => model.person_removes(),
+                Kind::Restore => model.person_restores(),
+                Kind::Wait => {
+                    let time = TimeDelta::milliseconds(model.rng.random_range(10..120_000));
+                    model.pass(time);
+                }
+                Kind::Outage => {
+                    let (side, requests) = (model.any_side(), model.rng.random_range(1..6));
+                    *model.down.get_mut(side) = requests;
+                }
+                Kind::Hide => {
+                    let field = TRACED[model.rng.random_range(0..TRACED.len())];
+                    model.hidden = if model.hidden.is_none() { Some(field) } else { None };
+                    let note = format!("hidden from this user: {:?}", model.hidden);
+                    model.note(&note);
+                }
+                Kind::SetClock => {
+                    let jump = TimeDelta::seconds(model.rng.random_range(-7_200..7_200));
+                    model.our_offset += jump;
+                    model.note("our clock is set");
+                }
+                Kind::Reconfigure => self.setup.change(&mut model.rng),
+                Kind::Cycle | Kind::Crash | Kind::Sweep | Kind::Restart | Kind::Resolve => {
+                    model.trouble.percent = if model.rng.random_bool(0.5) { 15 } else { 0 };
+                    model.trouble.crash_in = (step.kind == Kind::Crash).then(|| model.rng.random_range(0..25));
+                }
+            }
+        }
+        match step.kind {
+            Kind::Cycle | Kind::Crash => {
+                let _ = self.cycle().await;
+            }
+            Kind::Sweep => {
+                let _ = self.alive(async |engine| engine.sweep().await).await;
+            }
+            Kind::Restart | Kind::Reconfigure => self.start().await,
+            Kind::Resolve => self.people_resolve().await,
+            _ => {}
+        }
+        self.shared.model().trouble = Trouble::default();
+    }
+
+    /// People settle every open conflict, and let go on what a brake holds.
+    async fn people_resolve(&self) {
+        let store = self.engine().store();
+        for conflict in store.open_conflicts().await.unwrap() {
+            let (winner, now) = {
+                let mut model = self.shared.model();
+                let winner = model.any_side();
+                model.note(&format!("person takes {winner} for {}", conflict.field));
+                (winner, model.our_now())
+            };
+            store.resolve(conflict.conflict_id, winner, now).await.unwrap();
+        }
+        store.resume(true).await.unwrap();
+    }
+
+    /// Nobody edits and nothing fails any more: cycles until both sides agree, and two that must be quiet.
+    async fn settle(&mut self) -> Vec<String> {
+        {
+            let mut model = self.shared.model();
+            model.down = PerSide::default();
+            model.hidden = None;
+            model.people_mend();
+        }
+        self.start().await;
+        let mut broken = Vec::new();
+        let mut quiet = 0;
+        for round in 0..BOUND {
+            self.shared.model().pass(TimeDelta::minutes(6));
+            if round < 2
+                && let Err(error) = self.engine().sweep().await
+            {
+                broken.push(format!("convergent: a sweep without trouble fails: {error}"));
+            }
+            self.people_resolve().await;
+            match self.cycle().await {
+                Some(Ok(cycle)) if (cycle.seen, cycle.pushed) == (0, 0) => quiet += 1,
+                Some(Ok(_)) => quiet = 0,
+                Some(Err(error)) => broken.push(format!("convergent: a cycle without trouble fails: {error}")),
+                None => broken.push("the process ended by itself".to_owned()),
+            }
+            if quiet > 1 {
+                break;
+            }
+        }
+        for _ in 0..2 {
+            self.shared.model().pass(TimeDelta::minutes(20));
+            let before = self.shared.model().requests;
+            if let Some(Ok(cycle)) = self.cycle().await {
+                let after = self.shared.model().requests;
+                let requests = PerSide::build(|side: Side| after.get(side) - before.get(side));
+                if (cycle.seen, cycle.pushed, requests) != (0, 0, PerSide { operate: 1, salesforce: 1 }) {
+                    broken.push(format!("quiet when in step: {} seen, {} pushed, {requests:?}", cycle.seen, cycle.pushed));
+                }
+            }
+        }
+        broken
+    }
+
+    /// Plays a history, lets the world go quiet, and asks the oracle.
+    pub async fn play(mut self, steps: &[Step]) -> Ran {
+        let began = self.shared.model().now;
+        self.start().await;
+        let mut cycles = 0;
+        for step in steps {
+            cycles += u64::from(matches!(step.kind, Kind::Cycle | Kind::Crash));
+            self.step(*step).await;
+        }
+        let mut broken = self.settle().await;
+        broken.extend(oracle::check(&self.shared, self.engine()).await);
+        self.stop().await;
+        let mut model = self.shared.model();
+        broken.append(&mut model.broken);
+        let log = std::mem::take(&mut model.log);
+        for suffix in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{suffix}", self.store.display()));
+        }
+        Ran { trace: model.trace_hash(), simulated: model.now - began, cycles, broken, log }
+    }
+}
