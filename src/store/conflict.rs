@@ -95,6 +95,7 @@ impl Store {
         let json = Json::from(links.clone()).to_string();
         for sql in [
             "UPDATE push SET state = 'due', due_at = ?1 WHERE state = 'parked' AND link_id IN (SELECT value FROM json_each(?2))",
+            "UPDATE link SET retried_at = ?1 WHERE link_id IN (SELECT value FROM json_each(?2))",
             "UPDATE lead SET dirty = 1 WHERE ?1 <> '' AND link_id IN (SELECT value FROM json_each(?2))",
         ] {
             sqlx::query(sql).bind(stamp(now)).bind(&json).execute(&mut *tx).await?;

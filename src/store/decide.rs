@@ -122,7 +122,7 @@ impl Store {
                          SELECT max(d.conflict_id) FROM conflict d WHERE d.link_id = l.link_id GROUP BY d.field)) AS manual,
                     (SELECT json_group_array(json_array(r.side, json(r.fields))) FROM (
                          SELECT p.side, p.fields FROM push p WHERE p.link_id = l.link_id AND p.kind = 'update' AND p.state = 'done'
-                             AND p.done_at > ?3 ORDER BY p.push_id DESC LIMIT 12) r) AS recent
+                             AND p.done_at > max(?3, coalesce(l.retried_at, '')) ORDER BY p.push_id DESC LIMIT 12) r) AS recent
              FROM (SELECT DISTINCT link_id FROM lead WHERE dirty = 1 AND link_id > ?1 ORDER BY link_id LIMIT ?2) d
              JOIN link l USING (link_id)
              LEFT JOIN lead o ON o.side = 'operate' AND o.lead_id = l.operate_id

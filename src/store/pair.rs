@@ -52,11 +52,11 @@ pub struct Created {
 }
 
 impl Store {
-    /// Whether there is a lead to be paired: one without a link, or that several matched, of which something changed.
+    /// Whether there is a lead to be paired: one of which something changed, without a link or with one that only says why it has none.
     pub async fn has_new_leads(&self) -> Result<bool, StoreError> {
         Ok(sqlx::query_scalar(
             "SELECT EXISTS (SELECT 1 FROM lead a LEFT JOIN link l ON l.link_id = a.link_id
-                 WHERE a.dirty = 1 AND (a.link_id IS NULL OR l.origin = 'ambiguous'))",
+                 WHERE a.dirty = 1 AND (a.link_id IS NULL OR l.origin = 'ambiguous' OR (l.origin = 'external_id' AND l.operate_id IS NULL)))",
         )
         .fetch_one(&self.write)
         .await?)
@@ -231,6 +231,26 @@ impl Store {
             .collect()
     }
 
+    /// Of these leads, each with the link that a create made it for: those that belong to another link. A link that only says why a lead
+    /// has none lets go of it.
+    pub async fn claimed_elsewhere(&self, side: Side, made: &[(&str, i64)]) -> Result<Vec<String>, StoreError> {
+        let rows = made.iter().map(|(lead, link)| json!([lead, link])).collect::<Json>().to_string();
+        let claims: Vec<(String, i64, bool)> = sqlx::query_as(
+            "SELECT a.lead_id, a.link_id, l.origin = 'ambiguous' OR (l.origin = 'external_id' AND l.operate_id IS NULL)
+             FROM json_each(?) j JOIN lead a ON a.side = ? AND a.lead_id = j.value ->> 0 JOIN link l ON l.link_id = a.link_id
+             WHERE a.link_id <> j.value ->> 1",
+        )
+        .bind(rows)
+        .bind(side.as_str())
+        .fetch_all(&self.write)
+        .await?;
+        let (loose, firm): (Vec<_>, Vec<_>) = claims.into_iter().partition(|(.., loose)| *loose);
+        for (_, link, _) in loose {
+            sqlx::query("DELETE FROM link WHERE link_id = ?").bind(link).execute(&self.write).await?;
+        }
+        Ok(firm.into_iter().map(|(lead, ..)| lead).collect())
+    }
+
     /// Makes links, each with the create of its other half (or the reason why there is none), in one transaction.
     pub async fn create_links(&self, created: &[Created], now: DateTime<Utc>) -> Result<(), StoreError> {
         if created.is_empty() {
@@ -302,10 +322,11 @@ async fn newest_link(tx: &mut Transaction<'_, Sqlite>) -> Result<i64, StoreError
     Ok(sqlx::query_scalar("SELECT coalesce(max(link_id), 0) FROM link").fetch_one(&mut **tx).await?)
 }
 
-/// Leads that several matched, and of which something changed, are unlinked leads again.
+/// Leads whose link only says why they have none, and of which something changed, are unlinked leads again.
 async fn dissolve(tx: &mut Transaction<'_, Sqlite>) -> Result<(), StoreError> {
     for sql in [
-        "DELETE FROM link WHERE origin = 'ambiguous' AND link_id IN (SELECT link_id FROM lead WHERE dirty = 1)",
+        "DELETE FROM link WHERE (origin = 'ambiguous' OR (origin = 'external_id' AND operate_id IS NULL))
+             AND link_id IN (SELECT link_id FROM lead WHERE dirty = 1)",
         "DELETE FROM lead_key WHERE (side, lead_id) IN (SELECT side, lead_id FROM lead WHERE dirty = 1 AND deleted_at IS NOT NULL)",
     ] {
         sqlx::query(sql).execute(&mut **tx).await?;

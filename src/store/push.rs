@@ -150,6 +150,11 @@ pub const LONGEST_WAIT: TimeDelta = TimeDelta::minutes(5);
 /// The store's times are whole milliseconds: what is due now is not yet due this much later.
 const MOMENT: TimeDelta = TimeDelta::milliseconds(1);
 
+/// Whether a push may be sent now: its time has come, and nothing was seen of its leads since it was decided. `?1` is a moment from now,
+/// `?2` the longest wait.
+const READY: &str = "(p.due_at NOT BETWEEN ?1 AND ?2
+    AND NOT EXISTS (SELECT 1 FROM lead d WHERE d.link_id = p.link_id AND d.dirty = 1))";
+
 const COLUMNS: &str = "SELECT p.push_id, p.link_id, p.side, p.kind, p.initial, p.fields, p.attempts, p.sent_at,
     iif(p.side = 'operate', l.operate_id, l.salesforce_id) AS target_id,
     iif(p.side = 'operate', l.salesforce_id, l.operate_id) AS other_id,
@@ -160,14 +165,15 @@ const COLUMNS: &str = "SELECT p.push_id, p.link_id, p.side, p.kind, p.initial, p
 impl Store {
     /// What waits to be sent or to be found.
     pub async fn outbox(&self, now: DateTime<Utc>) -> Result<Outbox, StoreError> {
-        let rows = sqlx::query(
-            "SELECT side, kind, state = 'sent' AS sent, coalesce(sum(due_at NOT BETWEEN ? AND ?), 0) AS ready FROM push
-             WHERE state IN ('due', 'sent') GROUP BY side, kind, state",
-        )
-        .bind(stamp(now + MOMENT))
-        .bind(stamp(now + LONGEST_WAIT))
-        .fetch_all(&self.write)
-        .await?;
+        let sql = format!(
+            "SELECT p.side, p.kind, p.state = 'sent' AS sent, coalesce(sum({READY}), 0) AS ready FROM push p
+             WHERE p.state IN ('due', 'sent') GROUP BY p.side, p.kind, p.state"
+        );
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(stamp(now + MOMENT))
+            .bind(stamp(now + LONGEST_WAIT))
+            .fetch_all(&self.write)
+            .await?;
         let waiting = |row: &SqliteRow| {
             let (side, kind): (&str, &str) = (row.try_get("side")?, row.try_get("kind")?);
             let ready: i64 = row.try_get("ready")?;
@@ -183,14 +189,13 @@ impl Store {
 
     /// The oldest writes of a kind that are due on a side.
     pub async fn due(&self, side: Side, kind: WriteKind, now: DateTime<Utc>, limit: usize) -> Result<Vec<PushRow>, StoreError> {
-        let sql = format!(
-            "{COLUMNS} WHERE p.state = 'due' AND p.side = ? AND p.kind = ? AND p.due_at NOT BETWEEN ? AND ? ORDER BY p.push_id LIMIT ?"
-        );
+        let sql =
+            format!("{COLUMNS} WHERE p.state = 'due' AND p.side = ?3 AND p.kind = ?4 AND {READY} ORDER BY p.push_id LIMIT ?5");
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-            .bind(side.as_str())
-            .bind(kind.as_str())
             .bind(stamp(now + MOMENT))
             .bind(stamp(now + LONGEST_WAIT))
+            .bind(side.as_str())
+            .bind(kind.as_str())
             .bind(i64::try_from(limit).unwrap_or(i64::MAX))
             .fetch_all(&self.write)
             .await?;

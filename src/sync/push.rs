@@ -100,11 +100,16 @@ impl Engine {
     ) -> Result<Pushed, CycleError> {
         let mut pushed = Pushed { parked: settled.len() as u64, ..Pushed::default() };
         let mut unknown_fields = None;
-        for (push, outcome) in sent.iter().zip(outcomes) {
-            if let Outcome::Schema(refusal) = &outcome {
+        let made: Vec<(&str, i64)> = sent.iter().zip(&outcomes).filter_map(|(push, outcome)| made_of(push, outcome)).collect();
+        let claimed = if made.is_empty() { Vec::new() } else { self.store.claimed_elsewhere(side, &made).await? };
+        for (push, outcome) in sent.iter().zip(&outcomes) {
+            if let Outcome::Schema(refusal) = outcome {
                 unknown_fields.get_or_insert_with(|| refusal.to_string());
             }
-            let verdict = self.judge(push, outcome, sent_at).await?;
+            let verdict = match made_of(push, outcome).filter(|(id, _)| claimed.iter().any(|claimed| claimed == id)) {
+                Some((id, _)) => refused(push, &claimed_by_another(side, id)),
+                None => self.judge(push, outcome.clone(), sent_at).await?,
+            };
             log(push, &verdict);
             match verdict.verdict {
                 Verdict::Done { .. } => {
@@ -166,6 +171,21 @@ impl Engine {
         let external_id = push.other_id.clone().filter(|id| push.target_external_id.as_ref() != Some(id));
         Ok(Write { action, fields, external_id })
     }
+}
+
+/// The lead that a create came to, and the link that it is for.
+fn made_of<'o>(push: &PushRow, outcome: &'o Outcome) -> Option<(&'o str, i64)> {
+    match outcome {
+        Outcome::Done { id } if push.kind == WriteKind::Create => Some((id, push.link_id)),
+        _ => None,
+    }
+}
+
+fn claimed_by_another(side: Side, id: &str) -> Refusal {
+    let (title, other) = (side.title(), side.other().title());
+    let message =
+        format!("{title} took it for its lead {id}, which is linked with another {other} lead: merge or delete one of the two");
+    Refusal::new("linked_already", message)
 }
 
 fn log(push: &PushRow, settled: &Settled) {

@@ -122,7 +122,14 @@ impl Engine {
         }
         for to in Side::BOTH {
             let target = leads.get(to);
-            let given: Vec<usize> = merged.given(to).collect();
+            let mut given: Vec<usize> = merged.given(to).collect();
+            if let Some(field) = self.leave_swinging(link, to, &mut given, &now) {
+                decided.blocked = Some(format!(
+                    "flapping: {} was given the same {field} twice within the hour, and it was set back each time: look for a rule that \
+                     sets it on either side, then `leadsync retry`",
+                    to.title()
+                ));
+            }
             let named = to == Side::Operate || target.external_id.as_deref() == Some(&leads.operate.lead_id);
             let waits = merged.blocked().is_some_and(|(_, side)| side == to.other());
             let read_only = to == Side::Salesforce && target.converted;
@@ -131,14 +138,6 @@ impl Engine {
             }
             if waits || read_only || (given.is_empty() && (named || !link.created)) {
                 decided.supersede.push(to);
-                continue;
-            }
-            if let Some(field) = self.swinging(link, to, &given, &now) {
-                decided.supersede.push(to);
-                decided.blocked = Some(format!(
-                    "flapping: {} was given the same {field} twice within the hour, and it was set back each time: look for a rule that sets it on either side",
-                    to.title()
-                ));
                 continue;
             }
             if to == Side::Salesforce && second(target.modified_at) >= second(as_of) {
@@ -168,12 +167,13 @@ impl Engine {
         }
     }
 
-    /// A field that swings between two values.
-    fn swinging(&self, link: &DirtyLink, to: Side, given: &[usize], now: &PerSide<Values>) -> Option<&str> {
-        given.iter().find_map(|place| {
-            let (field, value) = (self.mapping.fields().get(*place)?, now.get(to.other()).0.get(*place)?);
+    /// Takes out fields that swing between two values, and names one of them.
+    fn leave_swinging(&self, link: &DirtyLink, to: Side, given: &mut Vec<usize>, now: &PerSide<Values>) -> Option<&str> {
+        let swinging = |place: usize| {
+            let (field, value) = (self.mapping.fields().get(place)?, now.get(to.other()).0.get(place)?);
             swings(&link.recent, to, &field.name, &value.to_json()).then_some(field.name.as_str())
-        })
+        };
+        given.extract_if(.., |place| swinging(*place).is_some()).filter_map(swinging).next()
     }
 
     fn update_push(

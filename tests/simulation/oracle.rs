@@ -7,7 +7,7 @@ use leadsync::sync::Engine;
 use serde_json::Value as Json;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 
-use super::model::{Lead, Model, Soul, TRACED, native};
+use super::model::{Lead, Model, Soul, TRACED, is_refused, native};
 use super::port::Shared;
 
 pub async fn check(shared: &Shared, engine: &Engine) -> Vec<String> {
@@ -53,6 +53,12 @@ pub async fn check(shared: &Shared, engine: &Engine) -> Vec<String> {
 
 fn agree(model: &Model, soul: Soul, operate: &Lead, salesforce: &Lead, disputed: &str, broken: &mut Vec<String>) {
     let customer = salesforce.record.converted;
+    if customer
+        && TRACED.into_iter().any(|field| salesforce.record.fields.get(&native(Side::Salesforce, field)).is_some_and(is_refused))
+    {
+        // Nobody can mend what Operate refuses: the lead waits, with Operate's words.
+        return;
+    }
     for field in TRACED {
         let text = |side: Side, lead: &Lead| -> String {
             let value = lead.record.fields.get(&native(side, field)).and_then(Json::as_str);

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use leadsync::lead::Side;
-use leadsync::side::NativeFields;
+use leadsync::side::{NativeFields, Record};
 use rand::Rng as _;
 use serde_json::json;
 
@@ -167,8 +167,13 @@ impl Model {
 
     pub fn person_restores(&mut self) {
         let now = self.second(Side::Salesforce);
-        let gone = |lead: &&mut super::model::Lead| lead.record.deleted && lead.record.master_id.is_none();
-        let Some(lead) = self.leads.salesforce.values_mut().find(gone) else { return };
+        // No two leads may have the same value in a unique field.
+        let leads = &mut self.leads.salesforce;
+        let held: Vec<String> =
+            leads.values().filter(|lead| !lead.record.deleted).filter_map(|lead| lead.record.external_id.clone()).collect();
+        let is_free = |record: &Record| record.external_id.as_ref().is_none_or(|id| !held.contains(id));
+        let can = |record: &Record| record.deleted && record.master_id.is_none() && is_free(record);
+        let Some(lead) = leads.values_mut().find(|lead| can(&lead.record)) else { return };
         lead.record.deleted = false;
         lead.record.modified_at = now;
         let (id, soul): (String, Soul) = (lead.record.id.clone(), lead.soul);

@@ -160,7 +160,7 @@ impl Run {
         self.shared.model().trouble = Trouble::default();
     }
 
-    /// People settle every open conflict, and let go on what a brake holds.
+    /// People settle every open conflict, let go on what a brake holds, and have parked leads tried again.
     async fn people_resolve(&self) {
         let store = self.engine().store();
         for conflict in store.open_conflicts().await.unwrap() {
@@ -173,6 +173,8 @@ impl Run {
             store.resolve(conflict.conflict_id, winner, now).await.unwrap();
         }
         store.resume(true).await.unwrap();
+        let now = self.shared.model().our_now();
+        store.retry(None, now).await.unwrap();
     }
 
     /// Nobody edits and nothing fails any more: cycles until both sides agree, and two that must be quiet.
