@@ -3,7 +3,9 @@
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use reqwest::header::{DATE, HeaderMap};
 
+use super::http_date;
 use crate::side::ClockOffset;
 
 /// How much the true offset may change in an hour: quartz clocks drift by less than 100 parts in a million.
@@ -35,6 +37,16 @@ impl ServerClock {
         let met = bounds.map(|known| known.drifted(answered)).and_then(|known| known.meet(fresh));
         // Where nothing satisfies both, one of the clocks was set: only the fresh answer counts.
         *bounds = Some(met.unwrap_or(fresh));
+    }
+
+    /// Takes in an answer's headers. Gives a moment, by the server's clock, no later than when it began to work on the request.
+    pub(super) fn as_of(&self, headers: &HeaderMap, asked: DateTime<Utc>, answered: DateTime<Utc>) -> DateTime<Utc> {
+        let date = headers.get(DATE).and_then(|value| value.to_str().ok()).and_then(http_date);
+        if let Some(date) = date {
+            self.observe(date, asked, answered);
+        }
+        let by_header = date.map(|date| date - (answered - asked));
+        by_header.max(self.earliest(asked)).unwrap_or(asked)
     }
 
     /// The offset, once an answer was seen.

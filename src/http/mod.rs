@@ -5,6 +5,7 @@
 //! credentials.
 
 mod clock;
+pub(crate) mod fuzz;
 mod send;
 mod session;
 
@@ -18,8 +19,9 @@ use chrono::{DateTime, Utc};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Method, StatusCode, Url};
 use serde::Serialize;
+use serde_json::error::Category;
 
-use crate::lead::Side;
+use crate::lead::{Side, writable};
 use crate::side::{Refusal, SideError};
 
 /// Whether a request whose answer was lost may be sent again.
@@ -136,7 +138,7 @@ impl Answer {
         if let Ok(seconds) = value.parse() {
             return Some(Duration::from_secs(seconds));
         }
-        let until = DateTime::parse_from_rfc2822(value).ok()?.to_utc();
+        let until = http_date(value)?;
         Some((until - self.as_of).to_std().unwrap_or(Duration::ZERO))
     }
 
@@ -166,6 +168,22 @@ impl Trouble {
             Self::NotSent(reason) | Self::Lost(reason) => SideError::Unreachable { side, reason },
             Self::SignIn(error) => error,
         }
+    }
+}
+
+/// Reads the time of a header.
+fn http_date(text: &str) -> Option<DateTime<Utc>> {
+    DateTime::parse_from_rfc2822(text.trim()).ok().and_then(|date| writable(date.to_utc()))
+}
+
+/// What is wrong with JSON, without a word of it: the parser's own messages quote values, which may be personal or secret.
+pub(crate) fn json_problem(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match error.classify() {
+        Category::Eof => "it breaks off".to_owned(),
+        Category::Data if text.starts_with("missing field") => text,
+        Category::Data => format!("a value of another type than documented at line {} column {}", error.line(), error.column()),
+        Category::Syntax | Category::Io => format!("it is not JSON: {text}"),
     }
 }
 

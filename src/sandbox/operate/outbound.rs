@@ -67,11 +67,21 @@ impl Outbound {
         if is_here { Ok(()) } else { Err(format!("messages go to loopback addresses only, and {host} is none")) }
     }
 
-    fn text(&self, lead: &Map<String, Json>) -> String {
-        lead.iter().fold(self.body.clone(), |text, (name, value)| {
-            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            text.replace(&format!("{{{name}}}"), &value)
-        })
+    pub(super) fn text(&self, lead: &Map<String, Json>) -> String {
+        let (mut text, mut rest) = (String::with_capacity(self.body.len()), self.body.as_str());
+        // From left to right, so that a value with braces in it stays as it is.
+        while let Some((before, after)) = rest.split_once('{') {
+            text.push_str(before);
+            let named = after.split_once('}').and_then(|(name, after)| Some((lead.get(name)?, after)));
+            rest = if let Some((value, after)) = named {
+                text.push_str(&value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+                after
+            } else {
+                text.push('{');
+                after
+            };
+        }
+        text + rest
     }
 }
 
