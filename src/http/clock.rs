@@ -77,6 +77,7 @@ impl Bounds {
 #[cfg(test)]
 mod tests {
     use chrono::TimeZone as _;
+    use reqwest::header::HeaderValue;
 
     use super::*;
 
@@ -115,6 +116,13 @@ mod tests {
         let (clock, last) = asked_at((0..40).map(|each| each * 137));
         let (low, high) = bounds(&clock, last);
         assert!(low <= 4_300 && 4_300 <= high && high - low < 200, "{low}..{high}");
+    }
+
+    #[test]
+    fn a_date_beyond_reckoning_is_none() {
+        let clock = ServerClock::default();
+        let headers = HeaderMap::from_iter([(DATE, HeaderValue::from_static("Fri, 31 Dec 262142 23:59:59 GMT"))]);
+        assert_eq!((clock.as_of(&headers, at(0), at(20)), clock.offset()), (at(0), None));
     }
 
     #[test]

@@ -204,3 +204,21 @@ pub fn is_passing(status: StatusCode) -> bool {
 pub fn is_turned_away(status: StatusCode) -> bool {
     matches!(status.as_u16(), 420 | 429 | 503)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_json_is_told_without_its_values() {
+        let told = |json: &str| serde_json::from_str::<Vec<u8>>(json).map_err(|error| json_problem(&error)).err();
+        for (json, expected) in [
+            (r#""a-token""#, "a value of another type than documented at line 1 column 9"),
+            (r#"["a-token"]"#, "a value of another type than documented at line 1 column 10"),
+            ("[1", "it breaks off"),
+            ("[1 2]", "it is not JSON: expected `,` or `]` at line 1 column 4"),
+        ] {
+            assert_eq!(told(json).as_deref(), Some(expected), "{json}");
+        }
+    }
+}

@@ -84,8 +84,7 @@ impl OperateClient {
             let mut records = rows.iter().map(|row| self.record(row)).collect::<Result<Vec<_>, _>>().map_err(broke)?;
             self.name_references(&mut records).await.map_err(broke)?;
             for record in records {
-                // Nothing is modified later than now, whatever a row says: a checkpoint out there would skip all that is to come.
-                newest = newest.max(Some(Position { modified_at: record.modified_at.min(now), id: record.id.clone() }));
+                newest = newest.max(Some(reached(&record, now)));
                 page.push(record);
             }
             if page.len() >= PAGE {
@@ -178,6 +177,12 @@ impl From<Ended> for SideError {
     }
 }
 
+/// How far a poll has got with a lead. Nothing is modified later than now, whatever a row says: a checkpoint out there would skip all
+/// that is to come.
+fn reached(record: &Record, now: DateTime<Utc>) -> Position {
+    Position { modified_at: record.modified_at.min(now), id: record.id.clone() }
+}
+
 /// A query that was not answered to its end.
 pub(super) struct Ended {
     error: SideError,
@@ -229,5 +234,18 @@ impl<'t> Answering<'t> {
         let text = text.trim_ascii_start();
         let text = String::from_utf8_lossy(text.get(..TEXT).unwrap_or(text));
         SideError::Refused { side: Side::Operate, reason: text.trim().to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lead_from_the_future_does_not_take_the_checkpoint_there() {
+        let now = DateTime::from_timestamp(1_795_000_000, 0).unwrap_or_default();
+        let at = |modified_at| reached(&Record { modified_at, ..Record::default() }, now).modified_at;
+        assert_eq!(at(now + TimeDelta::days(2_900_000)), now);
+        assert_eq!(at(now - TimeDelta::hours(1)), now - TimeDelta::hours(1));
     }
 }

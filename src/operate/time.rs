@@ -108,6 +108,17 @@ mod tests {
     }
 
     #[test]
+    fn a_time_that_cannot_be_reckoned_with_is_none() {
+        for text in ["+262142-12-31 23:59:59", "-262143-01-01 00:00:00", "+12026-01-01 00:00:00", "9999-12-31T23:59:59-12:00"] {
+            assert_eq!(london().parse(text), None, "{text}");
+        }
+        assert_eq!(
+            london().parse("0001-01-01 00:00:00").map(|time| london().stamp(time)).as_deref(),
+            Some("0001-01-01 00:00:00")
+        );
+    }
+
+    #[test]
     fn a_time_that_spring_leaves_out_is_still_read() {
         assert_eq!(london().parse("2026-03-29 01:30:00"), Some(utc("2026-03-29T01:30:00Z")));
     }

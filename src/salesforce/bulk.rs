@@ -224,3 +224,20 @@ fn cell(value: &Json) -> String {
         other => other.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::side::Action;
+
+    #[test]
+    fn a_text_that_would_clear_its_field_does_not_go_as_csv() {
+        let write = |value: Json| Write {
+            action: Action::Create,
+            fields: std::iter::once(("Company".to_owned(), value)).collect(),
+            external_id: None,
+        };
+        assert!(can_say(&write(json!("N/A"))) && can_say(&write(Json::Null)));
+        assert!(!can_say(&write(json!("#N/A"))));
+    }
+}

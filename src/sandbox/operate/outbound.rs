@@ -120,3 +120,18 @@ impl Messages {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_value_with_braces_in_it_stays_as_it_is() {
+        let body = "{leadid}: {leadname} {nosuch} {".to_owned();
+        let outbound = Outbound { url: String::new(), on: Vec::new(), content_type: plain(), body };
+        let lead = json!({ "leadid": 7, "leadname": "{leadid}{leadname}" });
+        assert_eq!(lead.as_object().map(|lead| outbound.text(lead)).as_deref(), Some("7: {leadid}{leadname} {nosuch} {"));
+    }
+}
