@@ -34,8 +34,9 @@ pub(crate) fn toml(data: &[u8]) {
         }
     };
     let secrets = secrets(&text, &env);
+    let lines: Vec<&str> = text.split('\n').collect();
     for finding in &findings {
-        is_in_text(finding, &text);
+        is_in_text(finding, &lines);
         let said = finding.to_string();
         assert!(!finding.problem.is_empty() && !finding.help.is_empty(), "{said}");
         assert!(!said.chars().any(|each| each.is_control() && each != '\n'), "{said:?}");
@@ -44,9 +45,8 @@ pub(crate) fn toml(data: &[u8]) {
     }
 }
 
-fn is_in_text(finding: &Finding, text: &str) {
+fn is_in_text(finding: &Finding, lines: &[&str]) {
     let Place::Line { line, column, excerpt, .. } = &finding.place else { return };
-    let lines: Vec<&str> = text.split('\n').collect();
     let shown = line.checked_sub(1).and_then(|line| lines.get(line));
     assert!(shown.is_some_and(|shown| (1..=shown.chars().count() + 1).contains(column)), "{finding}");
     if let Some(Excerpt { text, indent, width }) = excerpt {

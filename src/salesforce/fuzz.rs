@@ -62,7 +62,9 @@ pub(crate) fn outcomes(data: &[u8]) {
         }
     }
     if let Ok(results) = parse::<Vec<SaveResult>>(&answer) {
-        results.into_iter().for_each(|result| are_sound(&CLIENT.saved(result)));
+        for result in results {
+            are_sound(&CLIENT.saved(result));
+        }
     }
     of_bulk(&words);
 }

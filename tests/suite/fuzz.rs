@@ -13,7 +13,7 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 /// Mutations of each target's corpus.
-const CASES: usize = 1_500;
+const CASES: usize = 2_000;
 /// The longest mutation, in bytes.
 const LONGEST: usize = 4_096;
 /// The longest that one input may take, on a machine that is busy with others.

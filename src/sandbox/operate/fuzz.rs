@@ -22,8 +22,9 @@ pub(crate) fn operate_where(data: &[u8]) {
         Err(refusal) => is_in_the_vendors_manner(&refusal),
     }
     match fields(&text, &column) {
-        Ok(names) => {
-            assert_eq!(names.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(","), text.trim_matches(['[', ']']))
+        Ok(read) => {
+            let names: Vec<&str> = read.iter().map(|(name, _)| name.as_str()).collect();
+            assert_eq!(format!("[{}]", names.join(",")), text);
         }
         Err(refusal) => is_in_the_vendors_manner(&refusal),
     }

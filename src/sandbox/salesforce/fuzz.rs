@@ -59,17 +59,15 @@ fn print(query: &Query) -> String {
         Select::Count => "COUNT()".to_owned(),
         Select::Fields(fields) => fields.iter().map(|field| field.name).collect::<Vec<_>>().join(","),
     };
-    let mut text = format!("SELECT {select} FROM {}", query.entity.name());
-    if let Some(condition) = &query.condition {
-        text += &format!(" WHERE {}", print_condition(condition));
-    }
-    for (place, order) in query.order.iter().enumerate() {
+    let condition = query.condition.as_ref().map(|condition| format!(" WHERE {}", print_condition(condition)));
+    let order = query.order.iter().enumerate().map(|(place, order)| {
         let way = if order.descending { "DESC" } else { "ASC" };
         let nulls = if order.nulls_last { "LAST" } else { "FIRST" };
-        text += &format!("{} {} {way} NULLS {nulls}", if place == 0 { " ORDER BY" } else { "," }, order.field.name);
-    }
-    text += &query.limit.map(|limit| format!(" LIMIT {limit}")).unwrap_or_default();
-    text + &format!(" OFFSET {}", query.offset)
+        format!("{} {} {way} NULLS {nulls}", if place == 0 { " ORDER BY" } else { "," }, order.field.name)
+    });
+    let limit = query.limit.map(|limit| format!(" LIMIT {limit}"));
+    let rest: String = condition.into_iter().chain(order).chain(limit).collect();
+    format!("SELECT {select} FROM {}{rest} OFFSET {}", query.entity.name(), query.offset)
 }
 
 fn print_condition(condition: &Condition) -> String {
