@@ -55,7 +55,9 @@ pub(super) fn as_id(value: &Json) -> Option<String> {
     let text = as_text(value)?;
     let fits = match value {
         Json::Number(_) => is_whole(&text),
-        Json::String(_) => text.len() <= LONGEST_ID && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-'),
+        Json::String(_) => {
+            text.len() <= LONGEST_ID && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+        }
         _ => false,
     };
     Some(text).filter(|text| fits && !text.is_empty())

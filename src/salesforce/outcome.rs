@@ -33,7 +33,8 @@ impl ApiError {
 
     /// Reads the text that the Bulk API gives for a row: `CODE:message:fields --`.
     pub(super) fn of_bulk(text: &str) -> Self {
-        let (code, rest) = text.split_once(':').unwrap_or(("no_code", text));
+        let is_code = text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+        let (code, rest) = text.split_once(':').unwrap_or((if is_code { text } else { "no_code" }, text));
         let is_name = |name: &str| {
             let first = name.bytes().next();
             first.is_none_or(|first| first.is_ascii_alphabetic())
