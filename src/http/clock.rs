@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn a_date_beyond_reckoning_is_none() {
         let clock = ServerClock::default();
-        let headers = HeaderMap::from_iter([(DATE, HeaderValue::from_static("Fri, 31 Dec 262142 23:59:59 GMT"))]);
+        let headers = HeaderMap::from_iter([(DATE, HeaderValue::from_static("31 Dec 262142 23:59:59 GMT"))]);
         assert_eq!((clock.as_of(&headers, at(0), at(20)), clock.offset()), (at(0), None));
     }
 
