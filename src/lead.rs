@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use chrono::{DateTime, Datelike as _, NaiveDate, SecondsFormat, Timelike as _, Utc};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -178,6 +178,20 @@ impl fmt::Display for Value {
             Self::Instant(instant) => f.write_str(&instant.to_rfc3339_opts(SecondsFormat::AutoSi, true)),
         }
     }
+}
+
+/// The moment, if both systems and the store can write it: its year has four digits. Dates are compared as text in places, and what
+/// lies further out cannot be reckoned with.
+#[must_use]
+pub fn writable(moment: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    // A leap second is taken for the second before it.
+    moment.with_nanosecond(moment.nanosecond() % 1_000_000_000).filter(|moment| is_writable(moment.date_naive()))
+}
+
+/// The same of a day.
+#[must_use]
+pub fn is_writable(day: NaiveDate) -> bool {
+    (1..=9_999).contains(&day.year())
 }
 
 /// Reads a decimal number in plain or exponent notation, without trailing zeros.

@@ -6,6 +6,8 @@ pub mod config;
 pub mod daemon;
 pub mod demo;
 pub mod directory;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod http;
 pub mod lead;
 pub mod logging;

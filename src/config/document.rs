@@ -16,6 +16,13 @@ use super::secret;
 /// What stands in a message in place of a secret, whatever its length.
 const BLOT: &str = "***";
 
+/// The longest line that is shown whole, in bytes, and of a longer one how many characters: most of them after the place.
+const LINE: usize = 200;
+/// Characters of a longer line before the place.
+const BEFORE: usize = 60;
+/// What stands for the rest of a longer line.
+const MORE: char = '…';
+
 /// Which part of an entry a finding points at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
@@ -30,7 +37,9 @@ pub(super) struct Document<'a> {
     file: PathBuf,
     text: &'a str,
     root: DeTable<'a>,
-    /// The parts of the text that are never shown.
+    /// Where lines begin.
+    lines: Vec<usize>,
+    /// The parts of the text that are never shown, in order.
     hidden: Vec<Range<usize>>,
     /// Numbers that do not fit.
     too_large: Vec<KeyPath>,
@@ -40,11 +49,14 @@ impl<'a> Document<'a> {
     /// Parses the text, or says where it is not TOML.
     pub(super) fn parse(file: &Path, text: &'a str) -> Result<Self, Box<Finding>> {
         let (root, errors) = DeTable::parse_recoverable(text);
-        let mut document = Self { file: file.to_owned(), text, root: DeTable::new(), hidden: Vec::new(), too_large: Vec::new() };
+        let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(newline, _)| newline + 1)).collect();
+        let (file, root_table) = (file.to_owned(), DeTable::new());
+        let mut document = Self { file, text, root: root_table, lines, hidden: Vec::new(), too_large: Vec::new() };
         if let Some(error) = errors.first() {
             return Err(Box::new(document.syntax_finding(error)));
         }
         document.survey(root.get_ref(), &KeyPath::root(), false);
+        document.hidden.sort_unstable_by_key(|hidden| hidden.start);
         document.root = root.into_inner();
         Ok(document)
     }
@@ -132,31 +144,42 @@ impl<'a> Document<'a> {
 
     /// Line and column, both from 1, of a byte of the text.
     fn position(&self, offset: usize) -> (usize, usize) {
-        let before = self.text.get(..offset).unwrap_or(self.text);
-        let line = before.matches('\n').count() + 1;
-        let start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        (line, before.get(start..).unwrap_or_default().chars().count() + 1)
+        let bounds = self.line_bounds(offset);
+        let before = self.text.get(bounds.start..offset).unwrap_or_default();
+        (self.lines.partition_point(|start| *start <= offset), before.chars().count() + 1)
     }
 
     fn line_bounds(&self, offset: usize) -> Range<usize> {
-        let start = self.text.get(..offset).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1);
-        let end = self.text.get(offset..).and_then(|after| after.find('\n')).map_or(self.text.len(), |newline| offset + newline);
-        start..end
+        let line = self.lines.partition_point(|start| *start <= offset);
+        let start = line.checked_sub(1).and_then(|line| self.lines.get(line)).copied().unwrap_or_default();
+        start..self.lines.get(line).map_or(self.text.len(), |next| next - 1)
     }
 
-    /// The span's first line, with what must not be shown blotted out and the caret moved to match.
+    /// Of what must not be shown, the part that a byte of the text is in.
+    fn hidden_at(&self, offset: usize) -> Option<&Range<usize>> {
+        let last = self.hidden.partition_point(|hidden| hidden.start <= offset).checked_sub(1)?;
+        self.hidden.get(last).filter(|hidden| hidden.contains(&offset))
+    }
+
+    /// The span's first line, or what is near it in a long one, with what must not be shown blotted out and the caret moved to match.
     fn excerpt(&self, span: Range<usize>) -> Excerpt {
         let bounds = self.line_bounds(span.start);
         let line = self.text.get(bounds.clone()).unwrap_or_default().trim_end_matches('\r');
-        let (mut shown, mut indent, mut end) = (String::new(), 0, 0);
+        let part = near(line, span.start - bounds.start);
+        let (mut shown, mut end) = (String::new(), 0);
         let mut length = 0;
+        if part.start > 0 {
+            shown.push(MORE);
+            length += 1;
+        }
+        let mut indent = length;
         let mut blotted: Option<&Range<usize>> = None;
-        for (position, each) in line.char_indices() {
-            let offset = bounds.start + position;
+        for (position, each) in line.get(part.clone()).unwrap_or_default().char_indices() {
+            let offset = bounds.start + part.start + position;
             if offset <= span.start {
                 indent = length;
             }
-            match self.hidden.iter().find(|hidden| hidden.contains(&offset)) {
+            match self.hidden_at(offset) {
                 Some(range) if blotted == Some(range) => {}
                 Some(range) => {
                     blotted = Some(range);
@@ -175,6 +198,9 @@ impl<'a> Document<'a> {
         }
         if bounds.start + line.len() <= span.start {
             indent = length;
+        }
+        if part.end < line.len() {
+            shown.push(MORE);
         }
         Excerpt { text: shown, indent, width: end.saturating_sub(indent).max(1) }
     }
@@ -208,6 +234,17 @@ impl<'a> Document<'a> {
         };
         known && !inside_text && !keys::carries_credentials(line)
     }
+}
+
+/// The part of a line around a place: all of it, unless it is so long that a finding for each of its keys would fill screens.
+fn near(line: &str, place: usize) -> Range<usize> {
+    if line.len() <= LINE {
+        return 0..line.len();
+    }
+    let before = line.get(..place).unwrap_or(line).char_indices();
+    let start = before.rev().nth(BEFORE - 1).map_or(0, |(start, _)| start);
+    let rest = line.get(start..).unwrap_or_default();
+    start..rest.char_indices().nth(LINE).map_or(line.len(), |(end, _)| start + end)
 }
 
 fn fits(number: &DeInteger<'_>) -> bool {

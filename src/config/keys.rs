@@ -111,8 +111,15 @@ pub(super) fn nearest<'a, S: AsRef<str> + ?Sized + 'a>(
     candidates: impl IntoIterator<Item = &'a S>,
 ) -> Option<&'a str> {
     let word = word.to_lowercase();
+    let length = word.chars().count();
+    // So many letters more or less are as many changes: a word that is far too long is not compared at all.
+    let may_be_near = |candidate: &str| {
+        let own = candidate.chars().count();
+        own.abs_diff(length) <= (own / 3).max(2)
+    };
     candidates
         .into_iter()
+        .filter(|candidate| may_be_near(candidate.as_ref()))
         .map(|candidate| (strsim::damerau_levenshtein(&word, &candidate.as_ref().to_lowercase()), candidate.as_ref()))
         .filter(|(distance, candidate)| {
             *distance <= (candidate.chars().count() / 3).max(2) && *distance < candidate.chars().count()

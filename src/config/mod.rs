@@ -4,6 +4,7 @@ mod document;
 pub mod field;
 mod fields;
 pub mod finding;
+pub(crate) mod fuzz;
 mod keys;
 mod layers;
 pub mod operate;

@@ -1,12 +1,16 @@
 //! Secrets: named by an environment variable or a file; a literal works and draws a warning. Nothing here puts a secret, or
 //! what may be one, in a message.
 
-use std::path::PathBuf;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 
 use super::keys::printable;
 use super::section::{Fault, Given, Report, Section};
+
+/// The longest secret that a file may hold, in bytes.
+const LONGEST: u64 = 64 * 1_024;
 
 /// How a secret is written.
 const HELP: &str = "write \"env:NAME\" for an environment variable or \"file:/path\" for a file";
@@ -73,13 +77,23 @@ fn from_variable(name: &str, report: &Report<'_>) -> Result<String, Fault> {
     }
 }
 
+/// Reads a file no further than a secret can be long: another one may have no end.
+fn read_text(path: &Path) -> std::io::Result<String> {
+    let mut text = String::new();
+    let length = std::fs::File::open(path)?.take(LONGEST + 1).read_to_string(&mut text)?;
+    if u64::try_from(length).is_ok_and(|length| length <= LONGEST) {
+        return Ok(text);
+    }
+    Err(std::io::Error::other(format!("it is longer than {LONGEST} bytes")))
+}
+
 fn from_file(path: &str, report: &Report<'_>) -> Result<String, Fault> {
     if path.is_empty() {
         return Err(Fault::new("file: names no file", HELP));
     }
     let path = report.folder().join(path);
     let help = "the file must hold the secret alone, and this user must be able to read it";
-    let text = std::fs::read_to_string(&path)
+    let text = read_text(&path)
         .map_err(|error| Fault::new(format!("{} cannot be read: {error}", printable(&path.to_string_lossy())), help))?;
     let secret = text.trim_end_matches(['\n', '\r']);
     if secret.is_empty() {

@@ -3,7 +3,9 @@
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use reqwest::header::{DATE, HeaderMap};
 
+use super::http_date;
 use crate::side::ClockOffset;
 
 /// How much the true offset may change in an hour: quartz clocks drift by less than 100 parts in a million.
@@ -37,6 +39,16 @@ impl ServerClock {
         *bounds = Some(met.unwrap_or(fresh));
     }
 
+    /// Takes in an answer's headers. Gives a moment, by the server's clock, no later than when it began to work on the request.
+    pub(super) fn as_of(&self, headers: &HeaderMap, asked: DateTime<Utc>, answered: DateTime<Utc>) -> DateTime<Utc> {
+        let date = headers.get(DATE).and_then(|value| value.to_str().ok()).and_then(http_date);
+        if let Some(date) = date {
+            self.observe(date, asked, answered);
+        }
+        let by_header = date.map(|date| date - (answered - asked));
+        by_header.max(self.earliest(asked)).unwrap_or(asked)
+    }
+
     /// The offset, once an answer was seen.
     pub fn offset(&self) -> Option<ClockOffset> {
         let bounds = (*self.bounds.lock().unwrap_or_else(PoisonError::into_inner))?.drifted(Utc::now());
@@ -65,6 +77,7 @@ impl Bounds {
 #[cfg(test)]
 mod tests {
     use chrono::TimeZone as _;
+    use reqwest::header::HeaderValue;
 
     use super::*;
 
@@ -103,6 +116,13 @@ mod tests {
         let (clock, last) = asked_at((0..40).map(|each| each * 137));
         let (low, high) = bounds(&clock, last);
         assert!(low <= 4_300 && 4_300 <= high && high - low < 200, "{low}..{high}");
+    }
+
+    #[test]
+    fn a_date_beyond_reckoning_is_none() {
+        let clock = ServerClock::default();
+        let headers = HeaderMap::from_iter([(DATE, HeaderValue::from_static("31 Dec 262142 23:59:59 GMT"))]);
+        assert_eq!((clock.as_of(&headers, at(0), at(20)), clock.offset()), (at(0), None));
     }
 
     #[test]

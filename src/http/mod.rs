@@ -5,6 +5,7 @@
 //! credentials.
 
 mod clock;
+pub(crate) mod fuzz;
 mod send;
 mod session;
 
@@ -18,8 +19,9 @@ use chrono::{DateTime, Utc};
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Method, StatusCode, Url};
 use serde::Serialize;
+use serde_json::error::Category;
 
-use crate::lead::Side;
+use crate::lead::{Side, writable};
 use crate::side::{Refusal, SideError};
 
 /// Whether a request whose answer was lost may be sent again.
@@ -136,7 +138,7 @@ impl Answer {
         if let Ok(seconds) = value.parse() {
             return Some(Duration::from_secs(seconds));
         }
-        let until = DateTime::parse_from_rfc2822(value).ok()?.to_utc();
+        let until = http_date(value)?;
         Some((until - self.as_of).to_std().unwrap_or(Duration::ZERO))
     }
 
@@ -169,6 +171,22 @@ impl Trouble {
     }
 }
 
+/// Reads the time of a header.
+fn http_date(text: &str) -> Option<DateTime<Utc>> {
+    DateTime::parse_from_rfc2822(text.trim()).ok().and_then(|date| writable(date.to_utc()))
+}
+
+/// What is wrong with JSON, without a word of it: the parser's own messages quote values, which may be personal or secret.
+pub(crate) fn json_problem(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match error.classify() {
+        Category::Eof => "it breaks off".to_owned(),
+        Category::Data if text.starts_with("missing field") => text,
+        Category::Data => format!("a value of another type than documented at line {} column {}", error.line(), error.column()),
+        Category::Syntax | Category::Io => format!("it is not JSON: {text}"),
+    }
+}
+
 /// Reads an address that the configuration or a system gave.
 pub fn parse_address(side: Side, text: &str) -> Result<Url, SideError> {
     Url::parse(text).map_err(|error| SideError::Answer { side, reason: format!("{text:?} is not an address: {error}") })
@@ -185,4 +203,22 @@ pub fn is_passing(status: StatusCode) -> bool {
 #[must_use]
 pub fn is_turned_away(status: StatusCode) -> bool {
     matches!(status.as_u16(), 420 | 429 | 503)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_json_is_told_without_its_values() {
+        let told = |json: &str| serde_json::from_str::<Vec<u8>>(json).map_err(|error| json_problem(&error)).err();
+        for (json, expected) in [
+            (r#""a-token""#, "a value of another type than documented at line 1 column 9"),
+            (r#"["a-token"]"#, "a value of another type than documented at line 1 column 10"),
+            ("[1", "it breaks off"),
+            ("[1 2]", "it is not JSON: expected `,` or `]` at line 1 column 4"),
+        ] {
+            assert_eq!(told(json).as_deref(), Some(expected), "{json}");
+        }
+    }
 }

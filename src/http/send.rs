@@ -11,7 +11,7 @@ use backon::{ExponentialBuilder, Retryable as _};
 use chrono::{DateTime, Utc};
 use futures_util::{Stream, StreamExt as _};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use reqwest::header::{ACCEPT, CONTENT_TYPE, DATE, HeaderMap};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
 use reqwest::{StatusCode, Url};
 use secrecy::ExposeSecret as _;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -232,14 +232,7 @@ impl Transport {
     }
 
     fn as_of(&self, headers: &HeaderMap, asked: DateTime<Utc>) -> DateTime<Utc> {
-        let answered = Utc::now();
-        let date = headers.get(DATE).and_then(|value| value.to_str().ok());
-        let date = date.and_then(|text| DateTime::parse_from_rfc2822(text).ok()).map(|date| date.to_utc());
-        if let Some(date) = date {
-            self.clock.observe(date, asked, answered);
-        }
-        let by_header = date.map(|date| date - (answered - asked));
-        by_header.max(self.clock.earliest(asked)).unwrap_or(asked)
+        self.clock.as_of(headers, asked, Utc::now())
     }
 }
 

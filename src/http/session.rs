@@ -24,10 +24,10 @@ pub struct Session {
 }
 
 impl Session {
-    /// When to renew a token of this lifetime: a little before its end.
+    /// When to renew a token of this lifetime: a little before its end. `None` where that is beyond all clocks.
     #[must_use]
-    pub fn until(lifetime: Duration) -> Instant {
-        Instant::now() + lifetime.saturating_sub((lifetime / 10).min(Duration::from_secs(30)))
+    pub fn until(lifetime: Duration) -> Option<Instant> {
+        Instant::now().checked_add(lifetime.saturating_sub((lifetime / 10).min(Duration::from_secs(30))))
     }
 }
 

@@ -4,7 +4,7 @@ use chrono::{DateTime, LocalResult, NaiveDate, NaiveDateTime, SecondsFormat, Tim
 use serde_json::Value as Json;
 use unicode_normalization::UnicodeNormalization as _;
 
-use crate::lead::{Kind, Side, Value, decimal, number_to_json};
+use crate::lead::{Kind, Side, Value, decimal, is_writable, number_to_json, writable};
 use crate::mapping::{Choices, OperateTime};
 
 /// Reads and writes one field on both sides.
@@ -138,7 +138,7 @@ impl Lens {
             })
         };
         let time = if side == Side::Operate { local().or_else(offset) } else { offset() };
-        time.and_then(|time| time.with_nanosecond(0))
+        time.and_then(|time| time.with_nanosecond(0)).and_then(writable)
     }
 }
 
@@ -159,5 +159,5 @@ fn boolean(text: &str) -> Option<bool> {
 /// A date, also where it is written as its midnight.
 fn date(text: &str) -> Option<NaiveDate> {
     let day = text.strip_suffix(" 00:00:00").or_else(|| text.strip_suffix("T00:00:00")).unwrap_or(text);
-    NaiveDate::parse_from_str(day, "%Y-%m-%d").ok()
+    NaiveDate::parse_from_str(day, "%Y-%m-%d").ok().filter(|day| is_writable(*day))
 }

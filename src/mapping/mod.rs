@@ -5,6 +5,7 @@
 
 mod choices;
 mod fit;
+pub(crate) mod fuzz;
 mod lens;
 
 use std::fmt::Write as _;

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 
 use crate::config::operate::{OperateAuth, OperateConfig};
-use crate::http::{Answer, Session, SignIn, Transport, is_passing, parse_address};
+use crate::http::{Answer, Session, SignIn, Transport, is_passing, json_problem, parse_address};
 use crate::lead::Side;
 use crate::side::SideError;
 
@@ -47,20 +47,26 @@ impl SignIn for OperateSignIn {
         if let Some((username, password)) = &self.auth.password {
             form.extend([("username", username.as_str()), ("password", password.expose_secret())]);
         }
-        let answer = transport.post_form(&self.token_url, &form).await?;
+        self.session(&transport.post_form(&self.token_url, &form).await?)
+    }
+}
+
+impl OperateSignIn {
+    /// The session that an answer gives.
+    pub(super) fn session(&self, answer: &Answer) -> Result<Session, SideError> {
         if !answer.status.is_success() {
-            return Err(refused(&answer));
+            return Err(refused(answer));
         }
         let token: Token = serde_json::from_slice(&answer.body).map_err(|error| SideError::Answer {
             side: Side::Operate,
             // The answer itself may hold the token, so it is not shown.
-            reason: format!("the sign-in gave no access_token: {error}"),
+            reason: format!("the sign-in gave no access_token: {}", json_problem(&error)),
         })?;
         let lifetime = token.expires_in.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         Ok(Session {
             token: SecretString::from(token.access_token),
             base: self.base.clone(),
-            good_until: lifetime.map(Session::until),
+            good_until: lifetime.and_then(Session::until),
         })
     }
 }

@@ -1,13 +1,13 @@
 //! Reference lists: leads hold ids of locations, sources, reasons and users; the mapping has their names, or e-mail addresses.
 
 use reqwest::Method;
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
 
-use super::record::{as_text, unreadable};
+use super::record::{as_text, id_json, unreadable};
 use super::{OperateClient, whole_failure};
 use crate::config::field::Lookup;
 use crate::directory::{Directory, Entry};
-use crate::http::{Repeat, Request};
+use crate::http::{Repeat, Request, json_problem};
 use crate::lead::Side;
 use crate::side::{NativeFields, Outcome, Record, Refusal, SideError, Write, outcomes_of};
 
@@ -74,7 +74,7 @@ impl OperateClient {
                 directories.insert(lookup.as_str(), directory);
             }
             match found.unwrap_or_else(|| Err(format!("there is no {} {name:?}", what(*lookup)))) {
-                Ok(id) => fields.insert(field.clone(), id.parse::<i64>().map_or_else(|_| json!(id), |number| json!(number))),
+                Ok(id) => fields.insert(field.clone(), id_json(&id)),
                 Err(problem) => return Ok(Err(Refusal::new("unknown_reference", format!("{field}: {problem}")))),
             };
         }
@@ -98,8 +98,9 @@ impl OperateClient {
         if !answer.status.is_success() {
             return Err(whole_failure(&answer));
         }
-        let rows: Vec<NativeFields> = serde_json::from_slice(&answer.body)
-            .map_err(|error| unreadable(format!("the list {} is not a list of entries: {error}", lookup.as_str())))?;
+        let rows: Vec<NativeFields> = serde_json::from_slice(&answer.body).map_err(|error| {
+            unreadable(format!("the list {} is not a list of entries: {}", lookup.as_str(), json_problem(&error)))
+        })?;
         let entry = |row: &NativeFields| {
             let text = |name: &String| row.get(name).and_then(as_text).filter(|text| !text.is_empty());
             Some(Entry { id: text(&names.id_field)?, name: text(name_field)?, active: true })

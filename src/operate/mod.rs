@@ -4,6 +4,7 @@
 //! configuration, and nothing here is fixed that has a key.
 
 mod auth;
+pub(crate) mod fuzz;
 mod lookup;
 mod read;
 mod record;

@@ -16,6 +16,8 @@ use crate::side::{NativeFields, Page, Position, Record, SideError};
 
 /// Leads handed over at once.
 const PAGE: usize = 500;
+/// The longest text that is kept of what came in the place of rows.
+const TEXT: usize = 8_000;
 /// How often a window is asked for again whose answer broke off, before it is halved.
 const BREAKS: usize = 1;
 /// How often in a row windows are halved before the trouble is taken for another than their size.
@@ -38,7 +40,7 @@ impl OperateClient {
         while let Some(window) = windows.pop() {
             let mut breaks = 0;
             loop {
-                match self.poll_window(window, &mut checkpoint, pages).await {
+                match self.poll_window(window, now, &mut checkpoint, pages).await {
                     // Leads that were handed over already are known by then, and cost nothing the second time.
                     Err(Ended { error: SideError::Unreachable { .. }, answered: true }) if breaks < BREAKS => breaks += 1,
                     Err(Ended { error, answered }) => {
@@ -60,7 +62,7 @@ impl OperateClient {
     }
 
     /// The `where` expression of a window.
-    fn condition(&self, window: Window) -> String {
+    pub(super) fn condition(&self, window: Window) -> String {
         let field = &self.config.modified_field;
         let lower = window.start.map(|start| format!("[{field}]>='{}'", self.time.lower_bound(start)));
         let upper = window.end.map(|end| format!("[{field}]<'{}'", self.time.upper_bound(end)));
@@ -70,6 +72,7 @@ impl OperateClient {
     async fn poll_window(
         &self,
         window: Window,
+        now: DateTime<Utc>,
         checkpoint: &mut Option<Position>,
         pages: &mpsc::Sender<Page>,
     ) -> Result<(), Ended> {
@@ -81,7 +84,7 @@ impl OperateClient {
             let mut records = rows.iter().map(|row| self.record(row)).collect::<Result<Vec<_>, _>>().map_err(broke)?;
             self.name_references(&mut records).await.map_err(broke)?;
             for record in records {
-                newest = newest.max(Some(Position { modified_at: record.modified_at, id: record.id.clone() }));
+                newest = newest.max(Some(reached(&record, now)));
                 page.push(record);
             }
             if page.len() >= PAGE {
@@ -174,6 +177,12 @@ impl From<Ended> for SideError {
     }
 }
 
+/// How far a poll has got with a lead. Nothing is modified later than now, whatever a row says: a checkpoint out there would skip all
+/// that is to come.
+fn reached(record: &Record, now: DateTime<Utc>) -> Position {
+    Position { modified_at: record.modified_at.min(now), id: record.id.clone() }
+}
+
 /// A query that was not answered to its end.
 pub(super) struct Ended {
     error: SideError,
@@ -190,7 +199,11 @@ pub(super) struct Answering<'t> {
 
 impl<'t> Answering<'t> {
     fn new(streamed: Streamed<'t>) -> Self {
-        Self { as_of: streamed.as_of, pieces: streamed.pieces().boxed(), rows: Rows::default() }
+        Self::of(streamed.as_of, streamed.pieces().boxed())
+    }
+
+    pub(super) fn of(as_of: DateTime<Utc>, pieces: futures_util::stream::BoxStream<'t, Result<Vec<u8>, Trouble>>) -> Self {
+        Self { as_of, pieces, rows: Rows::default() }
     }
 
     /// The rows of the next piece; `None` after the last.
@@ -214,11 +227,25 @@ impl<'t> Answering<'t> {
         let mut text = std::mem::take(&mut self.rows).into_rest();
         while let Some(Ok(piece)) = self.pieces.next().await {
             text.extend_from_slice(&piece);
-            if text.len() > 8_000 {
+            if text.trim_ascii_start().len() > TEXT {
                 break;
             }
         }
-        text.truncate(8_000);
-        SideError::Refused { side: Side::Operate, reason: String::from_utf8_lossy(&text).trim().to_owned() }
+        let text = text.trim_ascii_start();
+        let text = String::from_utf8_lossy(text.get(..TEXT).unwrap_or(text));
+        SideError::Refused { side: Side::Operate, reason: text.trim().to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lead_from_the_future_does_not_take_the_checkpoint_there() {
+        let now = DateTime::from_timestamp(1_795_000_000, 0).unwrap_or_default();
+        let at = |modified_at| reached(&Record { modified_at, ..Record::default() }, now).modified_at;
+        assert_eq!(at(now + TimeDelta::days(2_900_000)), now);
+        assert_eq!(at(now - TimeDelta::hours(1)), now - TimeDelta::hours(1));
     }
 }

@@ -1,12 +1,17 @@
 //! A JSON array of any length, parsed as it comes: only the row that is being read is in memory.
 
+use crate::http::json_problem;
 use crate::side::NativeFields;
+
+/// The longest row. One that goes on beyond it is none, and would fill the memory.
+const LONGEST: usize = 16 << 20;
 
 /// Takes pieces of a body and gives its rows.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
     buffer: Vec<u8>,
     state: State,
+    row: RowEnd,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -50,15 +55,19 @@ impl Rows {
                     self.state = State::End;
                     used += 1;
                 }
-                (State::Inside, _) => {
-                    let mut objects = serde_json::Deserializer::from_slice(rest).into_iter::<NativeFields>();
-                    match objects.next() {
-                        Some(Ok(row)) => rows.push(row),
-                        Some(Err(error)) if !error.is_eof() => return Err(NotRows::Damaged(error.to_string())),
-                        _ => break,
-                    }
-                    used += objects.byte_offset();
+                (State::Inside, Some(b'{')) => {
+                    let Some(length) = self.row.find(rest) else {
+                        if rest.len() > LONGEST {
+                            return Err(NotRows::Damaged(format!("a row is longer than {LONGEST} bytes")));
+                        }
+                        break;
+                    };
+                    let row = serde_json::from_slice(rest.get(..length).unwrap_or_default());
+                    rows.push(row.map_err(|error| NotRows::Damaged(json_problem(&error)))?);
+                    self.row = RowEnd::default();
+                    used += length;
                 }
+                (State::Inside, _) => return Err(NotRows::Damaged("a row is not an object".to_owned())),
                 (State::End, _) => return Err(NotRows::Damaged("something follows the array".to_owned())),
             }
         }
@@ -74,6 +83,38 @@ impl Rows {
     /// What was taken and not yet read: after [`NotRows::NoArray`], the text from its first piece.
     pub(super) fn into_rest(self) -> Vec<u8> {
         self.buffer
+    }
+}
+
+/// Looks for the end of a row. It remembers how far it looked, so that a row in many pieces is still looked at once.
+#[derive(Debug, Default)]
+struct RowEnd {
+    looked_at: usize,
+    depth: usize,
+    in_text: bool,
+    escaped: bool,
+}
+
+impl RowEnd {
+    /// The length of the object that this begins with, once its end is there.
+    fn find(&mut self, row: &[u8]) -> Option<usize> {
+        for byte in row.get(self.looked_at..).unwrap_or_default() {
+            self.looked_at += 1;
+            match byte {
+                _ if self.escaped => self.escaped = false,
+                b'\\' if self.in_text => self.escaped = true,
+                b'"' => self.in_text = !self.in_text,
+                b'{' if !self.in_text => self.depth += 1,
+                b'}' if !self.in_text => {
+                    self.depth -= 1;
+                    if self.depth == 0 {
+                        return Some(self.looked_at);
+                    }
+                }
+                _ => {}
+            }
+        }
+        None
     }
 }
 
@@ -106,6 +147,23 @@ mod tests {
         let mut rows = Rows::default();
         assert_eq!(rows.take(br#"[{"leadid":1},{"lea"#).map(|rows| rows.len()), Ok(1));
         assert!(!rows.is_complete());
+    }
+
+    #[test]
+    fn a_row_without_end_is_given_up_before_it_fills_the_memory() {
+        let mut rows = Rows::default();
+        assert_eq!(rows.take(br#"[{"notes":""#), Ok(Vec::new()));
+        let piece = vec![b'x'; LONGEST / 8];
+        let taken = (0..16).filter(|_| rows.take(&piece).is_ok()).count();
+        assert_eq!(taken, 7);
+    }
+
+    #[test]
+    fn a_row_that_is_none_is_told_without_its_value() {
+        let told = |body: &[u8]| Rows::default().take(body);
+        assert_eq!(told(br#"["Jane Example"]"#), Err(NotRows::Damaged("a row is not an object".to_owned())));
+        let damaged = told(br#"[{"a":"Jane Example" "b"}]"#);
+        assert!(matches!(damaged, Err(NotRows::Damaged(text)) if !text.contains("Jane")));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use chrono::{TimeDelta, Utc};
 use tokio::sync::mpsc;
 
 use super::OperateClient;
-use super::record::{as_text, unreadable};
+use super::record::{as_id, as_text, unreadable};
 use crate::side::{Listed, SideError, Swept};
 
 /// What one look at the workspace told.
@@ -56,7 +56,7 @@ impl OperateClient {
         while let Some(rows) = answer.next().await? {
             let mut page = Vec::with_capacity(rows.len());
             for row in &rows {
-                let id = row.get(&self.config.id_field).and_then(as_text).filter(|id| !id.is_empty());
+                let id = row.get(&self.config.id_field).and_then(as_id);
                 let id = id.ok_or_else(|| unreadable(format!("a lead without {}", self.config.id_field)))?;
                 let stamp = row.get(&self.config.modified_field).and_then(as_text);
                 page.push(Listed { id, modified_at: stamp.and_then(|stamp| self.time.parse(&stamp)) });

@@ -4,6 +4,8 @@ use chrono::offset::LocalResult;
 use chrono::{DateTime, NaiveDateTime, Offset as _, TimeDelta, TimeZone as _, Utc};
 use chrono_tz::Tz;
 
+use crate::lead::{is_writable, writable};
+
 /// Clocks are never set back further than this, nor by steps closer to each other.
 const LONGEST_STEP: TimeDelta = TimeDelta::hours(3);
 
@@ -19,16 +21,21 @@ impl LocalTime {
     /// too much rather than too little.
     pub(super) fn parse(&self, text: &str) -> Option<DateTime<Utc>> {
         let text = text.trim();
-        if let Ok(with_offset) = DateTime::parse_from_rfc3339(text) {
-            return Some(with_offset.to_utc());
-        }
+        let time = match DateTime::parse_from_rfc3339(text) {
+            Ok(with_offset) => with_offset.to_utc(),
+            Err(_) => self.parse_local(text)?,
+        };
+        writable(time).filter(|time| is_writable(time.with_timezone(&self.zone).date_naive()))
+    }
+
+    fn parse_local(&self, text: &str) -> Option<DateTime<Utc>> {
         let local = NaiveDateTime::parse_from_str(text, &self.format).ok()?;
         match self.zone.from_local_datetime(&local) {
             LocalResult::Single(time) | LocalResult::Ambiguous(time, _) => Some(time.to_utc()),
             // In the hour that spring leaves out: a clock that was not yet set forward.
             LocalResult::None => {
-                let before = self.zone.from_local_datetime(&(local - LONGEST_STEP)).earliest()?;
-                Some((before + LONGEST_STEP).to_utc())
+                let before = self.zone.from_local_datetime(&local.checked_sub_signed(LONGEST_STEP)?).earliest()?;
+                before.to_utc().checked_add_signed(LONGEST_STEP)
             }
         }
     }
@@ -98,6 +105,17 @@ mod tests {
                 assert!(stamp < bound, "{stamp} is not below {bound}");
             }
         }
+    }
+
+    #[test]
+    fn a_time_that_cannot_be_reckoned_with_is_none() {
+        for text in ["+262142-12-31 23:59:59", "-262143-01-01 00:00:00", "+12026-01-01 00:00:00", "9999-12-31T23:59:59-12:00"] {
+            assert_eq!(london().parse(text), None, "{text}");
+        }
+        assert_eq!(
+            london().parse("0001-01-01 00:00:00").map(|time| london().stamp(time)).as_deref(),
+            Some("0001-01-01 00:00:00")
+        );
     }
 
     #[test]

@@ -7,6 +7,9 @@ const BEGINNING: i32 = 2_000;
 /// A window is not halved below this.
 const NARROWEST: TimeDelta = TimeDelta::minutes(1);
 
+/// Windows of one poll, at most: a checkpoint or a clock that is far off makes them wider, not more.
+const MOST: i32 = 1_000;
+
 /// A stretch of modified times: from its start up to, and without, its end. A missing bound is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Window {
@@ -18,6 +21,7 @@ impl Window {
     /// Windows that cover all since, each `width` wide at most, the earliest last. The first poll asks for everything at once:
     /// nothing tells how far back the leads go.
     pub(super) fn cover(since: Option<DateTime<Utc>>, now: DateTime<Utc>, width: TimeDelta) -> Vec<Self> {
+        let width = since.map_or(width, |since| width.max((now - since) / MOST));
         let mut windows = Vec::new();
         let mut start = since;
         while let Some(end) = start.and_then(|start| start.checked_add_signed(width)).filter(|end| *end < now) {
@@ -56,6 +60,13 @@ mod tests {
         let bounds: Vec<_> = windows.iter().map(|window| (window.start, window.end)).collect();
         assert_eq!(bounds, [(Some(hour(1)), Some(hour(5))), (Some(hour(5)), Some(hour(9))), (Some(hour(9)), None)]);
         assert_eq!(Window::cover(None, hour(10), TimeDelta::hours(4)), [Window { start: None, end: None }]);
+    }
+
+    #[test]
+    fn a_checkpoint_from_long_ago_makes_windows_wider_not_more() {
+        let ancient = Utc.with_ymd_and_hms(1, 1, 1, 0, 0, 0).single();
+        let windows = Window::cover(ancient, hour(10), TimeDelta::hours(4));
+        assert!(windows.len() <= 1_001 && windows.iter().any(|window| window.start == ancient), "{}", windows.len());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use reqwest::Method;
 use serde_json::{Map, Value as Json, json};
 
 use super::OperateClient;
-use super::record::as_text;
+use super::record::{as_id, as_text, id_json};
 use crate::http::{Answer, Repeat, Request, Trouble, is_passing, is_turned_away};
 use crate::side::{Action, Outcome, Record, Refusal, SideError, Unmoved, Write};
 
@@ -13,7 +13,7 @@ use crate::side::{Action, Outcome, Record, Refusal, SideError, Unmoved, Write};
 const NOT_FOUND: &str = "http_404";
 
 /// How one request ended.
-enum Sent {
+pub(super) enum Sent {
     /// Operate's answer, which is JSON or empty and no refusal.
     Taken(Option<Json>),
     /// It did not do it.
@@ -46,7 +46,7 @@ impl OperateClient {
     }
 
     /// One outcome for each record of a create. Where the answer does not tell them apart, all that is known is that they are made.
-    fn created(&self, answer: Option<&Json>, expected: usize) -> Vec<Outcome> {
+    pub(super) fn created(&self, answer: Option<&Json>, expected: usize) -> Vec<Outcome> {
         let listed = answer.map(|answer| answer.get(&self.config.envelope).unwrap_or(answer));
         let results = match listed {
             Some(Json::Array(items)) => items.as_slice(),
@@ -62,10 +62,10 @@ impl OperateClient {
 
     /// A record's result: its id as `{"leadid":…}` or `{"id":…}`, or why it was refused.
     fn made(&self, result: &Json) -> Outcome {
-        if let Some(reason) = result.get("error") {
+        if let Some(reason) = named_error(result) {
             return Outcome::Refused(Refusal::new("refused", as_text(reason).unwrap_or_else(|| reason.to_string())));
         }
-        let id = result.get(&self.config.id_field).or_else(|| result.get("id")).and_then(as_text).filter(|id| !id.is_empty());
+        let id = result.get(&self.config.id_field).or_else(|| result.get("id")).and_then(as_id);
         id.map_or(Outcome::DoneWithoutId, |id| Outcome::Done { id })
     }
 
@@ -97,8 +97,7 @@ impl OperateClient {
             return outcome;
         }
         let mut fields = self.fields_of(write);
-        let id_value = id.parse::<i64>().map_or_else(|_| json!(id), |number| json!(number));
-        fields.insert(self.config.id_field.clone(), id_value);
+        fields.insert(self.config.id_field.clone(), id_json(id));
         let request = self.request("update", Method::POST, Some(id), Repeat::Never);
         match self.send(&request.json(&json!({ &self.config.envelope: [fields] }))).await {
             Sent::Taken(_) => Outcome::Done { id: id.to_owned() },
@@ -135,8 +134,13 @@ impl OperateClient {
     }
 }
 
+/// The error that JSON names. An empty one is none: the record was taken, and must not be made once more.
+fn named_error(json: &Json) -> Option<&Json> {
+    json.get("error").filter(|error| !matches!(error, Json::Null | Json::Bool(false)) && error.as_str() != Some(""))
+}
+
 /// What Operate's answer to a write means. A refusal may come with status 200: then it is a text, or JSON that names an error.
-fn understood(answer: &Answer) -> Sent {
+pub(super) fn understood(answer: &Answer) -> Sent {
     let refusal = answer.refusal();
     match answer.status {
         status if is_turned_away(status) => return Sent::Not(Outcome::Retry(refusal)),
@@ -148,7 +152,7 @@ fn understood(answer: &Answer) -> Sent {
         return Sent::Taken(None);
     }
     match serde_json::from_slice::<Json>(&answer.body) {
-        Ok(Json::Object(fields)) if fields.contains_key("error") => Sent::Not(Outcome::Refused(refusal)),
+        Ok(json) if named_error(&json).is_some() => Sent::Not(Outcome::Refused(refusal)),
         Ok(json @ (Json::Object(_) | Json::Array(_))) => Sent::Taken(Some(json)),
         _ => Sent::Not(Outcome::Refused(refusal)),
     }
@@ -179,6 +183,14 @@ mod tests {
                 "{status}"
             );
         }
+    }
+
+    #[test]
+    fn an_empty_error_is_none() {
+        for body in [r#"{"leadid":7,"error":null}"#, r#"{"leadid":7,"error":""}"#, r#"{"leadid":7,"error":false}"#] {
+            assert!(matches!(answered(200, body), Sent::Taken(Some(_))), "{body}");
+        }
+        assert!(matches!(answered(200, r#"{"error":"no"}"#), Sent::Not(Outcome::Refused(_))));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::outcome::refusal_of;
 use crate::config::salesforce::{SalesforceAuth, SalesforceConfig};
-use crate::http::{Answer, Session, SignIn, Transport, is_passing, parse_address};
+use crate::http::{Answer, Session, SignIn, Transport, is_passing, json_problem, parse_address};
 use crate::lead::Side;
 use crate::side::{SideError, Usage};
 
@@ -147,20 +147,7 @@ fn sign(claims: &Claims<'_>, key: &SecretString) -> Result<SecretString, SideErr
 #[async_trait]
 impl SignIn for SalesforceSignIn {
     async fn sign_in(&self, transport: &Transport) -> Result<Session, SideError> {
-        let answer = self.ask(transport).await?;
-        if !answer.status.is_success() {
-            return Err(self.refused(&answer));
-        }
-        let token: SignedIn = serde_json::from_slice(&answer.body).map_err(|error| SideError::Answer {
-            side: Side::Salesforce,
-            // The answer itself may hold the token, so it is not shown.
-            reason: format!("the sign-in gave no access_token and instance_url: {error}"),
-        })?;
-        if let Some(next) = token.refresh_token {
-            self.rotate(next);
-        }
-        let base = parse_address(Side::Salesforce, &token.instance_url)?;
-        Ok(Session { token: SecretString::from(token.access_token), base, good_until: None })
+        self.session(&self.ask(transport).await?)
     }
 
     fn hopeless(&self, text: &str) -> Option<&'static str> {
@@ -184,6 +171,26 @@ impl SignIn for SalesforceSignIn {
 }
 
 impl SalesforceSignIn {
+    /// The session that an answer gives.
+    pub(super) fn session(&self, answer: &Answer) -> Result<Session, SideError> {
+        if !answer.status.is_success() {
+            return Err(self.refused(answer));
+        }
+        let token: SignedIn = serde_json::from_slice(&answer.body).map_err(|error| SideError::Answer {
+            side: Side::Salesforce,
+            // The answer itself may hold the token, so it is not shown.
+            reason: format!("the sign-in gave no access_token and instance_url: {}", json_problem(&error)),
+        })?;
+        if let Some(next) = token.refresh_token {
+            self.rotate(next);
+        }
+        let base = Url::parse(&token.instance_url).map_err(|error| SideError::Answer {
+            side: Side::Salesforce,
+            reason: format!("the sign-in gave an instance_url that is not an address: {error}"),
+        })?;
+        Ok(Session { token: SecretString::from(token.access_token), base, good_until: None })
+    }
+
     fn refused(&self, answer: &Answer) -> SideError {
         let side = Side::Salesforce;
         if is_passing(answer.status) {

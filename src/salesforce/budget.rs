@@ -9,7 +9,8 @@ pub(super) fn usage(headers: &HeaderMap) -> Option<Usage> {
     let text = headers.get("sforce-limit-info")?.to_str().ok()?;
     let counted = text.split([';', ',']).find_map(|part| part.trim().strip_prefix("api-usage="))?;
     let (used, limit) = counted.split_once('/')?;
-    Some(Usage { used: used.trim().parse().ok()?, limit: limit.trim().parse().ok()? })
+    let usage = Usage { used: used.trim().parse().ok()?, limit: limit.trim().parse().ok()? };
+    Some(usage).filter(|usage| usage.limit > 0)
 }
 
 #[cfg(test)]

@@ -25,6 +25,8 @@ const RESULTS: usize = 10_000;
 const UPLOAD: usize = 90_000_000;
 /// The longest that a job may run before it is given up.
 const LONGEST: Duration = Duration::from_hours(2);
+/// The cell that clears its field.
+const CLEAR: &str = "#N/A";
 /// Waits between looks at a job: from the first to the last of these.
 const LOOKS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(20));
 
@@ -38,7 +40,7 @@ struct Job {
 }
 
 /// Rows of a CSV answer, each under its column's name.
-fn rows(answer: &Answer) -> Result<Vec<HashMap<String, String>>, SideError> {
+pub(super) fn rows(answer: &Answer) -> Result<Vec<HashMap<String, String>>, SideError> {
     let mut reader = csv::Reader::from_reader(answer.body.as_slice());
     reader.deserialize().collect::<Result<_, _>>().map_err(|error| unreadable(format!("CSV that is not as documented: {error}")))
 }
@@ -97,7 +99,7 @@ impl SalesforceClient {
     }
 
     /// As many writes as one upload takes, and how many they are.
-    fn upload_body(&self, writes: &[Write]) -> (Vec<u8>, usize) {
+    pub(super) fn upload_body(&self, writes: &[Write]) -> (Vec<u8>, usize) {
         let columns: BTreeSet<&String> = writes.iter().flat_map(|write| write.fields.keys()).collect();
         let mut csv = csv::WriterBuilder::new().terminator(csv::Terminator::Any(b'\n')).from_writer(Vec::new());
         let head = std::iter::once(self.external_id_field.as_str()).chain(columns.iter().map(|name| name.as_str()));
@@ -108,7 +110,8 @@ impl SalesforceClient {
         for write in writes {
             let values = columns.iter().map(|name| write.fields.get(*name).map(cell).unwrap_or_default());
             let row: Vec<String> = std::iter::once(write.external_id.clone().unwrap_or_default()).chain(values).collect();
-            length += row.iter().map(|cell| cell.len() + 3).sum::<usize>();
+            // Quotes are doubled.
+            length += row.iter().map(|cell| cell.len() + cell.matches('"').count() + 3).sum::<usize>();
             if length > UPLOAD && taken > 0 {
                 break;
             }
@@ -208,11 +211,33 @@ impl SalesforceClient {
     }
 }
 
+/// Whether CSV can say all of a write. A text that reads as the word for clearing a field would clear it.
+pub(super) fn can_say(write: &Write) -> bool {
+    write.fields.values().all(|value| value.as_str() != Some(CLEAR))
+}
+
 /// A value as a cell: an empty cell would leave the field as it is.
 fn cell(value: &Json) -> String {
     match value {
-        Json::Null => "#N/A".to_owned(),
+        Json::Null => CLEAR.to_owned(),
         Json::String(text) => text.clone(),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::side::Action;
+
+    #[test]
+    fn a_text_that_would_clear_its_field_does_not_go_as_csv() {
+        let write = |value: Json| Write {
+            action: Action::Create,
+            fields: std::iter::once(("Company".to_owned(), value)).collect(),
+            external_id: None,
+        };
+        assert!(can_say(&write(json!("N/A"))) && can_say(&write(Json::Null)));
+        assert!(!can_say(&write(json!("#N/A"))));
     }
 }

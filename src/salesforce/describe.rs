@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use super::SalesforceClient;
 use super::read::parse;
-use crate::http::Repeat;
+use crate::http::{Answer, Repeat};
 use crate::lead::Kind;
 use crate::side::{FieldRole, NativeField, SideError};
 
@@ -18,9 +18,14 @@ struct Described {
 impl SalesforceClient {
     pub(super) async fn described(&self) -> Result<Vec<NativeField>, SideError> {
         let request = self.request("describe", Method::GET, &["sobjects", "Lead", "describe"], Repeat::Safe);
-        let described: Described = parse(&self.expect(&request).await?)?;
-        Ok(described.fields.iter().map(field).collect())
+        read(&self.expect(&request).await?)
     }
+}
+
+/// The fields that an answer describes. What has no name is none.
+pub(super) fn read(answer: &Answer) -> Result<Vec<NativeField>, SideError> {
+    let described: Described = parse(answer)?;
+    Ok(described.fields.iter().map(field).filter(|field| !field.name.is_empty()).collect())
 }
 
 fn field(described: &Json) -> NativeField {

@@ -7,6 +7,7 @@ mod auth;
 mod budget;
 mod bulk;
 mod describe;
+pub(crate) mod fuzz;
 mod outcome;
 mod read;
 mod record;
@@ -157,7 +158,7 @@ fn whole_failure(answer: &Answer) -> SideError {
     match answer.status {
         StatusCode::FORBIDDEN if refusal.code == "REQUEST_LIMIT_EXCEEDED" => {
             let wait = answer.retry_after().and_then(|wait| TimeDelta::from_std(wait).ok());
-            SideError::Budget { side, reason, retry_at: wait.map(|wait| Utc::now() + wait) }
+            SideError::Budget { side, reason, retry_at: wait.and_then(|wait| Utc::now().checked_add_signed(wait)) }
         }
         status if is_passing(status) => SideError::Unreachable { side, reason },
         _ => SideError::Refused { side, reason },

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use super::record::unreadable;
 use super::{COLLECTION, Fields, RETRIEVE, SalesforceClient};
-use crate::http::{Answer, Repeat};
+use crate::http::{Answer, Repeat, json_problem};
 use crate::side::{NativeFields, Page, Position, Record, SideError};
 
 /// Rows of one page: the most that the server puts in one answer.
@@ -17,12 +17,12 @@ const PAGE: usize = 2_000;
 /// An answer to a query.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct QueryAnswer {
+pub(super) struct QueryAnswer {
     #[serde(default)]
     next_records_url: Option<String>,
     #[serde(default)]
     total_size: u64,
-    records: Vec<NativeFields>,
+    pub(super) records: Vec<NativeFields>,
 }
 
 /// Rows of a query.
@@ -162,11 +162,12 @@ impl SalesforceClient {
 }
 
 pub(super) fn parse<'a, T: Deserialize<'a>>(answer: &'a Answer) -> Result<T, SideError> {
-    serde_json::from_slice(&answer.body).map_err(|error| unreadable(format!("JSON that is not as documented: {error}")))
+    serde_json::from_slice(&answer.body)
+        .map_err(|error| unreadable(format!("an answer that is not as documented: {}", json_problem(&error))))
 }
 
 /// A SOQL dateTime.
-fn literal(time: DateTime<Utc>) -> String {
+pub(super) fn literal(time: DateTime<Utc>) -> String {
     time.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 

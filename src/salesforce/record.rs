@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
 
+use super::outcome::is_id;
 use super::{Fields, SalesforceClient};
-use crate::lead::Side;
+use crate::lead::{Side, writable};
 use crate::side::{NativeFields, Record, SideError};
 
 impl SalesforceClient {
@@ -33,7 +34,7 @@ impl SalesforceClient {
             Some(Json::String(text)) => text == "true",
             _ => false,
         };
-        let id = text("Id").ok_or_else(|| unreadable("a Lead without an Id".to_owned()))?;
+        let id = text("Id").filter(|id| is_id(id)).ok_or_else(|| unreadable("a Lead without an Id".to_owned()))?;
         let modified_at = text("SystemModstamp").as_deref().and_then(instant);
         let modified_at = modified_at.ok_or_else(|| unreadable(format!("Lead {id} without a SystemModstamp")))?;
         let mapped = fields.mapped.iter().map(|name| {
@@ -47,7 +48,7 @@ impl SalesforceClient {
             external_id: text(&self.external_id_field),
             deleted: flag("isdeleted"),
             converted: flag("isconverted"),
-            master_id: text("MasterRecordId"),
+            master_id: text("MasterRecordId").filter(|id| is_id(id)),
             id,
         })
     }
@@ -64,7 +65,7 @@ pub(super) fn instant(text: &str) -> Option<DateTime<Utc>> {
         .iter()
         .find_map(|format| DateTime::parse_from_str(text, format).ok())
         .or_else(|| DateTime::parse_from_rfc3339(text).ok())
-        .map(|time| time.to_utc())
+        .and_then(|time| writable(time.to_utc()))
 }
 
 #[cfg(test)]

@@ -8,35 +8,35 @@ use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
-use super::outcome::{self, ApiError};
+use super::outcome::{self, errors_of};
 use super::read::parse;
-use super::{COLLECTION, SalesforceClient, whole_failure};
+use super::{COLLECTION, SalesforceClient, bulk, whole_failure};
 use crate::config::salesforce::DuplicateRule;
 use crate::http::{Answer, Repeat, Request, Trouble, is_passing, is_turned_away};
 use crate::lead::Side;
 use crate::side::{Action, Outcome, Record, Refusal, SideError, Write};
 
 #[derive(Deserialize)]
-struct SaveResult {
+pub(super) struct SaveResult {
     #[serde(default)]
     id: Option<String>,
     success: bool,
     #[serde(default)]
-    errors: Vec<ApiError>,
+    errors: Json,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct CompositeAnswer {
-    composite_response: Vec<SubAnswer>,
+pub(super) struct CompositeAnswer {
+    pub(super) composite_response: Vec<SubAnswer>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct SubAnswer {
+pub(super) struct SubAnswer {
     #[serde(default)]
-    body: Json,
-    http_status_code: u16,
+    pub(super) body: Json,
+    pub(super) http_status_code: u16,
 }
 
 /// What a collection call does.
@@ -62,7 +62,7 @@ impl SalesforceClient {
 
     /// Loads many Leads. What a duplicate rule refused is sent once more by the way that knows about such rules.
     pub(super) async fn upsert_many(&self, writes: &[Write]) -> Result<Vec<Outcome>, SideError> {
-        let mut outcomes = self.load(writes).await?;
+        let mut outcomes = self.load_or_upsert(writes).await?;
         if self.duplicates == DuplicateRule::Park {
             return Ok(outcomes);
         }
@@ -83,6 +83,25 @@ impl SalesforceClient {
         Ok(outcomes)
     }
 
+    /// Loads what CSV can say, and sends the rest by the ordinary way.
+    async fn load_or_upsert(&self, writes: &[Write]) -> Result<Vec<Outcome>, SideError> {
+        let (mut plain, mut odd) = (Vec::new(), Vec::new());
+        for (place, write) in writes.iter().enumerate() {
+            if bulk::can_say(write) { plain.push(place) } else { odd.push(place) }
+        }
+        if odd.is_empty() {
+            return self.load(writes).await;
+        }
+        let chosen = |places: &[usize]| -> Vec<Write> { places.iter().filter_map(|place| writes.get(*place).cloned()).collect() };
+        let mut outcomes = BTreeMap::new();
+        place(&mut outcomes, &plain, self.load(&chosen(&plain)).await?);
+        for places in odd.chunks(COLLECTION) {
+            let sent = self.upsert(&chosen(places)).await;
+            place(&mut outcomes, places, sent.unwrap_or_else(|error| vec![not_sent(&error); places.len()]));
+        }
+        Ok(outcomes.into_values().collect())
+    }
+
     /// One upsert on its own: its answer names the leads that a duplicate rule found, which that of a collection does not.
     async fn upsert_alone(&self, write: &Write) -> Result<Outcome, SideError> {
         let external_id = write.external_id.clone().unwrap_or_default();
@@ -95,7 +114,7 @@ impl SalesforceClient {
         if answer.status.is_success() {
             return Ok(parse(&answer).map_or(Outcome::DoneWithoutId, |result| self.saved(result)));
         }
-        let errors: Vec<ApiError> = serde_json::from_slice(&answer.body).unwrap_or_default();
+        let errors = errors_of(&serde_json::from_slice(&answer.body).unwrap_or_default());
         if errors.is_empty() {
             return Ok(Outcome::Refused(outcome::refusal_of(&answer)));
         }
@@ -164,11 +183,11 @@ impl SalesforceClient {
         fields
     }
 
-    fn saved(&self, result: SaveResult) -> Outcome {
+    pub(super) fn saved(&self, result: SaveResult) -> Outcome {
         match result {
             SaveResult { success: true, id: Some(id), .. } => Outcome::Done { id },
             SaveResult { success: true, id: None, .. } => Outcome::DoneWithoutId,
-            SaveResult { errors, .. } => outcome::outcome(&errors, true, &self.external_id_field),
+            SaveResult { errors, .. } => outcome::outcome(&errors_of(&errors), true, &self.external_id_field),
         }
     }
 
@@ -187,10 +206,11 @@ impl SalesforceClient {
             return Err(whole_failure(&answer));
         }
         let results: CompositeAnswer = parse(&answer)?;
-        let outcomes = results.composite_response.iter().zip(&ids).map(|(result, id)| {
-            let errors: Vec<ApiError> = Vec::deserialize(&result.body).unwrap_or_default();
-            outcome::update_outcome(id, result.http_status_code, &errors, &self.external_id_field)
-        });
+        let outcomes = results
+            .composite_response
+            .iter()
+            .zip(&ids)
+            .map(|(result, id)| outcome::update_outcome(id, result.http_status_code, &result.body, &self.external_id_field));
         Ok(same_number(outcomes.collect(), writes.len()))
     }
 

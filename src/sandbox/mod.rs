@@ -7,6 +7,7 @@
 mod clock;
 mod control;
 mod faults;
+pub(crate) mod fuzz;
 mod http;
 mod operate;
 mod people;

@@ -2,6 +2,7 @@
 //!
 //! What the vendor has not published follows what `[operate]` in the configuration assumes by default; `OperateSwitches` has the variants.
 
+pub(super) mod fuzz;
 mod lists;
 mod outbound;
 mod query;

@@ -59,7 +59,7 @@ fn case(block: &'static str) -> Case {
 #[test]
 fn every_refusal_says_what_is_wrong_where_and_what_to_do() {
     let cases = cases();
-    assert_eq!(cases.len(), 93, "the file of refusals is read whole");
+    assert_eq!(cases.len(), 94, "the file of refusals is read whole");
     for case in cases {
         let refused = Config::from_text(&case.text, "leadsync.toml", variables(&case.variables));
         let message = match refused {
@@ -140,6 +140,13 @@ fn a_secret_is_read_from_a_file_next_to_the_configuration() {
     std::fs::write(&path, text).unwrap();
     let loaded = Config::load(Some(&path)).unwrap();
     assert_eq!(loaded.path, path);
+}
+
+#[test]
+fn a_file_without_end_is_no_secret() {
+    let text = base().join("\n").replace("env:OPERATE", "file:/dev/zero");
+    let error = Config::from_text(&text, "leadsync.toml", variables(&[])).unwrap_err().to_string();
+    assert!(error.contains("/dev/zero cannot be read: it is longer than 65536 bytes"), "{error}");
 }
 
 #[test]

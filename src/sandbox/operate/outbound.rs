@@ -67,11 +67,21 @@ impl Outbound {
         if is_here { Ok(()) } else { Err(format!("messages go to loopback addresses only, and {host} is none")) }
     }
 
-    fn text(&self, lead: &Map<String, Json>) -> String {
-        lead.iter().fold(self.body.clone(), |text, (name, value)| {
-            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            text.replace(&format!("{{{name}}}"), &value)
-        })
+    pub(super) fn text(&self, lead: &Map<String, Json>) -> String {
+        let (mut text, mut rest) = (String::with_capacity(self.body.len()), self.body.as_str());
+        // From left to right, so that a value with braces in it stays as it is.
+        while let Some((before, after)) = rest.split_once('{') {
+            text.push_str(before);
+            let named = after.split_once('}').and_then(|(name, after)| Some((lead.get(name)?, after)));
+            rest = if let Some((value, after)) = named {
+                text.push_str(&value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+                after
+            } else {
+                text.push('{');
+                after
+            };
+        }
+        text + rest
     }
 }
 
@@ -108,5 +118,20 @@ impl Messages {
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_value_with_braces_in_it_stays_as_it_is() {
+        let body = "{leadid}: {leadname} {nosuch} {".to_owned();
+        let outbound = Outbound { url: String::new(), on: Vec::new(), content_type: plain(), body };
+        let lead = json!({ "leadid": 7, "leadname": "{leadid}{leadname}" });
+        assert_eq!(lead.as_object().map(|lead| outbound.text(lead)).as_deref(), Some("7: {leadid}{leadname} {nosuch} {"));
     }
 }

@@ -130,7 +130,7 @@ fn unknown_field(name: &str) -> Refusal {
 }
 
 /// Reads `[a]='1'AND[b]>='2'`.
-fn conditions(text: &str, resolve: &dyn Fn(&str) -> Option<Column>) -> Result<Vec<Condition>, Refusal> {
+pub(super) fn conditions(text: &str, resolve: &dyn Fn(&str) -> Option<Column>) -> Result<Vec<Condition>, Refusal> {
     let malformed = || Refusal::input(format!("where should be in format [field]='value'AND[field]>='value', and it is {text}"));
     let mut conditions = Vec::new();
     let mut rest = text;
@@ -181,7 +181,7 @@ fn time(text: &str) -> Option<i64> {
 }
 
 /// Reads `[a,b]`.
-fn fields(text: &str, resolve: &dyn Fn(&str) -> Option<Column>) -> Result<Vec<(String, Column)>, Refusal> {
+pub(super) fn fields(text: &str, resolve: &dyn Fn(&str) -> Option<Column>) -> Result<Vec<(String, Column)>, Refusal> {
     let Some(names) = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) else {
         return Err(Refusal::input(format!("fields should be in format [field,field], and it is {text}")));
     };

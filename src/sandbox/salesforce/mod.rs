@@ -8,6 +8,7 @@ mod composite;
 mod describe;
 mod errors;
 mod fields;
+pub(super) mod fuzz;
 mod ids;
 mod lead_fields;
 mod oauth;

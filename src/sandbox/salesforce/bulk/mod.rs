@@ -2,6 +2,7 @@
 //!
 //! A job does its work as soon as it may, and says so at the second look: the first finds it in progress.
 
+pub(super) mod fuzz;
 mod ingest;
 mod query;
 mod table;

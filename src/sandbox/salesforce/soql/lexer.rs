@@ -79,7 +79,8 @@ fn string(soql: &str, start: usize, rest: &str) -> Result<(Token, usize), Fail> 
                     Some('_') => UNDERSCORE,
                     Some('u') => {
                         let digits: String = symbols.by_ref().take(4).map(|(_, digit)| digit).collect();
-                        let code = u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32);
+                        let digits = Some(digits).filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+                        let code = digits.and_then(|digits| u32::from_str_radix(&digits, 16).ok()).and_then(char::from_u32);
                         code.ok_or_else(|| malformed(soql, start + place, "Illegal character sequence in string literal"))?
                     }
                     _ => {

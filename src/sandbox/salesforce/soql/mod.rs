@@ -161,21 +161,33 @@ fn like(text: &str, pattern: &str) -> bool {
     matches_like(&text, &pattern)
 }
 
+/// Goes back to the last `%` only: what an earlier one could take, the last one can as well.
 fn matches_like(text: &[char], pattern: &[char]) -> bool {
-    match (pattern.split_first(), text.split_first()) {
-        (None, None) => true,
-        (Some(('%', rest)), None) => matches_like(text, rest),
-        (Some(('%', rest)), Some((_, text_rest))) => matches_like(text, rest) || matches_like(text_rest, pattern),
-        (None, Some(_)) | (Some(_), None) => false,
-        (Some((symbol, rest)), Some((first, text_rest))) => {
-            let fits = match *symbol {
-                '_' => true,
-                lexer::PERCENT => *first == '%',
-                lexer::UNDERSCORE => *first == '_',
-                other => other == *first,
-            };
-            fits && matches_like(text_rest, rest)
+    let (mut at, mut next) = (0, 0);
+    let mut any: Option<(usize, usize)> = None;
+    while let Some(first) = text.get(at) {
+        match pattern.get(next) {
+            Some('%') => {
+                any = Some((at, next));
+                next += 1;
+            }
+            Some(symbol) if fits(*symbol, *first) => (at, next) = (at + 1, next + 1),
+            _ => {
+                let Some((start, place)) = any else { return false };
+                any = Some((start + 1, place));
+                (at, next) = (start + 1, place + 1);
+            }
         }
+    }
+    pattern.get(next..).unwrap_or_default().iter().all(|symbol| *symbol == '%')
+}
+
+fn fits(symbol: char, letter: char) -> bool {
+    match symbol {
+        '_' => true,
+        lexer::PERCENT => letter == '%',
+        lexer::UNDERSCORE => letter == '_',
+        other => other == letter,
     }
 }
 
@@ -190,5 +202,12 @@ mod tests {
         {
             assert_eq!(like(text, pattern), expected, "{text} like {pattern}");
         }
+    }
+
+    #[test]
+    fn like_with_many_wildcards_ends() {
+        let (text, pattern) = ("a".repeat(32_000), "%a".repeat(500) + "b");
+        assert!(!like(&text, &pattern));
+        assert!(like(&text, &"%a".repeat(500)));
     }
 }

@@ -11,11 +11,15 @@ use crate::sandbox::salesforce::ids;
 /// The longest query.
 const LONGEST: usize = 100_000;
 
+/// How deep brackets and NOT may be nested.
+const DEEPEST: usize = 100;
+
 struct Parser<'q> {
     soql: &'q str,
     tokens: Vec<(usize, Token)>,
     next: usize,
     entity: Entity,
+    depth: usize,
 }
 
 /// Understands a query, or says as Salesforce does what is wrong with it.
@@ -24,7 +28,7 @@ pub fn parse(soql: &str) -> Result<Query, Fail> {
         return Err(Fail::bad("MALFORMED_QUERY", "SOQL statements cannot be longer than 100000 characters."));
     }
     let tokens = tokens(soql)?;
-    let mut parser = Parser { soql, tokens, next: 0, entity: Entity::Lead };
+    let mut parser = Parser { soql, tokens, next: 0, entity: Entity::Lead, depth: 0 };
     parser.entity = parser.find_entity()?;
     parser.query()
 }
@@ -125,6 +129,16 @@ impl Parser<'_> {
     }
 
     fn part(&mut self) -> Result<Condition, Fail> {
+        if self.depth >= DEEPEST {
+            return Err(malformed(self.soql, self.column(), "the condition is nested too deeply"));
+        }
+        self.depth += 1;
+        let part = self.nested_part();
+        self.depth -= 1;
+        part
+    }
+
+    fn nested_part(&mut self) -> Result<Condition, Fail> {
         if self.take_sign("(") {
             let inner = self.condition()?;
             self.expect_sign(")")?;
@@ -197,7 +211,8 @@ impl Parser<'_> {
                 Fail::bad("INVALID_QUERY_FILTER_OPERATOR", located(self.soql, column, &format!("invalid ID field: {text}")))
             }),
             (Kind::Int | Kind::Double | Kind::Currency, Token::Figure(text)) => {
-                text.parse().map(Literal::Number).map_err(|_| wrong(true))
+                let number = text.parse().ok().filter(|number: &f64| number.is_finite());
+                number.map(Literal::Number).ok_or_else(|| wrong(true))
             }
             (Kind::Boolean, Token::Word(word)) if word.eq_ignore_ascii_case("true") => Ok(Literal::Boolean(true)),
             (Kind::Boolean, Token::Word(word)) if word.eq_ignore_ascii_case("false") => Ok(Literal::Boolean(false)),
@@ -289,6 +304,14 @@ mod tests {
     fn the_query_of_a_keyset_page_is_understood() {
         let soql = "SELECT Id, company FROM Lead WHERE (SystemModstamp > 2026-11-24T10:00:00Z OR (SystemModstamp = 2026-11-24T10:00:00Z AND Id > '00Q5g0000000001')) AND (Company != null) ORDER BY SystemModstamp ASC, Id ASC LIMIT 2000";
         assert!(parse(soql).is_ok(), "{:?}", refusal(soql));
+    }
+
+    #[test]
+    fn nesting_that_would_fill_the_stack_is_refused() {
+        for nest in ["(", "NOT "] {
+            let soql = format!("SELECT Id FROM Lead WHERE {}Company = 'a'", nest.repeat(20_000));
+            assert_eq!(refusal(&soql).0, "MALFORMED_QUERY");
+        }
     }
 
     #[test]

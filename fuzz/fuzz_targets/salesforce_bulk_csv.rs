@@ -1,0 +1,3 @@
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| leadsync::fuzz::check("salesforce_bulk_csv", data));
