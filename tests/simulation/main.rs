@@ -6,6 +6,8 @@
 // A test that cannot go on should panic, and it is the place that panics which says why.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stderr)]
 
+mod crashes;
+mod equivalence;
 #[allow(dead_code, reason = "the other test binary uses the rest")]
 #[path = "../suite/fixtures.rs"]
 mod fixtures;
@@ -15,6 +17,7 @@ mod oracle;
 mod people;
 mod port;
 mod run;
+mod scenario;
 mod setup;
 mod writes;
 
@@ -33,9 +36,12 @@ use self::run::{Ran, Run};
 const SEEDS: u64 = 2_000;
 
 fn play(seed: u64, steps: &[Step], folder: &Path) -> Ran {
+    on_runtime(Run::new(seed, folder).play(steps))
+}
+
+fn on_runtime<F: Future>(work: F) -> F::Output {
     // No sockets: a thread that only waits for the store wakes up sooner.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    runtime.block_on(Run::new(seed, folder).play(steps))
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(work)
 }
 
 /// Leaves out of a failing history whatever it fails without.

@@ -3,12 +3,12 @@
 //! Time stands still but for what a request or a step takes. All chance comes from the step that is being played, so that a history
 //! can be shortened step by step and still runs the same way.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 use leadsync::lead::{PerSide, Side};
-use leadsync::side::{NativeFields, Record, Write};
+use leadsync::side::{NativeFields, Record, Write, WriteKind};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value as Json;
@@ -46,6 +46,15 @@ pub struct Uncommitted {
     pub visible_at: DateTime<Utc>,
 }
 
+/// An answer that never comes.
+#[derive(Debug, Clone, Copy)]
+pub enum Loss {
+    /// The write never arrived.
+    Before,
+    /// It took effect.
+    After,
+}
+
 /// What may go wrong during a step.
 #[derive(Default)]
 pub struct Trouble {
@@ -80,6 +89,10 @@ pub struct Model {
     pub dead: bool,
     pub log: Vec<String>,
     pub uncommitted: Vec<Uncommitted>,
+    /// What becomes of the next writes to each side.
+    pub losses: PerSide<VecDeque<Loss>>,
+    /// Our writes, whatever came of them.
+    pub written: Vec<(Side, WriteKind, NativeFields)>,
     /// Creates whose answer was lost and that the server is still at work on.
     pub delayed: Vec<(DateTime<Utc>, Side, Write)>,
     aliases: BTreeMap<Soul, Soul>,
@@ -114,6 +127,8 @@ impl Model {
             dead: false,
             log: Vec::new(),
             uncommitted: Vec::new(),
+            losses: PerSide::default(),
+            written: Vec::new(),
             delayed: Vec::new(),
             aliases: BTreeMap::new(),
             trace: DefaultHasher::new(),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use leadsync::lead::{PerSide, Side};
+use leadsync::store::Store;
 use leadsync::sync::Engine;
 use serde_json::Value as Json;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
@@ -87,22 +88,27 @@ fn agree(model: &Model, soul: Soul, operate: &Lead, salesforce: &Lead, disputed:
 async fn links(engine: &Engine) -> BTreeMap<String, String> {
     let sql = "SELECT s.operate_id, concat_ws(' ', s.state, s.reason, l.base, s.operate_fields, s.salesforce_fields)
                FROM lead_status s JOIN link l USING (link_id) WHERE s.operate_id IS NOT NULL";
-    let pool = open(engine).await;
+    let pool = open(engine.store()).await;
     let rows: Vec<(String, String)> = sqlx::query_as(sql).fetch_all(&pool).await.unwrap();
     pool.close().await;
     rows.into_iter().collect()
 }
 
-async fn open(engine: &Engine) -> SqlitePool {
-    let options = SqliteConnectOptions::new().filename(engine.store().path()).read_only(true);
+async fn open(store: &Store) -> SqlitePool {
+    let options = SqliteConnectOptions::new().filename(store.path()).read_only(true);
     SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap()
 }
 
 /// Every value that a conflict kept, in lower case, as JSON.
 async fn disputed(engine: &Engine) -> String {
-    let pool = open(engine).await;
     let sql = "SELECT lower(coalesce(group_concat(operate_value || char(10) || salesforce_value, char(10)), '')) FROM conflict";
-    let values = sqlx::query_scalar(sql).fetch_one(&pool).await.unwrap();
+    rows(engine.store(), sql).await.concat()
+}
+
+/// What the store says, a text a row.
+pub async fn rows(store: &Store, sql: &'static str) -> Vec<String> {
+    let pool = open(store).await;
+    let rows = sqlx::query_scalar(sql).fetch_all(&pool).await.unwrap();
     pool.close().await;
-    values
+    rows
 }

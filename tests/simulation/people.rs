@@ -72,7 +72,7 @@ impl Model {
         self.person_writes(side, &id, field, value);
     }
 
-    fn person_writes(&mut self, side: Side, id: &str, field: &'static str, value: String) {
+    pub fn person_writes(&mut self, side: Side, id: &str, field: &'static str, value: String) {
         let soul = self.leads.get(side)[id].soul;
         self.remember(side, soul, field, &value);
         let modified_at = self.second(side);
@@ -81,7 +81,7 @@ impl Model {
         record.modified_at = modified_at;
     }
 
-    fn remember(&mut self, side: Side, soul: Soul, field: &str, value: &str) {
+    pub fn remember(&mut self, side: Side, soul: Soul, field: &str, value: &str) {
         if let Some(field) = TRACED.into_iter().find(|traced| *traced == field) {
             self.edits.push(Edit { side, soul, field, value: value.to_owned() });
         }

@@ -16,7 +16,7 @@ use rand::seq::SliceRandom as _;
 use serde_json::Value as Json;
 use tokio::sync::{Notify, mpsc};
 
-use super::model::{FIELDS, Model, native};
+use super::model::{FIELDS, Loss, Model, native};
 
 /// The model, and the end of the process.
 pub struct Shared {
@@ -218,7 +218,12 @@ impl SideClient for Port {
             let lost = || Outcome::Unknown(Refusal::new("timeout", "no answer came"));
             let mut outcomes = Vec::new();
             for write in writes {
+                let loss = model.losses.get_mut(self.side).pop_front();
+                if matches!(loss, Some(Loss::After)) {
+                    model.carry_out(self.side, write);
+                }
                 let outcome = match model.rng.random_range(0..400) {
+                    _ if loss.is_some() => lost(),
                     chance if chance < percent => {
                         if matches!(write.action, Action::Create) && model.rng.random_bool(0.5) {
                             // It is still at work on it.

@@ -1,5 +1,6 @@
 //! One run: the world, and the daemon on its store.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,10 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use chrono::TimeDelta;
 use futures_util::FutureExt as _;
 use leadsync::lead::{PerSide, Side};
-use leadsync::store::{Cycle, Store};
+use leadsync::store::{Cycle, PlannedPush, Store, stamp};
 use leadsync::sync::{CycleError, Engine, Patience, Turns};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
+use serde_json::{Map, Value as Json};
+use sqlx::Connection as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
 use super::history::{Kind, Step};
 use super::model::{Model, TRACED, Trouble};
@@ -22,7 +26,7 @@ use super::setup::Setup;
 const BOUND: usize = 12;
 
 pub struct Run {
-    shared: Arc<Shared>,
+    pub shared: Arc<Shared>,
     store: PathBuf,
     setup: Setup,
     engine: Option<Engine>,
@@ -42,6 +46,17 @@ impl Run {
     pub fn new(seed: u64, folder: &Path) -> Self {
         let mut model = Model::new(seed);
         let setup = Setup::draw(&mut model.rng);
+        Self::of(model, setup, folder)
+    }
+
+    /// Under this configuration, with systems that have no rules of their own.
+    pub fn under(draws: u64, setup: Setup, folder: &Path) -> Self {
+        let mut model = Model::new(draws);
+        model.shouts = false;
+        Self::of(model, setup, folder)
+    }
+
+    fn of(model: Model, setup: Setup, folder: &Path) -> Self {
         // Tests play the same seed at the same time.
         static RUNS: AtomicU64 = AtomicU64::new(0);
         let store = folder.join(format!("{}.db", RUNS.fetch_add(1, Ordering::Relaxed)));
@@ -54,11 +69,15 @@ impl Run {
     }
 
     /// A daemon starts on the store.
-    async fn start(&mut self) {
+    pub async fn start(&mut self) {
         self.stop().await;
         let store = Store::open(&format!("sqlite:{}", self.store.display())).await.unwrap();
         let shared = Arc::clone(&self.shared);
         store.on_commit(move || !shared.ends()).await.unwrap();
+        self.engine = Some(self.engine_on(store).await);
+    }
+
+    async fn engine_on(&self, store: Store) -> Engine {
         let shared = Arc::clone(&self.shared);
         let turns = Arc::new(Turns::new(move |of| shared.model().rng.random_range(0..of.max(1))));
         let mapping = Arc::new(self.setup.mapping(self.shared.model().hidden));
@@ -70,7 +89,7 @@ impl Run {
         let shared = Arc::clone(&self.shared);
         let clock = Arc::new(move || shared.model().our_now());
         let engine = Engine::new(Arc::new(store), Arc::clone(&mapping), PerSide::build(port), rules, clock).await.unwrap();
-        self.engine = Some(engine.in_turns(turns));
+        engine.in_turns(turns)
     }
 
     /// The process is gone; what it had not committed is gone with it.
@@ -100,7 +119,7 @@ impl Run {
     }
 
     /// One cycle, as the daemon has it; `None` if the process ended in it.
-    async fn cycle(&mut self) -> Option<Result<Cycle, CycleError>> {
+    pub async fn cycle(&mut self) -> Option<Result<Cycle, CycleError>> {
         let ran = self.alive(async |engine| engine.cycle(Patience::NextCycle, &|| false).await).await?;
         match &ran {
             Err(CycleError::Schema { .. }) => self.start().await,
@@ -177,8 +196,74 @@ impl Run {
         store.retry(None, now).await.unwrap();
     }
 
+    /// Ends the process, and takes its store away.
+    pub async fn end(&mut self) {
+        self.stop().await;
+        for suffix in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(format!("{}{suffix}", self.store.display()));
+        }
+    }
+
+    /// Somebody loses the store; the daemon starts with none.
+    pub async fn lose_store(&mut self) {
+        self.end().await;
+        self.start().await;
+    }
+
+    /// The process ends after so many more store commits and requests.
+    pub fn kill_in(&self, points: u32) {
+        self.shared.model().trouble.crash_in = Some(points);
+    }
+
+    /// How many there were since [`Run::kill_in`] was told the greatest number.
+    pub fn points(&self) -> u32 {
+        u32::MAX - self.shared.model().trouble.crash_in.unwrap()
+    }
+
+    pub async fn sweep(&self) {
+        self.engine().sweep().await.unwrap();
+    }
+
+    /// What the store says, a text a row.
+    pub async fn rows(&self, sql: &'static str) -> Vec<String> {
+        oracle::rows(self.engine().store(), sql).await
+    }
+
+    /// Has polls miss whatever was modified before the next hour.
+    pub async fn look_ahead(&mut self) {
+        self.stop().await;
+        let later = PerSide::build(|side: Side| {
+            let model = self.shared.model();
+            stamp(model.server_now(side) + TimeDelta::hours(1))
+        });
+        let options = SqliteConnectOptions::new().filename(&self.store);
+        let mut store = SqliteConnection::connect_with(&options).await.unwrap();
+        for side in Side::BOTH {
+            let sql = "UPDATE checkpoint SET modified_at = ? WHERE side = ?";
+            sqlx::query(sql).bind(later.get(side)).bind(side.as_str()).execute(&mut store).await.unwrap();
+        }
+        store.close().await.unwrap();
+        self.start().await;
+    }
+
+    /// What `leadsync plan` says: side, kind and fields of every write.
+    pub async fn plan(&self) -> BTreeSet<String> {
+        let copy = self.store.with_extension("copy");
+        self.engine().store().copy_to(&copy).await.unwrap();
+        let store = Store::open(&format!("sqlite:{}", copy.display())).await.unwrap();
+        let engine = self.engine_on(store).await;
+        engine.rehearse().await.unwrap();
+        let planned = engine.store().planned().await.unwrap();
+        engine.store().close().await;
+        std::fs::remove_file(&copy).unwrap();
+        let fields = |push: &PlannedPush| -> Map<String, Json> {
+            push.fields.iter().map(|field| (field.name.clone(), field.after.clone())).collect()
+        };
+        planned.iter().map(|push| format!("{} {} {:?}", push.side, push.kind, fields(push))).collect()
+    }
+
     /// Nobody edits and nothing fails any more: cycles until both sides agree, and two that must be quiet.
-    async fn settle(&mut self) -> Vec<String> {
+    pub async fn settle(&mut self) -> Vec<String> {
         {
             let mut model = self.shared.model();
             model.down = PerSide::default();
@@ -220,24 +305,25 @@ impl Run {
         broken
     }
 
+    /// Plays a history, and gives how many cycles there were in it.
+    pub async fn live(&mut self, steps: &[Step]) -> u64 {
+        self.start().await;
+        for step in steps {
+            self.step(*step).await;
+        }
+        steps.iter().map(|step| u64::from(matches!(step.kind, Kind::Cycle | Kind::Crash))).sum()
+    }
+
     /// Plays a history, lets the world go quiet, and asks the oracle.
     pub async fn play(mut self, steps: &[Step]) -> Ran {
         let began = self.shared.model().now;
-        self.start().await;
-        let mut cycles = 0;
-        for step in steps {
-            cycles += u64::from(matches!(step.kind, Kind::Cycle | Kind::Crash));
-            self.step(*step).await;
-        }
+        let cycles = self.live(steps).await;
         let mut broken = self.settle().await;
         broken.extend(oracle::check(&self.shared, self.engine()).await);
-        self.stop().await;
+        self.end().await;
         let mut model = self.shared.model();
         broken.append(&mut model.broken);
         let log = std::mem::take(&mut model.log);
-        for suffix in ["", "-wal", "-shm"] {
-            let _ = std::fs::remove_file(format!("{}{suffix}", self.store.display()));
-        }
         Ran { trace: model.trace_hash(), simulated: model.now - began, cycles, broken, log }
     }
 }

@@ -38,6 +38,11 @@ impl Setup {
         }
     }
 
+    /// A fixed one.
+    pub const fn of(conflict: ConflictRule, delete: DeleteRule) -> Self {
+        Self { conflict, delete, max_delete: 10, status: true, converts: false }
+    }
+
     /// Somebody changes the configuration.
     pub fn change(&mut self, rng: &mut ChaCha8Rng) {
         match rng.random_range(0..4) {

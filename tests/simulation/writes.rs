@@ -1,7 +1,7 @@
 //! What both systems make of our writes.
 
 use leadsync::lead::Side;
-use leadsync::side::{Action, NativeFields, Outcome, Record, Refusal, Write};
+use leadsync::side::{Action, NativeFields, Outcome, Record, Refusal, Write, WriteKind};
 use serde_json::Value as Json;
 
 use super::model::{Model, Soul, TRACED, is_refused, native};
@@ -9,6 +9,16 @@ use super::model::{Model, Soul, TRACED, is_refused, native};
 impl Model {
     /// One write of ours.
     pub fn carry_out(&mut self, side: Side, write: &Write) -> Outcome {
+        let kind = match write.action {
+            Action::Create => WriteKind::Create,
+            Action::Update { .. } => WriteKind::Update,
+            Action::Delete { .. } => WriteKind::Delete,
+        };
+        self.written.push((side, kind, write.fields.clone()));
+        self.judge(side, write)
+    }
+
+    fn judge(&mut self, side: Side, write: &Write) -> Outcome {
         if let Action::Update { id, .. } | Action::Delete { id, .. } = &write.action
             && self.is_locked(side, id)
         {
