@@ -129,6 +129,7 @@ pub async fn run(config: &Config, store: Store, stop: CancellationToken) -> Resu
         }
     };
     let _ = scheduler.shutdown().await;
+    daemon.store.close().await;
     tracing::info!("daemon.stopped");
     ended
 }
@@ -159,15 +160,24 @@ impl Daemon<'_> {
                     tracing::error!(error = %error, "cycle.failed");
                     return Ok(());
                 }
+                Err(AssemblyError::Store(error)) => return failed("cycle.failed", &error.at(self.store.path())),
                 Err(error) => return Err(error.to_string()),
             },
         };
-        let fields_changed = cycle(&engine, stop).await;
-        if !fields_changed {
-            tokio::select! {
-                () = sweep(&engine, &self.config.schedule.sweep) => {}
+        let ran = cycle(&engine, stop).await;
+        let fields_changed = matches!(ran, Err(CycleError::Schema { .. }));
+        if let Err(CycleError::Store(error)) = ran {
+            failed("cycle.failed", &error.at(self.store.path()))?;
+        } else if !fields_changed {
+            let swept = tokio::select! {
+                swept = sweep(&engine, &self.config.schedule.sweep) => swept,
                 // It writes to neither side, and the next one begins anew.
-                () = stop.cancelled() => {}
+                () = stop.cancelled() => Ok(()),
+            };
+            match swept {
+                Err(CycleError::Store(error)) => failed("sweep.failed", &error.at(self.store.path()))?,
+                Err(error) => tracing::error!(error = %error, "sweep.failed"),
+                Ok(()) => {}
             }
         }
         let wait = engine.interval().await.ok().flatten().and_then(|wait| wait.to_std().ok());
@@ -185,41 +195,49 @@ impl Daemon<'_> {
     }
 }
 
-/// One cycle. Gives whether the systems' fields have changed, so that the mapping has to be fitted anew.
-async fn cycle(engine: &Engine, stop: &CancellationToken) -> bool {
+/// Logs a failure of the store. What was damaged gets no better by itself, and nothing more may be written to it: then it is the end.
+fn failed(event: &str, error: &StoreError) -> Result<(), String> {
+    if error.is_damage() {
+        return Err(error.to_string());
+    }
+    tracing::error!(error = %error, "{event}");
+    Ok(())
+}
+
+/// One cycle. A failure of the store is left to the caller, any other is logged.
+async fn cycle(engine: &Engine, stop: &CancellationToken) -> Result<(), CycleError> {
     let stopping = || stop.is_cancelled();
     let cut_off = async {
         stop.cancelled().await;
         tokio::time::sleep(DRAIN).await;
     };
-    tokio::select! {
-        ran = engine.cycle(Patience::NextCycle, &stopping) => match ran {
-            Ok(cycle) => tracing::debug!(leads.seen = cycle.seen, pushed = cycle.pushed, parked = cycle.parked, "cycle.done"),
-            Err(error @ CycleError::Schema { .. }) => {
-                tracing::warn!(error = %error, "cycle.fields_changed");
-                return true;
-            }
-            Err(error) => tracing::error!(error = %error, "cycle.failed"),
-        },
-        () = cut_off => tracing::warn!("daemon.cut_off"),
+    let ran = tokio::select! {
+        ran = engine.cycle(Patience::NextCycle, &stopping) => ran,
+        () = cut_off => {
+            tracing::warn!("daemon.cut_off");
+            return Ok(());
+        }
+    };
+    match &ran {
+        Ok(cycle) => tracing::debug!(leads.seen = cycle.seen, pushed = cycle.pushed, parked = cycle.parked, "cycle.done"),
+        Err(CycleError::Store(_)) => {}
+        Err(error @ CycleError::Schema { .. }) => tracing::warn!(error = %error, "cycle.fields_changed"),
+        Err(error) => tracing::error!(error = %error, "cycle.failed"),
     }
-    false
+    ran.map(drop)
 }
 
 /// Sweeps, if the schedule had a moment for it since the last time.
-async fn sweep(engine: &Engine, schedule: &str) {
-    let swept_at = match engine.swept_at().await {
-        Ok(swept_at) => swept_at,
-        Err(error) => return tracing::error!(error = %error, "sweep.failed"),
-    };
+async fn sweep(engine: &Engine, schedule: &str) -> Result<(), CycleError> {
+    let now = Utc::now();
     let next = |after: DateTime<Utc>| {
         let cron = CronParser::builder().seconds(Seconds::Required).build().parse(schedule).ok()?;
         cron.find_next_occurrence(&after, false).ok()
     };
-    if swept_at.and_then(next).is_some_and(|next| next > Utc::now()) {
-        return;
+    // A sweep that lies ahead was noted before the clock was put back.
+    let swept_at = engine.swept_at().await?.filter(|swept_at| *swept_at <= now);
+    if swept_at.and_then(next).is_some_and(|next| next > now) {
+        return Ok(());
     }
-    if let Err(error) = engine.sweep().await {
-        tracing::error!(error = %error, "sweep.failed");
-    }
+    engine.sweep().await.map(drop)
 }

@@ -9,6 +9,7 @@ mod config;
 mod edges;
 mod engine;
 mod fixtures;
+mod hardship;
 mod in_step;
 mod lenses;
 mod merging;
