@@ -4,12 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use croner::parser::{CronParser, Seconds};
+use chrono::Utc;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tokio_cron_scheduler::{Job, JobScheduler};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
@@ -17,6 +14,7 @@ use crate::lead::{PerSide, Side};
 use crate::mapping::{Described, Mapping, MappingError, Misfit, user_fields};
 use crate::operate::OperateClient;
 use crate::salesforce::SalesforceClient;
+use crate::schedule::{Schedule, Ticks, Watch};
 use crate::side::{SideClient, SideError};
 use crate::store::{Store, StoreError};
 use crate::sync::{CycleError, Engine, Patience, Rules};
@@ -106,29 +104,24 @@ pub fn stop_on_signal() -> Result<CancellationToken, SignalError> {
 
 /// Runs cycles until `stop`: one at once, then one at each tick of the schedule (UTC). Ticks during a cycle count as one.
 pub async fn run(config: &Config, store: Store, stop: CancellationToken) -> Result<(), String> {
-    let (tick, mut ticks) = mpsc::channel::<()>(1);
-    let mut scheduler = JobScheduler::new().await.map_err(|error| format!("the scheduler cannot start: {error}"))?;
-    let poll = config.schedule.poll.as_str();
-    let job = Job::new(poll, move |_, _| {
-        // Full: a tick is waiting already.
-        let _ = tick.try_send(());
-    })
-    .map_err(|error| format!("schedule.poll {poll:?}: {error}"))?;
-    scheduler.add(job).await.map_err(|error| format!("the scheduler cannot start: {error}"))?;
-    scheduler.start().await.map_err(|error| format!("the scheduler cannot start: {error}"))?;
-    tracing::info!(schedule = poll, process.id = std::process::id(), "daemon.started");
+    let schedule = |name: &str, expression: &str| {
+        Schedule::parse(expression).map_err(|error| format!("schedule.{name} {expression:?}: {error}"))
+    };
+    let mut polls = Ticks::of(schedule("poll", &config.schedule.poll)?);
+    let sweeps = schedule("sweep", &config.schedule.sweep)?;
     let systems = Systems::of(config).map_err(|error| error.to_string())?;
-    let mut daemon = Daemon { config, systems, store: Arc::new(store), engine: None, not_before: None };
+    tracing::info!(schedule = config.schedule.poll, process.id = std::process::id(), "daemon.started");
+    let watch = Watch::start();
+    let mut daemon = Daemon { config, systems, sweeps, watch, store: Arc::new(store), engine: None, not_before: None };
     let ended = loop {
         if let Err(error) = daemon.tick(&stop).await {
             break Err(error);
         }
         tokio::select! {
             () = stop.cancelled() => break Ok(()),
-            _ = ticks.recv() => {}
+            () = polls.next() => {}
         }
     };
-    let _ = scheduler.shutdown().await;
     daemon.store.close().await;
     tracing::info!("daemon.stopped");
     ended
@@ -138,6 +131,9 @@ pub async fn run(config: &Config, store: Store, stop: CancellationToken) -> Resu
 struct Daemon<'c> {
     config: &'c Config,
     systems: Systems,
+    /// When everything is compared.
+    sweeps: Schedule,
+    watch: Watch,
     store: Arc<Store>,
     /// Put together once both systems answer, and anew when their fields change.
     engine: Option<Engine>,
@@ -149,6 +145,12 @@ impl Daemon<'_> {
     async fn tick(&mut self, stop: &CancellationToken) -> Result<(), String> {
         if self.not_before.is_some_and(|moment| Instant::now() < moment) {
             return Ok(());
+        }
+        if let Some(by) = self.watch.moved() {
+            tracing::warn!(by_seconds = by.num_seconds(), "clock.moved");
+            if let Err(error) = self.store.clock_moved(by).await {
+                failed("clock.moved", &error.at(self.store.path()))?;
+            }
         }
         let started = Instant::now();
         let engine = match self.engine.take() {
@@ -170,7 +172,7 @@ impl Daemon<'_> {
             failed("cycle.failed", &error.at(self.store.path()))?;
         } else if !fields_changed {
             let swept = tokio::select! {
-                swept = sweep(&engine, &self.config.schedule.sweep) => swept,
+                swept = sweep(&engine, &self.sweeps) => swept,
                 // It writes to neither side, and the next one begins anew.
                 () = stop.cancelled() => Ok(()),
             };
@@ -228,15 +230,11 @@ async fn cycle(engine: &Engine, stop: &CancellationToken) -> Result<(), CycleErr
 }
 
 /// Sweeps, if the schedule had a moment for it since the last time.
-async fn sweep(engine: &Engine, schedule: &str) -> Result<(), CycleError> {
+async fn sweep(engine: &Engine, schedule: &Schedule) -> Result<(), CycleError> {
     let now = Utc::now();
-    let next = |after: DateTime<Utc>| {
-        let cron = CronParser::builder().seconds(Seconds::Required).build().parse(schedule).ok()?;
-        cron.find_next_occurrence(&after, false).ok()
-    };
     // A sweep that lies ahead was noted before the clock was put back.
     let swept_at = engine.swept_at().await?.filter(|swept_at| *swept_at <= now);
-    if swept_at.and_then(next).is_some_and(|next| next > now) {
+    if swept_at.and_then(|swept_at| schedule.next(swept_at)).is_some_and(|next| next > now) {
         return Ok(());
     }
     engine.sweep().await.map(drop)

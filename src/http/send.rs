@@ -134,7 +134,7 @@ impl Transport {
     /// Posts a sign-in form. It is tried again like a read.
     pub async fn post_form(&self, url: &Url, form: &[(&str, &str)]) -> Result<Answer, SideError> {
         let attempt = || async {
-            let asked = Utc::now();
+            let asked = self.clock.now();
             let sending = self.http.post(url.clone()).timeout(self.timeout).header(ACCEPT, "application/json").form(form);
             let response = sending.send().await.map_err(|error| Failed::Trouble(trouble(error)))?;
             let as_of = self.as_of(response.headers(), asked);
@@ -213,11 +213,11 @@ impl Transport {
             sending = sending.timeout(self.timeout);
         }
         self.requests.fetch_add(1, Ordering::Relaxed);
-        let asked = Utc::now();
+        let asked = self.clock.now();
         let response = sending.send().await.map_err(|error| Failed::Trouble(at_address(trouble(error), &url)))?;
         let as_of = self.as_of(response.headers(), asked);
         how.observe(response.headers());
-        let (status, elapsed) = (response.status(), Utc::now() - asked);
+        let (status, elapsed) = (response.status(), self.clock.now() - asked);
         let millis = elapsed.num_milliseconds();
         tracing::debug!(status = status.as_u16(), duration_ms = millis, "http.answer");
         if status.is_success() && !whole {
@@ -227,7 +227,7 @@ impl Transport {
     }
 
     fn as_of(&self, headers: &HeaderMap, asked: DateTime<Utc>) -> DateTime<Utc> {
-        let answered = Utc::now();
+        let answered = self.clock.now();
         let date = headers.get(DATE).and_then(|value| value.to_str().ok());
         let date = date.and_then(|text| DateTime::parse_from_rfc2822(text).ok()).map(|date| date.to_utc());
         if let Some(date) = date {

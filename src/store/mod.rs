@@ -3,6 +3,7 @@
 //! One task writes, over one connection; readers have a pool of their own.
 
 mod brake;
+mod clock;
 mod conflict;
 mod cycle;
 mod decide;
@@ -59,6 +60,7 @@ impl Store {
             .busy_timeout(Duration::from_secs(30));
         let store = Self::connect(path, options).await?;
         store.migrate().await?;
+        store.forget_times_ahead(Utc::now()).await.map_err(|error| error.at(&store.path))?;
         Ok(store)
     }
 
