@@ -199,9 +199,9 @@ impl Failure {
     /// The same; a failure of a store says that it is the one at this path, if nothing said before which one it is.
     fn at(self, path: &Path) -> Self {
         match self {
-            Self::Store(error)
-            | Self::Cycle(CycleError::Store(error))
-            | Self::Assembly(AssemblyError::Store(error)) => Self::Store(error.at(path)),
+            Self::Store(error) | Self::Cycle(CycleError::Store(error)) | Self::Assembly(AssemblyError::Store(error)) => {
+                Self::Store(error.at(path))
+            }
             other => other,
         }
     }

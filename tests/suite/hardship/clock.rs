@@ -100,7 +100,10 @@ async fn a_clock_that_jumps_between_the_answers_of_both_sides_decides_no_conflic
         let (status, said, errors) = once.await.unwrap();
         assert_eq!(status, 0, "{said}{errors}");
         let winner = word(if operate_at > salesforce_at { "Operate" } else { "Salesforce" });
-        assert_eq!((&operate.lead(&id).unwrap()["jobtitle"], &salesforce.lead(&there).unwrap()["Title"]), (&json!(winner), &json!(winner)));
+        assert_eq!(
+            (&operate.lead(&id).unwrap()["jobtitle"], &salesforce.lead(&there).unwrap()["Title"]),
+            (&json!(winner), &json!(winner))
+        );
     }
     assert_ends_well(&systems, 20).await;
 }

@@ -41,7 +41,7 @@ fn twin(systems: &Systems, lead: &Json) -> Option<Json> {
 }
 
 /// Somebody edits a lead in each system; gives what shows that both edits have arrived.
-fn edit_both(systems: &Systems, word: &str) -> impl Fn() -> bool {
+fn edit_both(systems: &Systems, word: &str) -> impl Fn() -> bool + use<> {
     let (operate, salesforce) = (systems.sandbox.operate().clone(), systems.sandbox.salesforce().clone());
     let leads = operate.leads();
     let (first, second) = (leads[0].clone(), leads[1].clone());

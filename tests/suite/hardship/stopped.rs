@@ -8,18 +8,18 @@ use crate::systems::Systems;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stopped_in_the_middle_of_work_and_of_quiet_it_goes_on_where_it_was() {
-    let systems = Systems::of(900, 700, 400).await;
+    let systems = Systems::of(600, 400, 200).await;
     // Short of the stop, so that what was under way is lost.
-    systems.configure("[operate]\n", "[operate]\ntimeout = \"2s\"\n");
-    systems.configure("[salesforce]\n", "[salesforce]\ntimeout = \"2s\"\n");
+    systems.configure("[operate]\n", "[operate]\ntimeout = \"1s\"\n");
+    systems.configure("[salesforce]\n", "[salesforce]\ntimeout = \"1s\"\n");
     let _shown = ShowLog(log(&systems));
     let daemon = start(&systems);
     until("the first sync is under way", || systems.traffic().2 >= 100).await;
     signal(&daemon, "-STOP");
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    assert!(!have(&systems, 1_200), "the stop came too late to interrupt anything");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(!have(&systems, 800), "the stop came too late to interrupt anything");
     signal(&daemon, "-CONT");
-    until("both sides have all", || have(&systems, 1_200)).await;
+    until("both sides have all", || have(&systems, 800)).await;
 
     until("it polls", edit_both(&systems, "Edited before the stop")).await;
     signal(&daemon, "-STOP");
@@ -31,5 +31,5 @@ async fn stopped_in_the_middle_of_work_and_of_quiet_it_goes_on_where_it_was() {
     until("edits made after it arrive", edit_both(&systems, "Edited after the stop")).await;
     signal(&daemon, "-TERM");
     assert_eq!(wait(daemon).await, 0);
-    assert_ends_well(&systems, 1_200).await;
+    assert_ends_well(&systems, 800).await;
 }
