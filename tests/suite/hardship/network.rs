@@ -63,12 +63,11 @@ async fn edited(operate: bool, salesforce: bool, seed: u64) {
         }
     }
     let struck = || (!operate || behind.operate.struck() >= 3) && (!salesforce || behind.salesforce.struck() >= 3);
-    let (mut edits, started) = (0, std::time::Instant::now());
+    let mut edits = 0;
     while !struck() {
         edits += 1;
         until("edits arrive", edit_both(systems, &format!("Edit {edits}"))).await;
     }
-    eprintln!("{operate} {salesforce} {edits} {:?} {:?}", started.elapsed(), (behind.operate.struck(), behind.salesforce.struck()));
     behind.recovers();
     signal(&daemon, "-TERM");
     assert_eq!(wait(daemon).await, 0);

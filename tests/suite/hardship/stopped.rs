@@ -16,7 +16,7 @@ async fn stopped_in_the_middle_of_work_and_of_quiet_it_goes_on_where_it_was() {
     let daemon = start(&systems);
     until("the first sync is under way", || systems.traffic().2 >= 100).await;
     signal(&daemon, "-STOP");
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
     assert!(!have(&systems, 800), "the stop came too late to interrupt anything");
     signal(&daemon, "-CONT");
     until("both sides have all", || have(&systems, 800)).await;
@@ -24,7 +24,7 @@ async fn stopped_in_the_middle_of_work_and_of_quiet_it_goes_on_where_it_was() {
     until("it polls", edit_both(&systems, "Edited before the stop")).await;
     signal(&daemon, "-STOP");
     let arrived = edit_both(&systems, "Edited during the stop");
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
     assert!(!arrived(), "it was not stopped");
     signal(&daemon, "-CONT");
     until("edits made during the stop arrive", &arrived).await;
