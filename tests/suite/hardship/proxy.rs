@@ -23,6 +23,8 @@ pub enum Fate {
     Reset,
     /// It is opened and never answered, for so long; then it is closed.
     Silent(Duration),
+    /// Requests arrive and answers do not, for so long; then it is closed.
+    Mute(Duration),
     /// Each piece of an answer comes so much later; it is closed after so many bytes of answers.
     Slow(Duration, usize),
     /// It is closed after so many bytes of a request.
@@ -117,10 +119,11 @@ impl Shared {
             0 => Fate::Dropped,
             1 => Fate::Reset,
             2 => Fate::Silent(millis(50, 1_500, &mut draw)),
-            3 => Fate::Slow(millis(2, 20, &mut draw), bytes),
+            3 | 4 => Fate::Mute(millis(50, 1_500, &mut draw)),
+            5 => Fate::Slow(millis(2, 20, &mut draw), bytes),
             // Requests are short: most ask for something.
-            4 | 5 => Fate::RequestCut(1 + bytes / 20),
-            6..=8 => Fate::AnswerCut(bytes),
+            6 => Fate::RequestCut(1 + bytes / 20),
+            7 | 8 => Fate::AnswerCut(bytes),
             _ => Fate::AnswerReset(bytes),
         }
     }
@@ -159,6 +162,11 @@ async fn carry(client: TcpStream, to: SocketAddr, fate: Fate) {
     let delay = if let Fate::Slow(delay, _) = fate { delay } else { Duration::ZERO };
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
+    if let Fate::Mute(time) = fate {
+        let passing = pass(from_client, to_server, usize::MAX, Duration::ZERO);
+        let _ = tokio::time::timeout(time, passing).await;
+        return;
+    }
     // Whoever ends first ends both ways.
     tokio::select! {
         () = pass(from_client, to_server, request_limit, Duration::ZERO) => {}

@@ -35,6 +35,14 @@ async fn assert_mended(systems: &Systems) {
     assert!(arrived());
 }
 
+/// Removes the files beside a store at rest, which a report leaves there.
+fn alone(store: &Path) {
+    assert_eq!(companion(store, "-wal").metadata().unwrap().len(), 0);
+    for ending in ["-wal", "-shm"] {
+        std::fs::remove_file(companion(store, ending)).unwrap();
+    }
+}
+
 /// Runs the reports, of which `parked` has one lead to list; each must say the same as where the store can be written.
 async fn assert_reported(systems: &Systems, run_it: impl Fn(&[&str]) -> Command, expected: &[(i32, String)]) {
     let lead = systems.sandbox.operate().leads()[0]["leadid"].to_string();
@@ -75,6 +83,8 @@ async fn a_store_of_another_user_is_read_by_reports_and_refused_to_all_else() {
     let expected = reports(&systems).await;
     let somebody = Somebody::of(&systems);
     assert_reported(&systems, |arguments| somebody.runs(arguments), &expected).await;
+    alone(&store);
+    assert_reported(&systems, |arguments| somebody.runs(arguments), &expected).await;
     assert_refused(&systems, &store, |arguments| somebody.runs(arguments)).await;
 
     // The same while the owner's daemon has changes in its write-ahead log.
@@ -111,8 +121,12 @@ async fn a_store_on_a_disk_that_is_mounted_read_only_is_read_by_reports_and_refu
     let store = place_store(&systems, &place);
     assert_eq!(run(&systems, &["once"]).await.0, 3, "a lead is parked");
     let expected = reports(&systems).await;
-    disk.set_read_only(true);
     let run_it = |arguments: &[&str]| program(&systems.configuration, arguments);
+    disk.set_read_only(true);
+    assert_reported(&systems, run_it, &expected).await;
+    disk.set_read_only(false);
+    alone(&store);
+    disk.set_read_only(true);
     assert_reported(&systems, run_it, &expected).await;
     assert_refused(&systems, &store, run_it).await;
     disk.set_read_only(false);
