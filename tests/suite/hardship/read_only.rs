@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::hardship::disk::Disk;
 use crate::hardship::{assert_ends_well, companion, edit_both, place_store, store};
-use crate::program::{log, program, run, run_with, start, until, wait};
+use crate::program::{program, run, run_with, signal, start, until, wait};
 use crate::systems::Systems;
 
 /// What only reads.
@@ -93,13 +93,12 @@ async fn a_store_of_another_user_is_read_by_reports_and_refused_to_all_else() {
     assert!(companion(&store, "-wal").metadata().unwrap().len() > 0);
     let (status, said, errors) = run_with(somebody.runs(&["status"])).await;
     assert!(status == 0 && said.contains("1 parked"), "{said}{errors}");
-    crate::program::signal(&daemon, "-KILL");
+    signal(&daemon, "-KILL");
     wait(daemon).await;
     let expected = reports_of_a_dead_daemon(&systems, &somebody).await;
     assert!(expected.contains(" in_step, 1 parked"), "{expected}");
     drop(somebody);
     assert_mended(&systems).await;
-    drop(log(&systems));
 }
 
 /// The write-ahead log of a daemon that was killed is read too.
