@@ -4,12 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use croner::parser::{CronParser, Seconds};
+use chrono::Utc;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tokio_cron_scheduler::{Job, JobScheduler};
+use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
@@ -17,6 +16,7 @@ use crate::lead::{PerSide, Side};
 use crate::mapping::{Described, Mapping, MappingError, Misfit, user_fields};
 use crate::operate::OperateClient;
 use crate::salesforce::SalesforceClient;
+use crate::schedule::{Missed, Schedule};
 use crate::side::{SideClient, SideError};
 use crate::store::{Store, StoreError};
 use crate::sync::{CycleError, Engine, Patience, Rules};
@@ -106,19 +106,15 @@ pub fn stop_on_signal() -> Result<CancellationToken, SignalError> {
 
 /// Runs cycles until `stop`: one at once, then one at each tick of the schedule (UTC). Ticks during a cycle count as one.
 pub async fn run(config: &Config, store: Store, stop: CancellationToken) -> Result<(), String> {
-    let (tick, mut ticks) = mpsc::channel::<()>(1);
-    let mut scheduler = JobScheduler::new().await.map_err(|error| format!("the scheduler cannot start: {error}"))?;
-    let poll = config.schedule.poll.as_str();
-    let job = Job::new(poll, move |_, _| {
-        // Full: a tick is waiting already.
-        let _ = tick.try_send(());
-    })
-    .map_err(|error| format!("schedule.poll {poll:?}: {error}"))?;
-    scheduler.add(job).await.map_err(|error| format!("the scheduler cannot start: {error}"))?;
-    scheduler.start().await.map_err(|error| format!("the scheduler cannot start: {error}"))?;
-    tracing::info!(schedule = poll, process.id = std::process::id(), "daemon.started");
+    let schedule = |name: &str, expression: &str| {
+        Schedule::parse(expression).map_err(|error| format!("schedule.{name} {expression:?}: {error}"))
+    };
+    let mut missed = Missed::of(schedule("poll", &config.schedule.poll)?);
+    let sweeps = schedule("sweep", &config.schedule.sweep)?;
+    let (mut scheduler, mut ticks) = ticks(&config.schedule.poll).await?;
     let systems = Systems::of(config).map_err(|error| error.to_string())?;
-    let mut daemon = Daemon { config, systems, store: Arc::new(store), engine: None, not_before: None };
+    tracing::info!(schedule = config.schedule.poll, process.id = std::process::id(), "daemon.started");
+    let mut daemon = Daemon { config, systems, sweeps, store: Arc::new(store), engine: None, not_before: None };
     let ended = loop {
         if let Err(error) = daemon.tick(&stop).await {
             break Err(error);
@@ -126,17 +122,36 @@ pub async fn run(config: &Config, store: Store, stop: CancellationToken) -> Resu
         tokio::select! {
             () = stop.cancelled() => break Ok(()),
             _ = ticks.recv() => {}
+            () = missed.wait() => {}
         }
+        missed.came(Utc::now(), Instant::now());
     };
     let _ = scheduler.shutdown().await;
+    daemon.store.close().await;
     tracing::info!("daemon.stopped");
     ended
+}
+
+/// A tick at each moment of the schedule (UTC); those that nobody takes count as one.
+async fn ticks(schedule: &str) -> Result<(JobScheduler, mpsc::Receiver<()>), String> {
+    let starts = |error: JobSchedulerError| format!("the scheduler cannot start: {error}");
+    let (tick, ticks) = mpsc::channel::<()>(1);
+    let job = Job::new(schedule, move |_, _| {
+        // Full: a tick is waiting already.
+        let _ = tick.try_send(());
+    });
+    let scheduler = JobScheduler::new().await.map_err(starts)?;
+    scheduler.add(job.map_err(|error| format!("schedule.poll {schedule:?}: {error}"))?).await.map_err(starts)?;
+    scheduler.start().await.map_err(starts)?;
+    Ok((scheduler, ticks))
 }
 
 /// What runs at each tick.
 struct Daemon<'c> {
     config: &'c Config,
     systems: Systems,
+    /// When everything is compared.
+    sweeps: Schedule,
     store: Arc<Store>,
     /// Put together once both systems answer, and anew when their fields change.
     engine: Option<Engine>,
@@ -159,15 +174,24 @@ impl Daemon<'_> {
                     tracing::error!(error = %error, "cycle.failed");
                     return Ok(());
                 }
+                Err(AssemblyError::Store(error)) => return failed("cycle.failed", &error.at(self.store.path())),
                 Err(error) => return Err(error.to_string()),
             },
         };
-        let fields_changed = cycle(&engine, stop).await;
-        if !fields_changed {
-            tokio::select! {
-                () = sweep(&engine, &self.config.schedule.sweep) => {}
+        let ran = cycle(&engine, stop).await;
+        let fields_changed = matches!(ran, Err(CycleError::Schema { .. }));
+        if let Err(CycleError::Store(error)) = ran {
+            failed("cycle.failed", &error.at(self.store.path()))?;
+        } else if !fields_changed {
+            let swept = tokio::select! {
+                swept = sweep(&engine, &self.sweeps) => swept,
                 // It writes to neither side, and the next one begins anew.
-                () = stop.cancelled() => {}
+                () = stop.cancelled() => Ok(()),
+            };
+            match swept {
+                Err(CycleError::Store(error)) => failed("sweep.failed", &error.at(self.store.path()))?,
+                Err(error) => tracing::error!(error = %error, "sweep.failed"),
+                Ok(()) => {}
             }
         }
         let wait = engine.interval().await.ok().flatten().and_then(|wait| wait.to_std().ok());
@@ -185,41 +209,45 @@ impl Daemon<'_> {
     }
 }
 
-/// One cycle. Gives whether the systems' fields have changed, so that the mapping has to be fitted anew.
-async fn cycle(engine: &Engine, stop: &CancellationToken) -> bool {
+/// Logs a failure of the store. What was damaged gets no better by itself, and nothing more may be written to it: then it is the end.
+fn failed(event: &str, error: &StoreError) -> Result<(), String> {
+    if error.is_damage() {
+        return Err(error.to_string());
+    }
+    tracing::error!(error = %error, "{event}");
+    Ok(())
+}
+
+/// One cycle. A failure of the store is left to the caller, any other is logged.
+async fn cycle(engine: &Engine, stop: &CancellationToken) -> Result<(), CycleError> {
     let stopping = || stop.is_cancelled();
     let cut_off = async {
         stop.cancelled().await;
         tokio::time::sleep(DRAIN).await;
     };
-    tokio::select! {
-        ran = engine.cycle(Patience::NextCycle, &stopping) => match ran {
-            Ok(cycle) => tracing::debug!(leads.seen = cycle.seen, pushed = cycle.pushed, parked = cycle.parked, "cycle.done"),
-            Err(error @ CycleError::Schema { .. }) => {
-                tracing::warn!(error = %error, "cycle.fields_changed");
-                return true;
-            }
-            Err(error) => tracing::error!(error = %error, "cycle.failed"),
-        },
-        () = cut_off => tracing::warn!("daemon.cut_off"),
+    let ran = tokio::select! {
+        ran = engine.cycle(Patience::NextCycle, &stopping) => ran,
+        () = cut_off => {
+            tracing::warn!("daemon.cut_off");
+            return Ok(());
+        }
+    };
+    match &ran {
+        Ok(cycle) => tracing::debug!(leads.seen = cycle.seen, pushed = cycle.pushed, parked = cycle.parked, "cycle.done"),
+        Err(CycleError::Store(_)) => {}
+        Err(error @ CycleError::Schema { .. }) => tracing::warn!(error = %error, "cycle.fields_changed"),
+        Err(error) => tracing::error!(error = %error, "cycle.failed"),
     }
-    false
+    ran.map(drop)
 }
 
 /// Sweeps, if the schedule had a moment for it since the last time.
-async fn sweep(engine: &Engine, schedule: &str) {
-    let swept_at = match engine.swept_at().await {
-        Ok(swept_at) => swept_at,
-        Err(error) => return tracing::error!(error = %error, "sweep.failed"),
-    };
-    let next = |after: DateTime<Utc>| {
-        let cron = CronParser::builder().seconds(Seconds::Required).build().parse(schedule).ok()?;
-        cron.find_next_occurrence(&after, false).ok()
-    };
-    if swept_at.and_then(next).is_some_and(|next| next > Utc::now()) {
-        return;
+async fn sweep(engine: &Engine, schedule: &Schedule) -> Result<(), CycleError> {
+    let now = Utc::now();
+    // A sweep that lies ahead was noted before the clock was put back.
+    let swept_at = engine.swept_at().await?.filter(|swept_at| *swept_at <= now);
+    if swept_at.and_then(|swept_at| schedule.next(swept_at)).is_some_and(|next| next > now) {
+        return Ok(());
     }
-    if let Err(error) = engine.sweep().await {
-        tracing::error!(error = %error, "sweep.failed");
-    }
+    engine.sweep().await.map(drop)
 }

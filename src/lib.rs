@@ -16,6 +16,7 @@ pub mod merge;
 pub mod operate;
 pub mod salesforce;
 pub mod sandbox;
+pub mod schedule;
 pub mod side;
 pub mod store;
 pub mod sync;

@@ -23,6 +23,8 @@ pub fn start(format: LogFormat, verbose: u8, daemon: bool) {
     };
     let filter = EnvFilter::try_from_env("LEADSYNC_LOG").unwrap_or_else(|_| EnvFilter::new(level));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // A line that cannot be written, to a full disk, is lost: to say so in the same place would fail as well, and end the program.
+    let lines = lines.log_internal_errors(false);
     // A second start, as in a test, changes nothing.
     let _ = match format {
         LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).try_init(),

@@ -19,7 +19,7 @@ use crate::lead::Side;
 use crate::logging::LogFormat;
 use crate::mapping::MappingError;
 use crate::sandbox::SandboxError;
-use crate::store::StoreError;
+use crate::store::{Store, StoreError};
 use crate::sync::CycleError;
 
 /// Keeps Leads in step, both ways, between essensys Operate and Salesforce.
@@ -195,12 +195,35 @@ pub enum Failure {
     Usage(String),
 }
 
+impl Failure {
+    /// The same; a failure of a store says that it is the one at this path, if nothing said before which one it is.
+    fn at(self, path: &Path) -> Self {
+        match self {
+            Self::Store(error) | Self::Cycle(CycleError::Store(error)) | Self::Assembly(AssemblyError::Store(error)) => {
+                Self::Store(error.at(path))
+            }
+            other => other,
+        }
+    }
+
+    /// The same for the store that the configuration names.
+    fn of_store(self, file: Option<&Path>) -> Self {
+        let config = Config::load(file).ok();
+        match config.and_then(|loaded| Store::path_of(&loaded.config.store.url).ok()) {
+            Some(path) => self.at(&path),
+            None => self,
+        }
+    }
+}
+
 /// Runs a command and says how it ended.
 pub async fn run(arguments: Arguments) -> ExitCode {
+    let file = arguments.config.clone();
     match dispatch(arguments).await {
         Ok(Ended::Done) => ExitCode::SUCCESS,
         Ok(Ended::Waits) => ExitCode::from(3),
         Err(failure) => {
+            let failure = failure.of_store(file.as_deref());
             output::error(&failure);
             ExitCode::from(match failure {
                 Failure::Config(_) | Failure::Mapping(_) | Failure::Assembly(AssemblyError::Mapping(_)) | Failure::Usage(_) => 2,

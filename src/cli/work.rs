@@ -12,7 +12,7 @@ use crate::daemon;
 use crate::lead::Side;
 use crate::mapping::Mapping;
 use crate::store::{Hold, Store};
-use crate::sync::{Patience, Rules};
+use crate::sync::{Engine, Patience, Rules};
 
 /// How long `once` waits for what cannot be done at once: a second to pass, a lock to go, a lost create to turn up.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -29,6 +29,12 @@ pub(super) async fn run(config: &Config) -> Result<Ended, Failure> {
 pub(super) async fn once(config: &Config, sweep: bool, report: Report) -> Result<Ended, Failure> {
     let _hold = Hold::take(&config.store.url)?;
     let engine = daemon::assemble(config, Store::open(&config.store.url).await?).await?;
+    let ended = cycle(&engine, sweep, report).await;
+    engine.store().close().await;
+    ended
+}
+
+async fn cycle(engine: &Engine, sweep: bool, report: Report) -> Result<Ended, Failure> {
     let stop = daemon::stop_on_signal()?;
     let stopping = || stop.is_cancelled();
     if sweep {
@@ -82,7 +88,8 @@ async fn scratch(config: &Config) -> Result<(TempDir, Store), Failure> {
 pub(super) async fn plan(config: &Config, report: Report) -> Result<Ended, Failure> {
     let (_folder, store) = scratch(config).await?;
     let engine = daemon::assemble(config, store).await?;
-    output::with_progress("polling and merging on a copy of the store", engine.store(), engine.rehearse()).await?;
+    let rehearsed = output::with_progress("polling and merging on a copy of the store", engine.store(), engine.rehearse()).await;
+    rehearsed.map_err(|error| Failure::from(error).at(engine.store().path()))?;
     let planned = engine.store().planned().await?;
     if report.json {
         output::json(&planned)?;
@@ -115,7 +122,8 @@ pub(super) async fn verify(config: &Config, report: Report) -> Result<Ended, Fai
     let (_folder, store) = scratch(config).await?;
     store.forget_observations().await?;
     let engine = daemon::assemble(config, store).await?;
-    let compared = output::with_progress("reading every lead on both sides", engine.store(), engine.compare()).await?;
+    let compared = output::with_progress("reading every lead on both sides", engine.store(), engine.compare()).await;
+    let compared = compared.map_err(|error| Failure::from(error).at(engine.store().path()))?;
     if report.json {
         output::json(&compared)?;
     } else {

@@ -10,10 +10,10 @@ use chrono::format::{Item, StrftimeItems};
 use chrono::{NaiveDate, NaiveDateTime, Utc};
 use chrono_tz::Tz;
 use config::ValueKind;
-use croner::parser::{CronParser, Seconds};
 
 use super::keys::{self, printable};
 use super::section::{Fault, Given, wrong_type};
+use crate::schedule::Schedule;
 
 /// A second, minute, hour and day in milliseconds.
 const UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
@@ -142,13 +142,11 @@ impl Given<'_> {
         if text.split_whitespace().count() != 6 {
             return Err(Fault::new(format!("{} does not have six fields", quote(&text)), help));
         }
-        let cron = CronParser::builder()
-            .seconds(Seconds::Required)
-            .build()
-            .parse(&text)
+        let schedule = Schedule::parse(&text)
             .map_err(|error| Fault::new(format!("{} is not a cron expression: {error}", quote(&text)), help))?;
-        cron.find_next_occurrence(&Utc::now(), false)
-            .map_err(|_| Fault::new(format!("{} never comes", quote(&text)), "name a day that some month has"))?;
+        schedule
+            .next(Utc::now())
+            .ok_or_else(|| Fault::new(format!("{} never comes", quote(&text)), "name a day that some month has"))?;
         Ok(text)
     }
 

@@ -1,6 +1,7 @@
 //! A server's clock against ours, narrowed down from the `Date` headers of its answers.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::header::{DATE, HeaderMap};
@@ -13,9 +14,19 @@ const DRIFT_PER_HOUR: TimeDelta = TimeDelta::milliseconds(360);
 
 /// Every answer bounds the offset: a `Date` of 12:00:07 was written between 12:00:07 and 12:00:08 by the server's clock, and
 /// between request and answer by ours. What all answers allow is kept, which soon is much less than a second.
-#[derive(Debug, Default)]
+///
+/// It is measured against a clock of ours that only goes on, since somebody may set the other one between two answers, and the
+/// offsets of both systems are compared with each other.
+#[derive(Debug)]
 pub struct ServerClock {
+    start: (DateTime<Utc>, Instant),
     bounds: Mutex<Option<Bounds>>,
+}
+
+impl Default for ServerClock {
+    fn default() -> Self {
+        Self { start: (Utc::now(), Instant::now()), bounds: Mutex::default() }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -26,12 +37,14 @@ struct Bounds {
 }
 
 impl ServerClock {
-    /// Takes in an answer's date, with our times of the request and of the answer.
+    /// Our time, by the clock that only goes on.
+    pub fn now(&self) -> DateTime<Utc> {
+        let (shown, since) = self.start;
+        shown + since.elapsed()
+    }
+
+    /// Takes in an answer's date, with the times of the request and of the answer by [`ServerClock::now`].
     pub fn observe(&self, date: DateTime<Utc>, asked: DateTime<Utc>, answered: DateTime<Utc>) {
-        if answered < asked {
-            // Our clock was put back in between.
-            return;
-        }
         let fresh = Bounds { low: date - answered, high: date + TimeDelta::seconds(1) - asked, seen: answered };
         let mut bounds = self.bounds.lock().unwrap_or_else(PoisonError::into_inner);
         let met = bounds.map(|known| known.drifted(answered)).and_then(|known| known.meet(fresh));
@@ -49,15 +62,20 @@ impl ServerClock {
         by_header.max(self.earliest(asked)).unwrap_or(asked)
     }
 
-    /// The offset, once an answer was seen.
+    /// The offset against what our clock shows now, once an answer was seen.
     pub fn offset(&self) -> Option<ClockOffset> {
-        let bounds = (*self.bounds.lock().unwrap_or_else(PoisonError::into_inner))?.drifted(Utc::now());
-        Some(ClockOffset { offset: (bounds.low + bounds.high) / 2, error: (bounds.high - bounds.low) / 2 })
+        let steady = self.steady_offset()?;
+        Some(ClockOffset { offset: steady.offset + (self.now() - Utc::now()), ..steady })
     }
 
-    /// The earliest that the server's clock can have shown at a moment of ours.
+    /// The earliest that the server's clock can have shown at a moment by [`ServerClock::now`].
     pub fn earliest(&self, ours: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        self.offset().map(|clock| ours + clock.offset - clock.error)
+        self.steady_offset().map(|clock| ours + clock.offset - clock.error)
+    }
+
+    fn steady_offset(&self) -> Option<ClockOffset> {
+        let bounds = (*self.bounds.lock().unwrap_or_else(PoisonError::into_inner))?.drifted(self.now());
+        Some(ClockOffset { offset: (bounds.low + bounds.high) / 2, error: (bounds.high - bounds.low) / 2 })
     }
 }
 

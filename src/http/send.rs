@@ -139,7 +139,7 @@ impl Transport {
     /// Posts a sign-in form. It is tried again like a read.
     pub async fn post_form(&self, url: &Url, form: &[(&str, &str)]) -> Result<Answer, SideError> {
         let attempt = || async {
-            let asked = Utc::now();
+            let asked = self.clock.now();
             let sending = self.http.post(url.clone()).timeout(self.timeout).header(ACCEPT, "application/json").form(form);
             let response = sending.send().await.map_err(|error| Failed::Trouble(trouble(error)))?;
             let as_of = self.as_of(response.headers(), asked);
@@ -218,11 +218,11 @@ impl Transport {
             sending = sending.timeout(self.timeout);
         }
         self.requests.fetch_add(1, Ordering::Relaxed);
-        let asked = Utc::now();
+        let asked = self.clock.now();
         let response = sending.send().await.map_err(|error| Failed::Trouble(at_address(trouble(error), &url)))?;
         let as_of = self.as_of(response.headers(), asked);
         how.observe(response.headers());
-        let (status, elapsed) = (response.status(), Utc::now() - asked);
+        let (status, elapsed) = (response.status(), self.clock.now() - asked);
         let millis = elapsed.num_milliseconds();
         tracing::debug!(status = status.as_u16(), duration_ms = millis, "http.answer");
         if status.is_success() && !whole {
@@ -232,7 +232,7 @@ impl Transport {
     }
 
     fn as_of(&self, headers: &HeaderMap, asked: DateTime<Utc>) -> DateTime<Utc> {
-        self.clock.as_of(headers, asked, Utc::now())
+        self.clock.as_of(headers, asked, self.clock.now())
     }
 }
 

@@ -1,12 +1,12 @@
 //! One daemon a store: a locked file beside it that says who holds it.
 
 use std::fs::{File, TryLockError};
-use std::io::{Read as _, Seek as _, Write as _};
+use std::io::{ErrorKind, Read as _, Seek as _, Write as _};
 use std::path::PathBuf;
 
 use chrono::Utc;
 
-use super::{StoreError, path_of, stamp};
+use super::{Place, Store, StoreError, stamp};
 
 /// Held for as long as a daemon works on a store; the operating system lets go of it when the process ends, however it ends.
 #[derive(Debug)]
@@ -17,11 +17,14 @@ pub struct Hold {
 impl Hold {
     /// Takes the store, or says who has it.
     pub fn take(url: &str) -> Result<Self, StoreError> {
-        let store = path_of(url)?;
+        let store = Store::path_of(url)?;
         let mut name = store.clone().into_os_string();
         name.push(".lock");
         let path = PathBuf::from(name);
-        let directory = |source| StoreError::Directory { path: path.clone(), source };
+        let directory = |source: std::io::Error| match source.kind() {
+            ErrorKind::StorageFull => StoreError::Full { place: Place::default() }.at(&store),
+            _ => StoreError::Directory { path: path.clone(), source },
+        };
         let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(directory)?;
         match file.try_lock() {
             Ok(()) => {}

@@ -6,6 +6,7 @@ mod brake;
 mod conflict;
 mod cycle;
 mod decide;
+mod error;
 mod hold;
 mod observe;
 mod pair;
@@ -13,13 +14,12 @@ mod push;
 mod report;
 mod sweep;
 
-use std::borrow::Cow;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use sqlx::error::DatabaseError;
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
@@ -27,6 +27,7 @@ pub use brake::{Burden, Stops};
 pub use conflict::OpenConflict;
 pub use cycle::{Checkpoint, Cycle};
 pub use decide::{Decided, DirtyLink, LeadRow, NewConflict, NewPush};
+pub use error::{Place, StoreError};
 pub use hold::Hold;
 pub use observe::{Observation, Observed};
 pub use pair::{Ambiguous, Created, UnlinkedLead};
@@ -35,83 +36,6 @@ pub use report::{BudgetReport, History, LeadReport, LinkReport, ParkedLead, Plan
 pub use sweep::{Master, MergedLead};
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
-
-/// The store failed: the cycle ends, nothing that was committed is lost.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The address is none that this version understands.
-    #[error("store.url {url:?} is not understood: use sqlite:PATH")]
-    Url {
-        /// As configured.
-        url: String,
-    },
-    /// There is no store, and the command does not make one.
-    #[error("there is no store at {path}: `leadsync once` or `leadsync run` makes it")]
-    Missing {
-        /// Where it was looked for.
-        path: PathBuf,
-    },
-    /// Another daemon works on it.
-    #[error("the store {path} is in use by process {holder}: only one daemon may work on a store")]
-    Held {
-        /// The store.
-        path: PathBuf,
-        /// Process id and start time, as the holder wrote them down.
-        holder: String,
-    },
-    /// The lock file, or the directory that it is in, cannot be used.
-    #[error("{path} cannot be written: {source}; the store's directory must be writable for this user")]
-    Directory {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// A later version of leadsync has been here.
-    #[error(
-        "the store {path} was written by a newer version of leadsync (schema {version}): use that version, or restore a backup"
-    )]
-    Newer {
-        /// The store.
-        path: PathBuf,
-        /// Its schema's version.
-        version: i64,
-    },
-    /// The file is no database, or is damaged.
-    #[error(
-        "the store {path} is damaged or is no leadsync store ({reason}): it was left as it is; restore a backup or move it away"
-    )]
-    Damaged {
-        /// The store.
-        path: PathBuf,
-        /// `SQLite`'s words.
-        reason: String,
-    },
-    /// No space is left.
-    #[error("no space is left for the store: free some and start again; all that was committed is kept")]
-    Full,
-    /// It cannot be opened.
-    #[error("the store {path} cannot be opened: {reason}")]
-    Open {
-        /// The store.
-        path: PathBuf,
-        /// `SQLite`'s words.
-        reason: String,
-    },
-    /// A statement failed.
-    #[error("the store failed: {0}")]
-    Sql(sqlx::Error),
-}
-
-impl From<sqlx::Error> for StoreError {
-    fn from(error: sqlx::Error) -> Self {
-        match error.as_database_error().and_then(DatabaseError::code).as_deref() {
-            // SQLITE_FULL
-            Some("13") => Self::Full,
-            _ => Self::Sql(error),
-        }
-    }
-}
 
 /// An open store.
 #[derive(Debug)]
@@ -125,7 +49,7 @@ impl Store {
     /// Opens the store at this address (`sqlite:PATH`) for writing, makes it if it is missing, and brings its schema up to date.
     /// Take [`Hold`] first.
     pub async fn open(url: &str) -> Result<Self, StoreError> {
-        let path = path_of(url)?;
+        let path = Self::path_of(url)?;
         let options = SqliteConnectOptions::new()
             .filename(&path)
             .create_if_missing(true)
@@ -139,21 +63,38 @@ impl Store {
     }
 
     /// Opens an existing store for commands that report or that leave a word for the daemon. The schema must be the current one.
+    ///
+    /// A write-ahead log needs files beside the store. Where they cannot be made and no log is there, nobody writes to the store,
+    /// and it is read as it is.
     pub async fn open_existing(url: &str) -> Result<Self, StoreError> {
-        let path = path_of(url)?;
-        if !path.exists() {
-            return Err(StoreError::Missing { path });
+        let path = Self::path_of(url)?;
+        match std::fs::metadata(&path) {
+            // An empty file is a store that nothing was written to yet.
+            Ok(file) if file.len() == 0 => return Err(StoreError::Missing { path }),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Err(StoreError::Missing { path }),
+            _ => {}
         }
         let options = SqliteConnectOptions::new().filename(&path).foreign_keys(true).busy_timeout(Duration::from_secs(30));
-        let store = Self::connect(path, options).await?;
-        store.check_version().await?;
-        Ok(store)
+        let store = Self::connect(path, options.clone()).await?;
+        match store.check_version().await {
+            Ok(()) => Ok(store),
+            Err(error) if error.is_of_writing() && store.log_is_empty() => {
+                let store = Self::connect(store.path, options.read_only(true).immutable(true)).await?;
+                store.check_version().await?;
+                Ok(store)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// A consistent copy at `target`, which must not exist.
     pub async fn copy_to(&self, target: &Path) -> Result<(), StoreError> {
-        sqlx::query("VACUUM INTO ?").bind(target.to_string_lossy()).execute(&self.write).await?;
-        Ok(())
+        let copied = sqlx::query("VACUUM INTO ?").bind(target.to_string_lossy()).execute(&self.write).await;
+        copied.map(drop).map_err(|error| {
+            let error = StoreError::from(error);
+            let is_of_target = error.is_of_writing();
+            error.at(if is_of_target { target } else { &self.path })
+        })
     }
 
     /// Lets the file grow to this many pages at most, in this connection. A write beyond it fails as on a full disk.
@@ -176,6 +117,12 @@ impl Store {
         Ok((mode, level))
     }
 
+    /// The database file that an address (`sqlite:PATH`) names.
+    pub fn path_of(url: &str) -> Result<PathBuf, StoreError> {
+        let options = SqliteConnectOptions::from_str(url).map_err(|_| StoreError::Url { url: url.to_owned() })?;
+        Ok(options.get_filename().to_path_buf())
+    }
+
     /// The database file.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -189,15 +136,7 @@ impl Store {
     }
 
     async fn connect(path: PathBuf, options: SqliteConnectOptions) -> Result<Self, StoreError> {
-        let open = |error: sqlx::Error| {
-            let code = error.as_database_error().and_then(|error| error.code().map(Cow::into_owned));
-            match code.as_deref() {
-                // SQLITE_CORRUPT, SQLITE_NOTADB
-                Some("11" | "26") => StoreError::Damaged { path: path.clone(), reason: error.to_string() },
-                Some("13") => StoreError::Full,
-                _ => StoreError::Open { path: path.clone(), reason: error.to_string() },
-            }
-        };
+        let open = |error| StoreError::opening(error, &path);
         let write = SqlitePoolOptions::new()
             .test_before_acquire(false)
             .max_connections(1)
@@ -231,16 +170,18 @@ impl Store {
     }
 
     fn opening(&self, error: sqlx::Error) -> StoreError {
-        match StoreError::from(error) {
-            StoreError::Sql(error) => StoreError::Damaged { path: self.path.clone(), reason: error.to_string() },
-            other => other,
+        StoreError::opening(error, &self.path)
+    }
+
+    /// Whether no change lies in the write-ahead log.
+    fn log_is_empty(&self) -> bool {
+        let mut log = self.path.clone().into_os_string();
+        log.push("-wal");
+        match std::fs::metadata(log) {
+            Ok(log) => log.len() == 0,
+            Err(error) => error.kind() == ErrorKind::NotFound,
         }
     }
-}
-
-fn path_of(url: &str) -> Result<PathBuf, StoreError> {
-    let options = SqliteConnectOptions::from_str(url).map_err(|_| StoreError::Url { url: url.to_owned() })?;
-    Ok(options.get_filename().to_path_buf())
 }
 
 /// The store's form of a time.

@@ -10,6 +10,7 @@ mod edges;
 mod engine;
 mod fixtures;
 mod fuzz;
+mod hardship;
 mod in_step;
 mod lenses;
 mod merging;

@@ -11,7 +11,7 @@ use crate::systems::Systems;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_leadsync");
 
-fn program(configuration: &Path, arguments: &[&str]) -> Command {
+pub fn program(configuration: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(PROGRAM);
     command.arg("--config").arg(configuration).args(arguments).stdin(Stdio::null());
     command.env_remove("LEADSYNC_LOG");
@@ -23,7 +23,7 @@ pub async fn run(systems: &Systems, arguments: &[&str]) -> (i32, String, String)
     run_with(program(&systems.configuration, arguments)).await
 }
 
-async fn run_with(mut command: Command) -> (i32, String, String) {
+pub async fn run_with(mut command: Command) -> (i32, String, String) {
     let ran = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
     read(&ran)
 }
@@ -35,12 +35,16 @@ fn read(output: &Output) -> (i32, String, String) {
 
 /// Starts the daemon. Its log goes to a file: nobody would empty a pipe meanwhile, and a full one stops whoever writes.
 pub fn start(systems: &Systems) -> Child {
-    let log = std::fs::File::options().create(true).append(true).open(log(systems)).unwrap();
-    program(&systems.configuration, &["run"]).stdout(Stdio::null()).stderr(log).spawn().unwrap()
+    start_with(program(&systems.configuration, &["run"]), &log(systems))
+}
+
+pub fn start_with(mut command: Command, log: &Path) -> Child {
+    let log = std::fs::File::options().create(true).append(true).open(log).unwrap();
+    command.stdout(Stdio::null()).stderr(log).spawn().unwrap()
 }
 
 /// Shows the end of the daemon's log where a test fails.
-struct ShowLog(PathBuf);
+pub struct ShowLog(pub PathBuf);
 
 impl Drop for ShowLog {
     fn drop(&mut self) {

@@ -93,7 +93,7 @@ async fn a_full_store_says_so_and_keeps_what_was_committed() {
     store.limit_pages(60).await.unwrap();
     let big: Vec<_> = (2..200).map(|id| lead(&id.to_string(), 11, &"x".repeat(4000))).collect();
     let error = store.observe(Side::Operate, &big, None, Utc::now()).await.unwrap_err();
-    assert!(matches!(error, StoreError::Full), "{error}");
+    assert!(matches!(error, StoreError::Full { .. }), "{error}");
     assert!(store.show("1").await.unwrap().is_some());
     assert!(store.show("2").await.unwrap().is_none());
 }

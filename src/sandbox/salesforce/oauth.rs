@@ -1,5 +1,6 @@
 //! Signing in and out.
 
+use axum::http::header::HOST;
 use axum::http::{Method, StatusCode};
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde_json::{Value as Json, json};
@@ -47,10 +48,13 @@ impl Salesforce {
         if let Some((error, description)) = refused {
             return refusal(error, description);
         }
+        // Where the client reached it, which may be a proxy or a forwarded port.
+        let host = call.headers.get(HOST).and_then(|host| host.to_str().ok());
+        let instance_url = host.map_or_else(|| self.address.clone(), |host| format!("http://{host}"));
         let mut answer = json!({
             "access_token": self.sessions.issue(),
             "scope": "api",
-            "instance_url": self.address,
+            "instance_url": instance_url,
             "id": self.identity_url(),
             "token_type": "Bearer",
         });
