@@ -273,11 +273,10 @@ impl System for Operate {
             return self.token(call);
         }
         if !self.sessions.accepts(call.bearer()) {
-            return Answer::text(StatusCode::UNAUTHORIZED, "The access token is missing, wrong or expired")
-                .with_header("www-authenticate", "Bearer");
+            return no_session();
         }
         if !self.state().is_within_rate() {
-            let answer = Answer::text(StatusCode::TOO_MANY_REQUESTS, "Too many requests in a second");
+            let answer = Answer::text(StatusCode::TOO_MANY_REQUESTS, TOO_MANY);
             return answer.with_header("retry-after", "1");
         }
         self.dispatch(call).unwrap_or_else(|refusal| {
@@ -289,8 +288,13 @@ impl System for Operate {
         })
     }
 
-    fn fault_answer(&self, status: StatusCode) -> Answer {
-        Answer::text(status, status.canonical_reason().unwrap_or("The request failed"))
+    fn fault_answer(&self, call: &Call, status: StatusCode) -> Answer {
+        match status.as_u16() {
+            401 if is_token(call) => sign_in::wrong_client(),
+            401 => no_session(),
+            429 => Answer::text(status, TOO_MANY),
+            _ => Answer::text(status, status.canonical_reason().unwrap_or("The request failed")),
+        }
     }
 
     fn expire_tokens(&self) {
@@ -365,6 +369,14 @@ impl System for Operate {
         }
         serde_json::to_value(&state.switches).map_err(|error| error.to_string())
     }
+}
+
+/// What is said to more requests in a second than the tenant takes.
+const TOO_MANY: &str = "Too many requests in a second";
+
+fn no_session() -> Answer {
+    let answer = Answer::text(StatusCode::UNAUTHORIZED, "The access token is missing, wrong or expired");
+    answer.with_header("www-authenticate", "Bearer")
 }
 
 fn local_seconds(time: DateTime<Utc>, timezone: Tz) -> i64 {
