@@ -31,8 +31,8 @@ impl Org {
         ];
         let address = format!("{}/services/oauth2/token", known.login_url);
         let answer: Json = self.http.post(address).form(&form).send().await.unwrap().json().await.unwrap();
-        self.instance = answer["instance_url"].as_str().unwrap().to_owned();
-        self.token = answer["access_token"].as_str().unwrap().to_owned();
+        let text = |name: &str| answer[name].as_str().unwrap().to_owned();
+        (self.instance, self.token) = (text("instance_url"), text("access_token"));
     }
 
     /// Sends a request; the path is one below `/services/data/v64.0/`.
