@@ -1,10 +1,14 @@
 //! One request and one answer as the simulated systems see them: no sockets, so that a composite request can send its
 //! parts through the same door.
 
+use std::io::Write as _;
+
 use axum::body::{Body, Bytes};
 use axum::extract::Query;
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
+use axum::http::header::{AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, HeaderValue};
 use axum::http::{HeaderMap, Method, Response, StatusCode, Uri};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -143,6 +147,18 @@ impl Answer {
     pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
+    }
+
+    /// The answer as axum sends it, its body compressed.
+    pub fn into_compressed(self) -> Response<Body> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        let packed = encoder.write_all(self.body.as_bytes()).and_then(|()| encoder.finish());
+        let (is_empty, mut response) = (self.body.is_empty(), self.into_response());
+        if let (Ok(packed), false) = (packed, is_empty) {
+            *response.body_mut() = Body::from(packed);
+            response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        response
     }
 
     /// The answer as axum sends it.

@@ -31,7 +31,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 pub use faults::{Cut, Fault, RequestKind};
 pub use operate::{CreateAnswer, Event, FieldUpdate, Interface, OperateSwitches, Outbound};
-pub use salesforce::{DuplicateAction, Flow, SalesforceSwitches};
+pub use salesforce::{DuplicateAction, Flow, Right, SalesforceSwitches};
 pub use simulated::{LeadWrites, RequestLine, Requests, SimulatedSide};
 
 use operate::Operate;
@@ -186,17 +186,21 @@ impl Sandbox {
         }
         let operate_listener = listen(options.operate_addr).await?;
         let salesforce_listener = listen(options.salesforce_addr).await?;
+        let second_addr = SocketAddr::new(options.salesforce_addr.ip(), 0);
+        let second_listener = listen(second_addr).await?;
         let base_url = url(&operate_listener, options.operate_addr)?;
         let login_url = url(&salesforce_listener, options.salesforce_addr)?;
+        let second_url = url(&second_listener, second_addr)?;
 
         let seeded = seed::Seeded::draw(&options);
         let operate = SimulatedSide::new(Arc::new(Operate::new(&options, seeded.operate)));
-        let salesforce = SimulatedSide::new(Arc::new(Salesforce::new(&options, &login_url, seeded.salesforce)));
+        let salesforce = SimulatedSide::new(Arc::new(Salesforce::new(&options, [&login_url, &second_url], seeded.salesforce)));
 
         let stop = CancellationToken::new();
         let servers = vec![
             serve(operate_listener, operate.clone(), stop.clone()),
             serve(salesforce_listener, salesforce.clone(), stop.clone()),
+            serve(second_listener, salesforce.clone(), stop.clone()),
         ];
         let addresses = Addresses {
             operate: OperateAddress {

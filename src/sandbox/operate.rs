@@ -3,7 +3,9 @@
 //! What the vendor has not published follows what `[operate]` in the configuration assumes by default; `OperateSwitches` has the variants.
 
 pub(super) mod fuzz;
+mod leads;
 mod lists;
+mod others;
 mod outbound;
 mod query;
 mod records;
@@ -20,9 +22,8 @@ use axum::http::{Method, StatusCode};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use rand::SeedableRng;
-use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Map, Value as Json};
 
 use crate::sandbox::SandboxOptions;
 use crate::sandbox::clock::Clock;
@@ -35,9 +36,8 @@ use crate::sandbox::simulated::{LeadWrites, System};
 pub use outbound::{Event, Outbound};
 pub use switches::{CreateAnswer, FieldUpdate, Interface, OperateSwitches};
 
+use others::{Accounts, Object};
 use outbound::Messages;
-use query::Query;
-use records::{batch_answer, create_answer, numbered, records, result_json};
 use schema::{Column, Refusal};
 use table::Table;
 
@@ -51,6 +51,7 @@ pub struct Operate {
 
 struct State {
     leads: Table,
+    accounts: Accounts,
     switches: OperateSwitches,
     writes: LeadWrites,
     /// Draws the order of rows, which Operate does not promise.
@@ -64,8 +65,14 @@ impl Operate {
     /// Operate with these leads.
     pub fn new(options: &SandboxOptions, leads: Vec<SeedLead>) -> Self {
         let timezone = options.timezone;
+        let leads = Table::of(leads, |time| local_seconds(time, timezone), options.operate.interface.references_by_id);
+        let mut accounts = Accounts::default();
+        for lead in leads.rows.iter().filter(|lead| lead.is_converted()) {
+            accounts.open(lead, lead.times().1);
+        }
         let state = State {
-            leads: Table::of(leads, |time| local_seconds(time, timezone), options.operate.interface.references_by_id),
+            leads,
+            accounts,
             switches: options.operate.clone(),
             writes: LeadWrites::default(),
             order: ChaCha8Rng::seed_from_u64(options.seed),
@@ -107,88 +114,17 @@ impl Operate {
                 leads.lists.answer(call, list, id, order)
             }
             Some(_) => Err(not_allowed(&call.method)),
-            None => Err(no_endpoint(&call.path)),
+            None => self.other_endpoint(call, endpoint, id),
         }
     }
 
-    fn lead_endpoint(&self, call: &Call, id: Option<&str>) -> Result<Answer, Refusal> {
-        if call.method == Method::GET && id.is_none() {
-            return self.query_leads(call);
+    fn other_endpoint(&self, call: &Call, endpoint: &str, id: Option<&str>) -> Result<Answer, Refusal> {
+        let object = Object::named(endpoint).ok_or_else(|| no_endpoint(&call.path))?;
+        if call.method != Method::GET {
+            return Err(not_allowed(&call.method));
         }
-        if !call.query.is_empty() {
-            return Err(Refusal::input("this request takes no parameters"));
-        }
-        match (&call.method, id) {
-            (&Method::GET, Some(id)) => {
-                let state = self.state();
-                let row = state.leads.get(number(id)?).ok_or_else(|| Refusal::not_found("Lead", id))?;
-                Ok(Answer::json(StatusCode::OK, &row.whole(&state.columns())))
-            }
-            (&Method::PUT, None) => self.create_leads(call),
-            (&Method::POST, _) => self.update_leads(call, id.map(number).transpose()?),
-            (&Method::DELETE, Some(id)) => {
-                let id = number(id)?;
-                let mut state = self.state();
-                state.delete(id)?;
-                state.writes.deleted += 1;
-                Ok(Answer::json(StatusCode::OK, &json!({ "leadid": id })))
-            }
-            (method, _) => Err(not_allowed(method)),
-        }
-    }
-
-    fn query_leads(&self, call: &Call) -> Result<Answer, Refusal> {
-        let mut state = self.state();
-        let State { leads, switches, order, .. } = &mut *state;
-        let external = switches.external_id_field.as_deref();
-        let query = Query::read(call, &|name| schema::tenant_column(name, external))?;
-        let mut matching = Vec::new();
-        for row in &leads.rows {
-            if query.conditions.iter().all(|condition| condition.holds(row.cell(condition.column))) {
-                matching.push(row);
-            }
-        }
-        matching.shuffle(order);
-        let columns = match &query.fields {
-            Some(fields) => fields.iter().map(|(name, column)| (name.as_str(), *column)).collect(),
-            None => schema::tenant_columns(external),
-        };
-        Ok(numbered(matching.iter().map(|row| row.whole(&columns))))
-    }
-
-    fn create_leads(&self, call: &Call) -> Result<Answer, Refusal> {
-        let records = records(call)?;
-        let at = self.stamp(None);
-        let mut state = self.state();
-        state.check_batch(&records)?;
-        let answer = state.switches.create_answer;
-        let id_field = if answer == CreateAnswer::Id { "id" } else { "leadid" };
-        if let [record] = records.as_slice() {
-            let id = state.create_by_http(record, at)?;
-            return Ok(Answer::json(StatusCode::OK, &create_answer(answer, json!({ id_field: id }))));
-        }
-        let results = records.iter().map(|record| state.create_by_http(record, at).map(|id| json!({ id_field: id })));
-        Ok(batch_answer(answer, results.map(result_json).collect()))
-    }
-
-    fn update_leads(&self, call: &Call, id: Option<u32>) -> Result<Answer, Refusal> {
-        let records = records(call)?;
-        let at = self.stamp(None);
-        let mut state = self.state();
-        if id.is_none() && !state.switches.batch {
-            return Err(Refusal::input("an update should name the lead in its address"));
-        }
-        state.check_batch(&records)?;
-        if let [record] = records.as_slice() {
-            let id = state.update_by_http(id, record, at)?;
-            return Ok(Answer::json(StatusCode::OK, &json!({ "leadid": id })));
-        }
-        if id.is_some() {
-            return Err(Refusal::input("an address that names a lead takes one record"));
-        }
-        let answer = state.switches.create_answer;
-        let results = records.iter().map(|record| state.update_by_http(None, record, at).map(|id| json!({ "leadid": id })));
-        Ok(batch_answer(answer, results.map(result_json).collect()))
+        let State { leads, accounts, order, .. } = &mut *self.state();
+        object.answer(call, id, (&leads.rows, accounts), order)
     }
 }
 
@@ -221,6 +157,16 @@ impl State {
         let lead = self.leads.get(id).map(|row| row.whole(&self.columns()));
         self.leads.delete(id)?;
         self.messages.send(&self.switches.outbound, Event::Delete, &lead.unwrap_or_default());
+        Ok(())
+    }
+
+    /// Converts a lead, which makes an account of it.
+    fn convert(&mut self, id: u32, at: i64) -> Result<(), Refusal> {
+        self.leads.convert(id, at)?;
+        if let Some(lead) = self.leads.get(id) {
+            self.accounts.open(lead, at);
+        }
+        self.tell(Event::Update, id);
         Ok(())
     }
 
@@ -274,11 +220,10 @@ impl System for Operate {
             return self.token(call);
         }
         if !self.sessions.accepts(call.bearer()) {
-            return Answer::text(StatusCode::UNAUTHORIZED, "The access token is missing, wrong or expired")
-                .with_header("www-authenticate", "Bearer");
+            return no_session();
         }
         if !self.state().is_within_rate() {
-            let answer = Answer::text(StatusCode::TOO_MANY_REQUESTS, "Too many requests in a second");
+            let answer = Answer::text(StatusCode::TOO_MANY_REQUESTS, TOO_MANY);
             return answer.with_header("retry-after", "1");
         }
         self.dispatch(call).unwrap_or_else(|refusal| {
@@ -290,8 +235,13 @@ impl System for Operate {
         })
     }
 
-    fn fault_answer(&self, status: StatusCode) -> Answer {
-        Answer::text(status, status.canonical_reason().unwrap_or("The request failed"))
+    fn fault_answer(&self, call: &Call, status: StatusCode) -> Answer {
+        match status.as_u16() {
+            401 if is_token(call) => sign_in::wrong_client(),
+            401 => no_session(),
+            429 => Answer::text(status, TOO_MANY),
+            _ => Answer::text(status, status.canonical_reason().unwrap_or("The request failed")),
+        }
     }
 
     fn expire_tokens(&self) {
@@ -354,7 +304,7 @@ impl System for Operate {
 
     fn convert(&self, id: &str) -> Result<(), String> {
         let at = self.stamp(None);
-        number(id).and_then(|id| self.state().leads.convert(id, at)).map_err(|refusal| refusal.text)
+        number(id).and_then(|id| self.state().convert(id, at)).map_err(|refusal| refusal.text)
     }
 
     fn switch(&self, switches: &Json) -> Result<Json, String> {
@@ -366,6 +316,14 @@ impl System for Operate {
         }
         serde_json::to_value(&state.switches).map_err(|error| error.to_string())
     }
+}
+
+/// What is said to more requests in a second than the tenant takes.
+const TOO_MANY: &str = "Too many requests in a second";
+
+fn no_session() -> Answer {
+    let answer = Answer::text(StatusCode::UNAUTHORIZED, "The access token is missing, wrong or expired");
+    answer.with_header("www-authenticate", "Bearer")
 }
 
 fn local_seconds(time: DateTime<Utc>, timezone: Tz) -> i64 {

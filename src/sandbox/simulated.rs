@@ -26,7 +26,11 @@ pub trait System: Send + Sync {
     /// Answers a request.
     fn answer(&self, call: &Call) -> Answer;
     /// The body for a fault's status that brings none.
-    fn fault_answer(&self, status: StatusCode) -> Answer;
+    fn fault_answer(&self, call: &Call, status: StatusCode) -> Answer;
+    /// Whether it compresses answers for whoever takes them so.
+    fn compresses(&self) -> bool {
+        false
+    }
     /// Ends every access token.
     fn expire_tokens(&self);
     /// Its clock.
@@ -318,7 +322,8 @@ impl SimulatedSide {
         }
         let status = if effects.drop.is_some() { 0 } else { answer.status.as_u16() };
         self.remember(RequestLine { method: call.method.to_string(), uri, status });
-        let mut response = answer.into_response();
+        let takes_gzip = self.system.compresses() && call.header("accept-encoding").is_some_and(takes_gzip);
+        let mut response = if takes_gzip { answer.into_compressed() } else { answer.into_response() };
         if let Ok(date) = HeaderValue::from_str(&self.system.clock().http_date()) {
             response.headers_mut().insert(header::DATE, date);
         }
@@ -333,7 +338,7 @@ impl SimulatedSide {
             if fault.applied {
                 self.system.answer(call);
             }
-            return self.answer_of_fault(fault);
+            return self.answer_of_fault(call, fault);
         }
         if let Some(text) = &effects.refuse {
             return Answer::text(StatusCode::OK, text.clone());
@@ -345,14 +350,14 @@ impl SimulatedSide {
         answer
     }
 
-    fn answer_of_fault(&self, fault: &Fault) -> Answer {
+    fn answer_of_fault(&self, call: &Call, fault: &Fault) -> Answer {
         let status = fault.status.and_then(|status| StatusCode::from_u16(status).ok()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
         let mut answer = match &fault.body {
             Some(body) if serde_json::from_str::<Json>(body).is_ok() => {
                 Answer::text_of(status, "application/json;charset=UTF-8", body.clone())
             }
             Some(body) => Answer::text_of(status, "text/html;charset=UTF-8", body.clone()),
-            None => self.system.fault_answer(status),
+            None => self.system.fault_answer(call, status),
         };
         if let Some(seconds) = fault.retry_after {
             answer = answer.with_header("retry-after", seconds.to_string());
@@ -367,6 +372,15 @@ impl SimulatedSide {
         }
         traffic.recent.push_back(line);
     }
+}
+
+/// Whether `Accept-Encoding` names gzip, and does not rule it out.
+fn takes_gzip(accepted: &str) -> bool {
+    accepted.split(',').any(|each| {
+        let (name, quality) = each.split_once(';').unwrap_or((each, ""));
+        let is_refused = quality.trim().strip_prefix("q=").and_then(|quality| quality.parse::<f32>().ok()) == Some(0.0);
+        name.trim().eq_ignore_ascii_case("gzip") && !is_refused
+    })
 }
 
 fn object(fields: &Json) -> Result<&Map<String, Json>, SandboxError> {

@@ -7,6 +7,9 @@ import jsforce from 'jsforce';
 
 const KEY = 'Operate_Lead_Id__c';
 
+// The API version that is asked for; undefined: the client's own, which is 50.0.
+let version;
+
 async function withSandbox(leads, test) {
   const program = spawn(process.env.LEADSYNC_BIN, ['sandbox', '--leads', String(leads)], { stdio: ['ignore', 'pipe', 'inherit'] });
   try {
@@ -19,7 +22,7 @@ async function withSandbox(leads, test) {
 
 async function connect(known, more = {}) {
   const oauth2 = { loginUrl: known.login_url, clientId: known.client_id, clientSecret: known.client_secret, ...more };
-  const connection = new jsforce.Connection({ oauth2, version: '60.0' });
+  const connection = new jsforce.Connection({ oauth2, version });
   await connection.authorize({ grant_type: 'client_credentials' });
   return connection;
 }
@@ -42,15 +45,19 @@ async function signIn(known) {
   assert.ok(connection.limitInfo.apiUsage.used > 0);
   await refused('invalid_client', () => connect(known, { clientSecret: 'wrong' }));
 
+  // With nothing but a token and an address, the resources say where the identity is.
+  const bare = new jsforce.Connection({ instanceUrl: connection.instanceUrl, accessToken: connection.accessToken, version });
+  assert.equal((await bare.identity()).username, known.username);
+
   // A refresh token brings a session back by itself when it has ended.
   const oauth2 = { loginUrl: known.login_url, clientId: known.client_id, clientSecret: known.client_secret };
   const refreshed = new jsforce.Connection({
-    oauth2, instanceUrl: known.login_url, accessToken: 'ended', refreshToken: known.refresh_token, version: '60.0',
+    oauth2, instanceUrl: known.login_url, accessToken: 'ended', refreshToken: known.refresh_token, version,
   });
   const found = await refreshed.query('SELECT Id FROM User');
   assert.ok(found.totalSize >= 1);
   await fetch(`${known.login_url}/_sandbox/switch`, { method: 'POST', body: JSON.stringify({ password_flow: true }) });
-  await new jsforce.Connection({ oauth2, version: '60.0' }).loginByOAuth2(known.username, 'leadsync-password');
+  await new jsforce.Connection({ oauth2, version }).loginByOAuth2(known.username, 'leadsync-password');
 }
 
 async function oneByOne(known) {
@@ -79,6 +86,37 @@ async function oneByOne(known) {
   const deleted = await leads.deleted(start, end);
   assert.ok(deleted.deletedRecords.some((row) => row.id === made.id));
   assert.ok((await leads.updated(start, end)).latestDateCovered);
+}
+
+async function whatTheOrgHas(known) {
+  const connection = await connect(known);
+  const leads = connection.sobject('Lead');
+  const made = await leads.create(lead(1, { FirstName: 'Pia' }));
+  const virtual = await leads.create(lead(2, { RecordTypeId: '0125g0000000002AAA' }));
+  await leads.retrieve(made.id);
+  assert.deepEqual((await connection.recent('Lead')).map((row) => row.Name), ['Pia Lead 1', 'Lead 2']);
+  assert.equal((await connection.recent(1))[0].Id, made.id);
+  const described = await connection.sobject('lead').describe();
+  assert.deepEqual(described.fields.find((field) => field.name === 'OwnerId').referenceTo, ['Group', 'User']);
+  assert.ok((await connection.sobject('User').describe()).fields.some((field) => field.name === 'Email'));
+  const names = (await connection.describeGlobal()).sobjects.map((each) => each.name);
+  assert.ok(['Group', 'Lead', 'RecordType', 'User'].every((name) => names.includes(name)), names.join());
+
+  const fresh = await leads.find({ CreatedDate: { $gte: jsforce.SfDate.YESTERDAY }, 'RecordType.DeveloperName': 'Virtual_Office' },
+    ['Id', 'Owner.Name', 'RecordType.Name']);
+  assert.deepEqual(fresh.map((row) => [row.Id, row.RecordType.Name]), [[virtual.id, 'Virtual office']]);
+  assert.equal(fresh[0].Owner.Name, 'Integration User');
+  const counted = await connection.query('SELECT COUNT(Id) leads FROM Lead WHERE CreatedDate = TODAY');
+  assert.equal(counted.records[0].leads, 2);
+  const query = encodeURIComponent('SELECT Id, Owner.Name FROM Lead');
+  const { columnMetadata } = await connection.request(`/query?q=${query}&columns=true`);
+  assert.deepEqual(columnMetadata.map((column) => [column.columnName, column.joinColumns.length]), [['Id', 0], ['Owner', 1]]);
+
+  await leads.upsert({ Id: made.id, Title: 'By its id' }, 'Id');
+  assert.equal((await leads.retrieve(made.id)).Title, 'By its id');
+  await refused('INACTIVE_OWNER_OR_USER', () => leads.update({ Id: made.id, OwnerId: '0055g0000000004AAA' }));
+  await refused('INVALID_CROSS_REFERENCE_KEY', () => leads.create(lead(3, { RecordTypeId: '0125g0000000003AAA' })));
+  assert.ok(Object.keys(await connection.limits()).length > 20);
 }
 
 async function pages(known) {
@@ -131,8 +169,11 @@ async function bulk(known) {
   assert.equal(gone.successfulResults.length, 1);
 }
 
-for (const [test, leads] of [[signIn, 20], [oneByOne, 20], [pages, 3500], [collections, 20], [bulk, 20]]) {
-  await withSandbox(leads, test);
-  console.log(`jsforce: ${test.name} ok`);
+const TESTS = [[signIn, 20], [oneByOne, 20], [whatTheOrgHas, 20], [pages, 3500], [collections, 20], [bulk, 20]];
+for (version of ['60.0', undefined]) {
+  for (const [test, leads] of TESTS) {
+    await withSandbox(leads, test);
+    console.log(`jsforce, ${version ?? 'default'} version: ${test.name} ok`);
+  }
 }
 process.exit(0);

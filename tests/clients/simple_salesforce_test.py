@@ -86,6 +86,28 @@ def one_by_one(sandbox):
     assert sf.Lead.updated(start, end)["latestDateCovered"]
 
 
+def what_the_org_has(sandbox):
+    sf = connect(sandbox)
+    one = sf.Lead.create(lead(1, FirstName="Pia"))["id"]
+    two = sf.Lead.create(lead(2, RecordTypeId="0125g0000000002AAA", OwnerId="00G5g0000000001EAA"))["id"]
+    metadata = sf.Lead.metadata()
+    assert metadata["objectDescribe"]["name"] == "Lead" and [row["Id"] for row in metadata["recentItems"]] == [two, one], metadata
+    assert any(field["name"] == "Email" for field in sf.User.describe()["fields"])
+    assert {"Group", "Lead", "RecordType", "User"} <= {each["name"] for each in sf.describe()["sobjects"]}
+    soql = "SELECT Id, Owner.Name FROM Lead WHERE RecordType.DeveloperName = 'Virtual_Office' AND CreatedDate >= YESTERDAY"
+    found = sf.query(soql)["records"]
+    assert [(row["Id"], row["Owner"]["Name"]) for row in found] == [(two, "New leads")], found
+    assert sf.query("SELECT COUNT(Id) FROM Lead WHERE CreatedDate = TODAY")["records"][0]["expr0"] == 2
+    assert len(sf.query("SELECT FIELDS(ALL) FROM Lead LIMIT 200")["records"][0]) > 60
+    columns = sf.restful("query", params={"q": "SELECT Id, Company FROM Lead", "columns": "true"})["columnMetadata"]
+    assert [column["columnName"] for column in columns] == ["Id", "Company"], columns
+    assert sf.Lead.upsert(f"Id/{one}", {"Title": "By its id"}) == 200
+    assert sf.Lead.get(one)["Title"] == "By its id"
+    refused(SalesforceMalformedRequest, "INACTIVE_OWNER_OR_USER", lambda: sf.Lead.update(one, {"OwnerId": "0055g0000000004AAA"}))
+    refused(SalesforceMalformedRequest, "INVALID_CROSS_REFERENCE_KEY", lambda: sf.Lead.create(lead(3, RecordTypeId="0125g0000000003AAA")))
+    assert {"DailyBulkV2QueryJobs", "DailyBulkApiBatches", "DataStorageMB"} <= set(sf.limits())
+
+
 def pages(sandbox):
     sf = connect(sandbox)
     expected = sf.query("SELECT COUNT() FROM Lead")["totalSize"]
@@ -135,7 +157,7 @@ def bulk(sandbox):
 
 
 def main():
-    for test, leads in [(sign_in, 20), (one_by_one, 20), (pages, 3_500), (collections, 20), (bulk, 20)]:
+    for test, leads in [(sign_in, 20), (one_by_one, 20), (what_the_org_has, 20), (pages, 3_500), (collections, 20), (bulk, 20)]:
         with Sandbox(leads) as sandbox:
             test(sandbox)
         print(f"simple-salesforce: {test.__name__} ok", flush=True)

@@ -353,3 +353,17 @@ async fn a_change_that_comes_later_than_the_overlap_is_found_by_the_sweep() {
     cycle(&engine).await.unwrap();
     assert_eq!(title(), json!("Late"));
 }
+
+#[tokio::test]
+async fn only_leads_of_the_record_type_that_the_filter_names_take_part() {
+    let systems = Systems::of(4, 0, 0).await;
+    let salesforce = systems.sandbox.salesforce();
+    let other = json!({ "LastName": "Pomelo", "Company": "Pomelo Ltd", "Email": "pia@pomelo.example", "RecordTypeId": "0125g0000000002AAA" });
+    let other = salesforce.create(&other).unwrap();
+    systems.configure("[salesforce]\n", "[salesforce]\nfilter = \"RecordType.DeveloperName = 'Workspace'\"\n");
+    let engine = systems.engine().await;
+    cycle(&engine).await.unwrap();
+    cycle(&engine).await.unwrap();
+    assert_eq!((systems.sandbox.operate().leads().len(), salesforce.leads().len()), (4, 5));
+    assert!(engine.store().show(&other).await.unwrap().is_none());
+}

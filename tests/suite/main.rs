@@ -15,6 +15,8 @@ mod in_step;
 mod lenses;
 mod merging;
 mod operator;
+mod org;
+mod org_writes;
 mod program;
 mod removal;
 mod sign_in;

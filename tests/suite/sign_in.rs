@@ -130,3 +130,17 @@ async fn many_requests_whose_session_ended_sign_in_once() {
     systems.assert_in_step(400);
     assert_eq!(systems.sandbox.salesforce().requests().token, before + 1);
 }
+
+#[tokio::test]
+async fn an_org_that_moves_is_followed_to_its_newest_address() {
+    let systems = Systems::of(6, 6, 6).await;
+    let engine = systems.engine().await;
+    cycle(&engine).await.unwrap();
+    let (ours, theirs) = engine.store().pair_in_step(2).await.unwrap().unwrap();
+    for (moved, title) in [(true, "Keeper"), (false, "Warden")] {
+        systems.sandbox.salesforce().switch(&json!({ "second_instance": moved })).unwrap();
+        systems.sandbox.operate().edit(&ours, &json!({ "jobtitle": title })).unwrap();
+        cycle(&engine).await.unwrap();
+        assert_eq!(systems.sandbox.salesforce().lead(&theirs).unwrap()["Title"], json!(title), "moved: {moved}");
+    }
+}

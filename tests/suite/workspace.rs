@@ -204,3 +204,29 @@ async fn a_restored_operate_lead_comes_back_into_step() {
     let there = systems.sandbox.salesforce().leads().iter().filter(|lead| lead["IsDeleted"] == json!(false)).count();
     assert_eq!(there, 6);
 }
+
+#[tokio::test]
+async fn a_converted_lead_has_an_account_and_its_person_is_a_contact_of_it() {
+    let systems = Systems::of(3, 0, 0).await;
+    let operate = systems.sandbox.operate();
+    let known = systems.sandbox.addresses().operate;
+    let http = reqwest::Client::new();
+    let form = [("grant_type", "client_credentials"), ("client_id", &known.client_id), ("client_secret", &known.client_secret)];
+    let token: Json =
+        http.post(format!("{}/oauth2/token", known.base_url)).form(&form).send().await.unwrap().json().await.unwrap();
+    let token = token["access_token"].as_str().unwrap();
+    let get = async |path: &str| {
+        let answer = http.get(format!("{}/api/1.0/{path}", known.base_url)).bearer_auth(token).send().await.unwrap();
+        answer.json::<Json>().await.unwrap()
+    };
+    assert_eq!(get("account").await, json!([]));
+    let lead = operate.leads()[1].clone();
+    operate.convert(&lead["leadid"].to_string()).unwrap();
+    let accounts = get("account").await;
+    let account = get(&format!("account/{}", accounts[0]["accountid"])).await;
+    assert_eq!((&account["accountname"], &account["leadid"]), (&lead["leadname"], &lead["leadid"]));
+    assert_eq!((&account["accounttype"], &account["accounttypename"]), (&json!(-1), &json!("Customer")));
+    let contacts = get(&format!("Contacts?where=[accountid]='{}'&fields=[email]", account["accountid"])).await;
+    assert_eq!(contacts, json!([{ "email": lead["email"], "row_num": 1 }]));
+    assert_eq!(get("Contacts").await.as_array().map(Vec::len), Some(3));
+}

@@ -28,7 +28,7 @@ impl Operate {
             None => return token_refusal(StatusCode::BAD_REQUEST, "invalid_request", "grant_type is missing"),
         };
         if !good {
-            return token_refusal(StatusCode::UNAUTHORIZED, "invalid_client", "The client credentials are not valid");
+            return wrong_client();
         }
         let token = self.sessions.issue();
         let mut answer = json!({ "access_token": token, "token_type": "Bearer" });
@@ -37,6 +37,10 @@ impl Operate {
         }
         Answer::json(StatusCode::OK, &answer)
     }
+}
+
+pub(super) fn wrong_client() -> Answer {
+    token_refusal(StatusCode::UNAUTHORIZED, "invalid_client", "The client credentials are not valid")
 }
 
 fn token_refusal(status: StatusCode, error: &str, description: &str) -> Answer {

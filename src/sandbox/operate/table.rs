@@ -42,7 +42,8 @@ impl Row {
         }
     }
 
-    fn named(&self, name: &str) -> &str {
+    /// A field's text, by its name.
+    pub fn named(&self, name: &str) -> &str {
         schema::column(name).map_or("", |column| self.text(column))
     }
 
@@ -50,6 +51,16 @@ impl Row {
         if let Some(column) = schema::column(name) {
             self.set(column, value.to_owned());
         }
+    }
+
+    /// When it was made, and last changed.
+    pub fn times(&self) -> (i64, i64) {
+        (self.created, self.modified)
+    }
+
+    /// Whether it was converted.
+    pub fn is_converted(&self) -> bool {
+        self.converted
     }
 
     /// The value, to be compared.
@@ -105,11 +116,13 @@ impl Row {
     }
 }
 
-fn timestamp(seconds: i64) -> String {
+/// A time as Operate writes it.
+pub fn timestamp(seconds: i64) -> String {
     DateTime::from_timestamp(seconds, 0).map(|time| time.format(TIMESTAMP).to_string()).unwrap_or_default()
 }
 
-fn number_json(text: &str) -> Json {
+/// A number as Operate writes it; nothing where there is none.
+pub fn number_json(text: &str) -> Json {
     if let Ok(whole) = text.parse::<i64>() {
         return whole.into();
     }

@@ -3,6 +3,7 @@ use std::time::Instant;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use chrono::{TimeDelta, TimeZone};
+use serde_json::json;
 
 use super::*;
 
@@ -329,6 +330,27 @@ fn reference_lists_are_queried_in_the_same_way() {
     assert_eq!(body(&get(&operate, "/api/1.0/User")).as_array().map(Vec::len), Some(6));
     refused(&get(&operate, "/api/1.0/User?where=[phone]=%27a%27"), 400, "unknown field");
     refused(&call(&operate, Method::PUT, "/api/1.0/User", "{}"), 405, "PUT");
+}
+
+#[test]
+fn other_objects_can_be_read_and_conversion_makes_an_account() {
+    let operate = operate();
+    let id = make(&operate, &json!({ "firstname": "Pia", "lastname": "Pomelo", "leadname": "Pomelo Print" }));
+    assert_eq!(body(&get(&operate, "/api/1.0/account")), json!([]));
+    assert_eq!(operate.convert(&id.to_string()), Ok(()));
+    let found =
+        body(&get(&operate, &format!("/api/1.0/Account?where=[leadid]='{id}'&fields=[accountid,accountname,accounttype]")));
+    let account = found[0]["accountid"].clone();
+    assert_eq!(found, json!([{ "accountid": account, "accountname": "Pomelo Print", "accounttype": -1, "row_num": 1 }]));
+    assert_eq!(body(&get(&operate, &format!("/api/1.0/account/{account}")))["accounttypename"], "Customer");
+    let contacts = body(&get(&operate, &format!("/api/1.0/Contacts?where=[accountid]='{account}'&fields=[contactname,leadid]")));
+    assert_eq!(contacts, json!([{ "contactname": "Pia Pomelo", "leadid": id, "row_num": 1 }]));
+    let documented = "/api/1.0/Calendar?where=[resource]='2726'AND[startdate]>='2016-09-01'AND[enddate]<='2016-09-10'&fields=[contactname,duration]";
+    assert_eq!(body(&get(&operate, documented)), json!([{ "contactname": "Ann Archer", "duration": 90, "row_num": 1 }]));
+    assert_eq!(body(&get(&operate, "/api/1.0/Products")).as_array().map(Vec::len), Some(4));
+    refused(&get(&operate, "/api/1.0/account/7"), 404, "not found");
+    refused(&get(&operate, "/api/1.0/account?where=[nosuch]='1'"), 400, "unknown field");
+    refused(&call(&operate, Method::PUT, "/api/1.0/account", "{}"), 405, "PUT");
 }
 
 #[test]

@@ -8,10 +8,12 @@ use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
 use super::errors::Fail;
-use super::fields::{EXTERNAL_ID, Entity};
+use super::fields::EXTERNAL_ID;
 use super::ids::Key;
+use super::objects::Entity;
 use super::rows::Writer;
 use super::single::{asked_fields, named_fields};
+use super::values::Checked;
 use super::{Salesforce, State, ids, method_of, only, values};
 use crate::sandbox::http::{Answer, Call, RowError};
 
@@ -40,6 +42,8 @@ pub(super) enum Action {
     Create,
     Update,
     Upsert,
+    /// Updates what has an id, and makes what has none.
+    UpsertById,
     Delete,
 }
 
@@ -81,6 +85,10 @@ impl Salesforce {
             [name, field] if name.eq_ignore_ascii_case("Lead") && field.eq_ignore_ascii_case(EXTERNAL_ID) => {
                 only(call, &[Method::PATCH])?;
                 state.write_all(&read(call)?, Action::Upsert, call.row_error.as_ref(), &writer)
+            }
+            [name, field] if name.eq_ignore_ascii_case("Lead") && field.eq_ignore_ascii_case("Id") => {
+                only(call, &[Method::PATCH])?;
+                state.write_all(&read(call)?, Action::UpsertById, call.row_error.as_ref(), &writer)
             }
             [_, field] => {
                 let message = format!("Provided external ID field does not exist or is not accessible: {field}");
@@ -197,16 +205,34 @@ impl State {
             let (key, created) = self.upsert(name, &fields, writer)?;
             return Ok(Done { key, created: Some(created) });
         }
+        if action == Action::UpsertById {
+            return self.upsert_by_id(name, values::read(&fields)?, writer);
+        }
         let id = name.ok_or_else(|| Fail::bad("MISSING_ARGUMENT", "Id not specified in an update call"))?;
         let key = self.leads.seen_by_id(id, writer.now)?.map(|row| row.key).ok_or_else(Fail::not_found)?;
         if action == Action::Delete {
-            self.leads.delete(&key, writer.now)?;
+            self.leads.delete(&key, writer)?;
             self.writes.deleted += 1;
         } else {
             self.leads.update(&key, values::read(&fields)?, writer)?;
             self.writes.updated += 1;
         }
         Ok(Done { key, created: None })
+    }
+
+    /// Changes the lead of this id; without an id, makes one.
+    pub(super) fn upsert_by_id(&mut self, id: Option<&str>, given: Checked, writer: &Writer) -> Result<Done, Fail> {
+        let Some(id) = id else {
+            let key = self.leads.create(given, writer)?;
+            self.writes.created += 1;
+            return Ok(Done { key, created: Some(true) });
+        };
+        let key = self.leads.seen_by_id(id, writer.now)?.map(|row| row.key);
+        let unknown = || Fail::bad("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id").with_fields(Vec::new());
+        let key = key.ok_or_else(unknown)?;
+        self.leads.update(&key, given, writer)?;
+        self.writes.updated += 1;
+        Ok(Done { key, created: Some(false) })
     }
 }
 
@@ -215,7 +241,7 @@ fn name_of(record: &Map<String, Json>, action: Action) -> Option<String> {
     let wanted = match action {
         Action::Create => return None,
         Action::Upsert => EXTERNAL_ID,
-        Action::Update | Action::Delete => "id",
+        Action::Update | Action::UpsertById | Action::Delete => "id",
     };
     let value = record.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).and_then(|(_, value)| value.as_str());
     value.map(str::trim).filter(|value| !value.is_empty()).map(str::to_owned)

@@ -25,11 +25,12 @@ struct Composite {
     composite_request: Vec<Part>,
 }
 
+/// A part of a composite request, or a node of a graph.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Part {
-    method: String,
-    url: String,
+pub(super) struct Part {
+    pub(super) method: String,
+    pub(super) url: String,
     reference_id: String,
     #[serde(default)]
     http_headers: Map<String, Json>,
@@ -64,18 +65,26 @@ impl Salesforce {
     pub(super) fn composite(&self, call: &Call, version: &str) -> Result<Answer, Fail> {
         let composite: Composite = call.json().map_err(|error| Fail::json_parser(error.to_string()))?;
         check(&composite.composite_request)?;
-        let before = composite.all_or_none.then(|| {
+        let parts = &composite.composite_request;
+        let (results, _) = self.parts(call, version, parts, composite.all_or_none);
+        Ok(Answer::json(StatusCode::OK, &json!({ "compositeResponse": results })))
+    }
+
+    /// Does the parts one after the other; whether all went well.
+    pub(super) fn parts(&self, call: &Call, version: &str, parts: &[Part], all_or_none: bool) -> (Vec<Json>, bool) {
+        let before = all_or_none.then(|| {
             let state = self.state();
             (state.leads.clone(), state.writes)
         });
         let mut results: Vec<(String, Answer)> = Vec::new();
-        for (number, part) in composite.composite_request.iter().enumerate() {
+        for (number, part) in parts.iter().enumerate() {
             let row_error = call.row_error.as_ref().filter(|ordered| ordered.row == number);
             let answer = self.part(call, version, part, &results, row_error).unwrap_or_else(|fail| fail.answer());
             results.push((part.reference_id.clone(), answer));
         }
         let failed = |answer: &Answer| !answer.status.is_success();
-        if let Some((leads, writes)) = before.filter(|_| results.iter().any(|(_, answer)| failed(answer))) {
+        let is_good = !results.iter().any(|(_, answer)| failed(answer));
+        if let Some((leads, writes)) = before.filter(|_| !is_good) {
             let mut state = self.state();
             state.leads = leads;
             state.writes = writes;
@@ -85,8 +94,7 @@ impl Salesforce {
                 *answer = Fail::bad("PROCESSING_HALTED", message).answer();
             }
         }
-        let shown: Vec<Json> = results.iter().map(|(reference, answer)| shown(reference, answer)).collect();
-        Ok(Answer::json(StatusCode::OK, &json!({ "compositeResponse": shown })))
+        (results.iter().map(|(reference, answer)| shown(reference, answer)).collect(), is_good)
     }
 
     fn part(
@@ -148,7 +156,7 @@ impl Salesforce {
         let parts: Vec<&str> = segments.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
         match parts.as_slice() {
             ["services", "data", named, rest @ ..] if is_version(named) && version.is_none_or(|version| version == *named) => {
-                if matches!(rest, ["composite"] | ["composite", "batch"]) {
+                if matches!(rest, ["composite"] | ["composite", "batch" | "graph" | "tree", ..]) {
                     return Err(Fail::bad("INVALID_INPUT", "A composite request cannot hold another"));
                 }
                 self.resource(call, named, rest)
@@ -169,6 +177,11 @@ fn check(parts: &[Part]) -> Result<(), Fail> {
             format!("The limit of {MOST_LARGE} query and collection subrequests is exceeded"),
         ));
     }
+    check_references(parts)
+}
+
+/// Refuses parts without a name of their own.
+pub(super) fn check_references(parts: &[Part]) -> Result<(), Fail> {
     for (number, part) in parts.iter().enumerate() {
         let is_sound =
             !part.reference_id.is_empty() && part.reference_id.chars().all(|each| each.is_ascii_alphanumeric() || each == '_');

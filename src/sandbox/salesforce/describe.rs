@@ -1,11 +1,12 @@
-//! What the org has: versions, resources, objects and their fields.
+//! What the org has: versions, resources, objects.
 
 use axum::http::StatusCode;
 use serde_json::{Map, Value as Json, json};
 
-use super::fields::{Access, EXTERNAL_ID, Field, Kind};
-use super::lead_fields::LEAD;
-use super::switches::SalesforceSwitches;
+use super::describe_field;
+use super::objects::Entity;
+use super::setup::{DEFAULT_RECORD_TYPE, MASTER_RECORD_TYPE, Setup};
+use super::switches::{Right, SalesforceSwitches};
 use crate::sandbox::http::Answer;
 
 /// The API versions that are answered.
@@ -24,167 +25,93 @@ pub fn versions((oldest, newest): (u32, u32)) -> Answer {
 }
 
 /// The resources of one version.
-pub fn resources(version: &str) -> Answer {
-    let names = ["sobjects", "query", "queryAll", "limits", "composite", "jobs"];
-    let map: Map<String, Json> =
+pub fn resources(version: &str, identity: &str) -> Answer {
+    let names = ["sobjects", "query", "queryAll", "limits", "composite", "jobs", "recent"];
+    let mut map: Map<String, Json> =
         names.into_iter().map(|name| (name.to_owned(), json!(format!("/services/data/{version}/{name}")))).collect();
+    map.insert("identity".to_owned(), json!(identity));
     Answer::json(StatusCode::OK, &map)
 }
 
-/// `/sobjects` and `/sobjects/Lead/describe`.
-pub fn answer(path: &[&str], version: &str, switches: &SalesforceSwitches) -> Answer {
-    let mut lead = object(version);
-    if path.len() == 1 {
-        return Answer::json(StatusCode::OK, &json!({ "encoding": "UTF-8", "maxBatchSize": 200, "sobjects": [lead] }));
-    }
-    let lists = ["recordTypeInfos", "childRelationships", "actionOverrides", "namedLayoutInfos", "supportedScopes"];
-    lead.extend(lists.into_iter().map(|name| (name.to_owned(), json!([]))));
-    let seen = LEAD.iter().filter(|field| !switches.lacks(field.name));
-    lead.insert("fields".to_owned(), seen.map(|each| as_switched(field(each), each, switches)).collect());
-    let flags = [("compactLayoutable", true), ("searchLayoutable", true)];
-    lead.extend(flags.into_iter().map(|(name, flag)| (name.to_owned(), json!(flag))));
-    lead.extend(
-        ["listviewable", "lookupLayoutable", "networkScopeFieldName"].into_iter().map(|name| (name.to_owned(), Json::Null)),
-    );
-    Answer::json(StatusCode::OK, &lead)
+/// `/sobjects`.
+pub fn all(version: &str, switches: &SalesforceSwitches) -> Answer {
+    let objects: Vec<Json> = Entity::LISTED.into_iter().map(|entity| Json::Object(object(entity, version, switches))).collect();
+    Answer::json(StatusCode::OK, &json!({ "encoding": "UTF-8", "maxBatchSize": 200, "sobjects": objects }))
 }
 
-fn object(version: &str) -> Map<String, Json> {
-    let base = format!("/services/data/{version}/sobjects/Lead");
-    let able = [
-        "createable",
-        "updateable",
-        "deletable",
-        "undeletable",
-        "mergeable",
-        "queryable",
-        "retrieveable",
-        "searchable",
-        "replicateable",
-        "layoutable",
-        "triggerable",
-        "feedEnabled",
-        "mruEnabled",
-    ];
-    let not = [
-        "activateable",
-        "custom",
-        "customSetting",
-        "deepCloneable",
-        "deprecatedAndHidden",
-        "hasSubtypes",
-        "isInterface",
-        "isSubtype",
-    ];
+/// `/sobjects/Lead/describe`, and the like.
+pub fn whole(entity: Entity, version: &str, switches: &SalesforceSwitches, setup: &Setup) -> Answer {
+    let mut described = object(entity, version, switches);
+    let empty = ["childRelationships", "actionOverrides", "namedLayoutInfos"];
+    described.extend(empty.into_iter().map(|name| (name.to_owned(), json!([]))));
+    let scopes = json!([{ "label": format!("All {}", entity.labels().1.to_lowercase()), "name": "everything" }]);
+    described.insert("supportedScopes".to_owned(), scopes);
+    described.insert("recordTypeInfos".to_owned(), record_types(entity, version, setup));
+    described.insert("fields".to_owned(), json!(describe_field::of(entity, switches)));
+    let is_lead = entity == Entity::Lead;
+    let flags = [("compactLayoutable", is_lead), ("searchLayoutable", is_lead)];
+    described.extend(flags.into_iter().map(|(name, flag)| (name.to_owned(), json!(flag))));
+    let nothing = ["listviewable", "lookupLayoutable", "networkScopeFieldName"];
+    described.extend(nothing.into_iter().map(|name| (name.to_owned(), Json::Null)));
+    Answer::json(StatusCode::OK, &described)
+}
+
+fn record_types(entity: Entity, version: &str, setup: &Setup) -> Json {
+    let info = |id: &str, name: &str, developer_name: &str, active: bool| {
+        json!({
+            "active": active, "available": active, "defaultRecordTypeMapping": id == DEFAULT_RECORD_TYPE,
+            "developerName": developer_name, "master": id == MASTER_RECORD_TYPE, "name": name, "recordTypeId": id,
+            "urls": { "layout": format!("/services/data/{version}/sobjects/{}/describe/layouts/{id}", entity.name()) },
+        })
+    };
+    let own = setup.rows(Entity::RecordType).iter().filter(|row| row.text("SobjectType") == Some(entity.name()));
+    let own = own.map(|row| {
+        let active = row.values.get("IsActive") == Some(&json!(true));
+        let text = |name: &str| row.text(name).unwrap_or_default();
+        info(&super::ids::full(&row.key), text("Name"), text("DeveloperName"), active)
+    });
+    own.chain([info(MASTER_RECORD_TYPE, "Master", "Master", true)]).collect()
+}
+
+/// What is true of a Lead, and of other objects only where it is reading.
+const ABLE: [&str; 9] = [
+    "undeletable",
+    "mergeable",
+    "searchable",
+    "layoutable",
+    "triggerable",
+    "feedEnabled",
+    "mruEnabled",
+    "replicateable",
+    "deepCloneable",
+];
+
+/// What is true of none.
+const NOT: [&str; 7] =
+    ["activateable", "custom", "customSetting", "deprecatedAndHidden", "hasSubtypes", "isInterface", "isSubtype"];
+
+/// An object as a list of objects shows it.
+pub fn object(entity: Entity, version: &str, switches: &SalesforceSwitches) -> Map<String, Json> {
+    let base = format!("/services/data/{version}/sobjects/{}", entity.name());
+    let is_lead = entity == Entity::Lead;
+    let (label, labels) = entity.labels();
+    let rights = [("createable", Right::Create), ("updateable", Right::Edit), ("deletable", Right::Delete)];
     let mut object = Map::from_iter([
-        ("name".to_owned(), json!("Lead")),
-        ("label".to_owned(), json!("Lead")),
-        ("labelPlural".to_owned(), json!("Leads")),
-        ("keyPrefix".to_owned(), json!("00Q")),
+        ("name".to_owned(), json!(entity.name())),
+        ("label".to_owned(), json!(label)),
+        ("labelPlural".to_owned(), json!(labels)),
+        ("keyPrefix".to_owned(), json!(entity.prefix())),
+        ("queryable".to_owned(), json!(true)),
+        ("retrieveable".to_owned(), json!(true)),
+        ("associateEntityType".to_owned(), Json::Null),
+        ("associateParentEntity".to_owned(), Json::Null),
         (
             "urls".to_owned(),
             json!({ "sobject": base, "describe": format!("{base}/describe"), "rowTemplate": format!("{base}/{{ID}}") }),
         ),
     ]);
-    object.extend(able.into_iter().map(|name| (name.to_owned(), json!(true))));
-    object.extend(not.into_iter().map(|name| (name.to_owned(), json!(false))));
+    object.extend(rights.map(|(name, right)| (name.to_owned(), json!(is_lead && !switches.denies(right)))));
+    object.extend(ABLE.map(|name| (name.to_owned(), json!(is_lead && name != "deepCloneable"))));
+    object.extend(NOT.map(|name| (name.to_owned(), json!(false))));
     object
-}
-
-fn field(field: &Field) -> Json {
-    let writable = field.access != Access::ReadOnly;
-    let is_id = field.kind == Kind::Id;
-    let is_external = field.name == EXTERNAL_ID;
-    let is_address = field.kind == Kind::Address;
-    let (restricted, values) = picklist(field);
-    let reference = match field.kind {
-        Kind::Reference(object) => vec![object],
-        _ => Vec::new(),
-    };
-    let nillable = matches!(field.access, Access::Optional) || (field.access == Access::ReadOnly && !is_kept(field));
-    let mut described = json!({
-        "name": field.name, "label": field.label, "type": field.type_name(), "soapType": field.soap_type(),
-        "length": field.length, "byteLength": field.length * 3, "precision": field.precision, "scale": field.scale,
-        "digits": if field.kind == Kind::Int { field.precision } else { 0 },
-        "createable": writable, "updateable": writable, "nillable": nillable,
-        "defaultedOnCreate": field.access == Access::Defaulted || is_kept(field),
-        "externalId": is_external, "unique": is_external, "caseSensitive": false,
-        "idLookup": is_id || is_external || field.kind == Kind::Email,
-        "custom": field.is_custom(), "filterable": !field.is_long_text(), "sortable": !field.is_long_text() && !is_address,
-        "groupable": !field.is_long_text() && !is_address, "aggregatable": !field.is_long_text() && !is_address,
-        "picklistValues": values, "restrictedPicklist": restricted, "referenceTo": reference,
-        "nameField": field.name == "Name", "permissionable": writable && field.access == Access::Optional,
-        "relationshipName": field.name.strip_suffix("Id").filter(|_| !reference.is_empty()),
-        "queryByDistance": is_address, "extraTypeInfo": Json::Null,
-    });
-    if let Some(described) = described.as_object_mut() {
-        for name in [
-            "aiPredictionField",
-            "autoNumber",
-            "calculated",
-            "cascadeDelete",
-            "dependentPicklist",
-            "deprecatedAndHidden",
-            "displayLocationInDecimal",
-            "encrypted",
-            "formulaTreatNullNumberAsZero",
-            "highScaleNumber",
-            "htmlFormatted",
-            "namePointing",
-            "polymorphicForeignKey",
-            "restrictedDelete",
-            "searchPrefilterable",
-            "writeRequiresMasterRead",
-        ] {
-            described.insert(name.to_owned(), json!(false));
-        }
-        for name in [
-            "calculatedFormula",
-            "compoundFieldName",
-            "controllerName",
-            "defaultValue",
-            "defaultValueFormula",
-            "filteredLookupInfo",
-            "inlineHelpText",
-            "mask",
-            "maskType",
-            "referenceTargetField",
-            "relationshipOrder",
-        ] {
-            described.insert(name.to_owned(), Json::Null);
-        }
-    }
-    described
-}
-
-/// A field as the org's administrators have changed it.
-fn as_switched(mut described: Json, field: &Field, switches: &SalesforceSwitches) -> Json {
-    let Some(map) = described.as_object_mut() else { return described };
-    if switches.locks(field.name) {
-        map.extend(["createable", "updateable"].map(|name| (name.to_owned(), json!(false))));
-    }
-    if switches.restricts(field.name) {
-        map.insert("restrictedPicklist".to_owned(), json!(true));
-    }
-    if let Some(values) = switches.picklist(field.name) {
-        map.insert("picklistValues".to_owned(), values.iter().map(|value| choice(value, false)).collect());
-    }
-    described
-}
-
-fn choice(value: &str, is_default: bool) -> Json {
-    json!({ "active": true, "defaultValue": is_default, "label": value, "validFor": Json::Null, "value": value })
-}
-
-/// Whether the system always gives the field a value.
-fn is_kept(field: &Field) -> bool {
-    ["Id", "IsDeleted", "IsConverted", "CreatedDate", "CreatedById", "LastModifiedDate", "LastModifiedById", "SystemModstamp"]
-        .contains(&field.name)
-}
-
-fn picklist(field: &Field) -> (bool, Vec<Json>) {
-    let Kind::Picklist { values, restricted } = field.kind else { return (false, Vec::new()) };
-    let is_default = |number: usize| field.name == "Status" && number == 0;
-    let value = |(number, value): (usize, &&str)| choice(value, is_default(number));
-    (restricted, values.iter().enumerate().map(value).collect())
 }

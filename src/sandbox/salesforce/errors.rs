@@ -110,3 +110,31 @@ impl Fail {
         json!({"statusCode": self.code, "message": self.message, "fields": self.fields.clone().unwrap_or_default()})
     }
 }
+
+/// What the system itself says with a status, where a fault orders the status and no text.
+pub fn of_status(status: StatusCode) -> Answer {
+    let (code, message) = match status.as_u16() {
+        400 => ("JSON_PARSER_ERROR", "The request could not be read"),
+        401 => return super::session_ended(),
+        403 => ("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."),
+        404 => return Fail::not_found().answer(),
+        405 => ("METHOD_NOT_ALLOWED", "HTTP Method not allowed"),
+        409 => ("CONFLICT", "The request is in conflict with the current state of the resource"),
+        412 => ("PRECONDITION_FAILED", "The condition of the request is not met"),
+        414 => ("URI_TOO_LONG", "URI Too Long"),
+        415 => ("UNSUPPORTED_MEDIA_TYPE", "Content type not supported"),
+        431 => ("REQUEST_HEADER_FIELDS_TOO_LARGE", "Request Header Fields Too Large"),
+        420 | 502 | 504 => {
+            let reason = status.canonical_reason().unwrap_or("No Route");
+            let page = format!("<html><body><h1>{} {reason}</h1></body></html>", status.as_u16());
+            return Answer::text_of(status, "text/html;charset=UTF-8", page);
+        }
+        503 => ("SERVER_UNAVAILABLE", "The server is too busy to respond, please try again later"),
+        500 => (
+            "UNKNOWN_EXCEPTION",
+            "An unexpected error occurred. Please include this ErrorId if you contact support: 1234-5678 (90)",
+        ),
+        _ => ("UNKNOWN_EXCEPTION", "An unexpected error occurred."),
+    };
+    Fail::new(status, code, message).answer()
+}

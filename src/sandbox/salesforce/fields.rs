@@ -1,6 +1,4 @@
-//! What kinds of fields there are, and the three objects that can be asked for.
-
-use crate::sandbox::salesforce::lead_fields::LEAD;
+//! What kinds of fields there are.
 
 /// The external id: unique, and what an upsert finds its lead by.
 pub const EXTERNAL_ID: &str = "Operate_Lead_Id__c";
@@ -28,8 +26,8 @@ pub enum Kind {
     Boolean,
     Date,
     DateTime,
-    /// An id of a record of this type.
-    Reference(&'static str),
+    /// An id of a record of one of these types.
+    Reference(&'static [&'static str]),
     Address,
 }
 
@@ -95,6 +93,22 @@ impl Field {
         self.name.ends_with("__c")
     }
 
+    /// The field that this one is a part of.
+    pub fn compound(&self) -> Option<&'static str> {
+        match self.name {
+            "FirstName" | "LastName" | "Salutation" | "MiddleName" | "Suffix" => Some("Name"),
+            "Street" | "City" | "State" | "PostalCode" | "Country" | "Latitude" | "Longitude" | "GeocodeAccuracy" => {
+                Some("Address")
+            }
+            _ => None,
+        }
+    }
+
+    /// What queries call the record that a reference leads to.
+    pub fn relationship(&self) -> Option<&'static str> {
+        matches!(self.kind, Kind::Reference(_)).then(|| self.name.strip_suffix("Id")).flatten()
+    }
+
     pub fn is_long_text(&self) -> bool {
         self.kind == Kind::TextArea && self.length > 255
     }
@@ -139,62 +153,3 @@ impl Field {
         self.soap_type().split_once(':').map_or("string", |(_, name)| name)
     }
 }
-
-/// An object that can be queried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Entity {
-    Lead,
-    User,
-    Organization,
-}
-
-impl Entity {
-    pub fn named(name: &str) -> Option<Self> {
-        [Self::Lead, Self::User, Self::Organization].into_iter().find(|entity| entity.name().eq_ignore_ascii_case(name))
-    }
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Lead => "Lead",
-            Self::User => "User",
-            Self::Organization => "Organization",
-        }
-    }
-
-    pub fn fields(self) -> &'static [Field] {
-        match self {
-            Self::Lead => LEAD,
-            Self::User => USER,
-            Self::Organization => ORGANIZATION,
-        }
-    }
-
-    /// The field of this name, in whatever case.
-    pub fn field(self, name: &str) -> Option<&'static Field> {
-        self.fields().iter().find(|field| field.name.eq_ignore_ascii_case(name))
-    }
-}
-
-const USER: &[Field] = &[
-    Field::kept("Id", "User ID", Kind::Id, 18, Source::Id),
-    Field::kept("Username", "Username", Kind::Text, 80, Source::Stored),
-    Field::kept("Name", "Full Name", Kind::Text, 121, Source::Stored),
-    Field::kept("Email", "Email", Kind::Email, 128, Source::Stored),
-    Field::kept("IsActive", "Active", Kind::Boolean, 0, Source::Stored),
-    Field::kept("CreatedDate", "Created Date", Kind::DateTime, 0, Source::Created),
-    Field::kept("LastModifiedDate", "Last Modified Date", Kind::DateTime, 0, Source::Modified),
-    Field::kept("SystemModstamp", "System Modstamp", Kind::DateTime, 0, Source::Stamp),
-];
-
-const ORGANIZATION: &[Field] = &[
-    Field::kept("Id", "Organization ID", Kind::Id, 18, Source::Id),
-    Field::kept("Name", "Name", Kind::Text, 80, Source::Stored),
-    Field::kept("InstanceName", "Instance Name", Kind::Text, 5, Source::Stored),
-    Field::kept("IsSandbox", "Is Sandbox", Kind::Boolean, 0, Source::Stored),
-    Field::kept("TrialExpirationDate", "Trial Expiration Date", Kind::DateTime, 0, Source::Stored),
-    Field::kept("NamespacePrefix", "Namespace Prefix", Kind::Text, 15, Source::Stored),
-    Field::kept("OrganizationType", "Edition", Kind::Text, 40, Source::Stored),
-    Field::kept("CreatedDate", "Created Date", Kind::DateTime, 0, Source::Created),
-    Field::kept("LastModifiedDate", "Last Modified Date", Kind::DateTime, 0, Source::Modified),
-    Field::kept("SystemModstamp", "System Modstamp", Kind::DateTime, 0, Source::Stamp),
-];

@@ -1,9 +1,11 @@
 //! What must hold of queries.
 
 pub use super::bulk::fuzz::bulk_csv;
-use super::fields::{Field, Kind};
+use super::errors::Fail;
+use super::fields::Kind;
 use super::ids;
-use super::soql::{Condition, Fields, Held, Literal, Operator, Query, Select, parse};
+use super::soql::{Column, Condition, Fields, Held, Literal, Operator, Query, Select, Terms};
+use super::switches::SalesforceSwitches;
 
 /// A row to ask conditions of.
 struct Sample {
@@ -12,16 +14,20 @@ struct Sample {
 }
 
 impl Fields for Sample {
-    fn held(&self, field: &Field) -> Held<'_> {
-        match field.kind {
+    fn held(&self, column: &Column) -> Held<'_> {
+        match column.field.kind {
             _ if self.is_empty => Held::Null,
-            Kind::Id | Kind::Reference(_) => Held::Id(&self.id),
+            Kind::Id | Kind::Reference(_) => Held::Id(self.id),
             Kind::Int | Kind::Double | Kind::Currency => Held::Number(7.0),
             Kind::Boolean => Held::Boolean(true),
             Kind::DateTime => Held::DateTime(chrono::DateTime::UNIX_EPOCH),
             _ => Held::Text("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"),
         }
     }
+}
+
+fn parse(soql: &str) -> Result<Query, Fail> {
+    super::soql::parse(soql, Terms { now: chrono::DateTime::UNIX_EPOCH, switches: &SalesforceSwitches::default() })
 }
 
 /// A query is refused with a code and a reason, or understood: then, printed and read again, it is the same query.
@@ -35,7 +41,8 @@ pub fn soql(text: &str) {
             let _ = condition.holds(&Sample { id: ids::make(*b"00Q", 1), is_empty });
         }
     }
-    let printed = print(&query);
+    // Figures, and days that a word stands for, have no text of their own.
+    let Some(printed) = print(&query).filter(|_| !format!("{:?}", query.condition).contains("Days(")) else { return };
     if printed.len() <= 100_000 {
         let again = parse(&printed).map(|again| format!("{again:?}")).map_err(|fail| fail.message);
         assert_eq!(again, Ok(format!("{query:?}")), "{printed}");
@@ -54,20 +61,21 @@ pub fn soql_literal(quoted: &str) -> Option<String> {
     }
 }
 
-fn print(query: &Query) -> String {
+fn print(query: &Query) -> Option<String> {
     let select = match &query.select {
         Select::Count => "COUNT()".to_owned(),
-        Select::Fields(fields) => fields.iter().map(|field| field.name).collect::<Vec<_>>().join(","),
+        Select::Columns(columns) => columns.iter().map(Column::name).collect::<Vec<_>>().join(","),
+        Select::Totals(_) => return None,
     };
     let condition = query.condition.as_ref().map(|condition| format!(" WHERE {}", print_condition(condition)));
     let order = query.order.iter().enumerate().map(|(place, order)| {
         let way = if order.descending { "DESC" } else { "ASC" };
         let nulls = if order.nulls_last { "LAST" } else { "FIRST" };
-        format!("{} {} {way} NULLS {nulls}", if place == 0 { " ORDER BY" } else { "," }, order.field.name)
+        format!("{} {} {way} NULLS {nulls}", if place == 0 { " ORDER BY" } else { "," }, order.column.name())
     });
     let limit = query.limit.map(|limit| format!(" LIMIT {limit}"));
     let rest: String = condition.into_iter().chain(order).chain(limit).collect();
-    format!("SELECT {select} FROM {}{rest} OFFSET {}", query.entity.name(), query.offset)
+    Some(format!("SELECT {select} FROM {}{rest} OFFSET {}", query.entity.name(), query.offset))
 }
 
 fn print_condition(condition: &Condition) -> String {
@@ -79,11 +87,11 @@ fn print_condition(condition: &Condition) -> String {
         Condition::All(parts) => joined(parts, " AND "),
         Condition::Any(parts) => joined(parts, " OR "),
         Condition::Not(part) => match part.as_ref() {
-            Condition::In(field, literals) => format!("{} NOT IN ({})", field.name, print_list(literals)),
+            Condition::In(column, literals) => format!("{} NOT IN ({})", column.name(), print_list(literals)),
             part => format!("NOT {}", print_part(part)),
         },
-        Condition::In(field, literals) => format!("{} IN ({})", field.name, print_list(literals)),
-        Condition::Compare(field, operator, literal) => {
+        Condition::In(column, literals) => format!("{} IN ({})", column.name(), print_list(literals)),
+        Condition::Compare(column, operator, literal) => {
             let sign = match operator {
                 Operator::Equal => "=",
                 Operator::NotEqual => "!=",
@@ -93,7 +101,7 @@ fn print_condition(condition: &Condition) -> String {
                 Operator::GreaterOrEqual => ">=",
                 Operator::Like => "LIKE",
             };
-            format!("{} {sign} {}", field.name, print_literal(literal))
+            format!("{} {sign} {}", column.name(), print_literal(literal))
         }
     }
 }
@@ -118,7 +126,7 @@ fn print_literal(literal: &Literal) -> String {
         Literal::Id(key) => format!("'{}'", ids::full(key)),
         Literal::Number(number) => number.to_string(),
         Literal::Boolean(flag) => flag.to_string(),
-        Literal::Date(date) => date.to_string(),
+        Literal::Date(date) | Literal::Days(date, _) => date.to_string(),
         Literal::DateTime(time) => time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
     }
 }

@@ -4,18 +4,24 @@
 
 mod bulk;
 mod collections;
+mod columns;
 mod composite;
 mod describe;
+mod describe_field;
 mod errors;
 mod fields;
 pub(super) mod fuzz;
+mod graph;
 mod ids;
 mod lead_fields;
+mod limits;
 mod oauth;
+mod objects;
 mod org_rules;
 mod query;
 mod recycle;
 mod rows;
+mod setup;
 mod single;
 mod soql;
 mod switches;
@@ -24,17 +30,19 @@ mod tests;
 mod tree;
 mod values;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::http::{Method, StatusCode};
 use chrono::{DateTime, Utc};
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Map, Value as Json};
 
 use self::bulk::Jobs;
 use self::errors::Fail;
 use self::query::Cursors;
-use self::rows::{Row, Table, Writer};
-pub use self::switches::{DuplicateAction, Flow, SalesforceSwitches};
+use self::rows::{Table, Writer};
+use self::setup::Setup;
+pub use self::switches::{DuplicateAction, Flow, Right, SalesforceSwitches};
 use crate::sandbox::clock::Clock;
 use crate::sandbox::faults::RequestKind;
 use crate::sandbox::http::{Answer, Call};
@@ -47,14 +55,17 @@ use crate::sandbox::{SALESFORCE_REFRESH_TOKEN, SandboxOptions};
 const ORGANIZATION: &str = "00D5g0000000001EAA";
 /// API versions, the oldest and the newest.
 const VERSIONS: (u32, u32) = (50, 68);
-/// The longest address.
-const LONGEST_URI: usize = 16_384;
+/// The longest address, and the longest address and headers together.
+const LONGEST_HEAD: usize = 16_384;
 
 /// The simulated Salesforce.
 pub struct Salesforce {
     clock: Clock,
     sessions: Sessions,
+    /// Where programs sign in, and the server that a new org is on.
     address: String,
+    /// The server that the org moves to.
+    second_address: String,
     daily_requests: u64,
     state: Mutex<State>,
 }
@@ -62,8 +73,11 @@ pub struct Salesforce {
 /// What requests change.
 struct State {
     leads: Table,
-    users: Vec<Row>,
-    organization: Row,
+    /// Leads that the user has looked at, the last first.
+    recent: VecDeque<ids::Key>,
+    started: DateTime<Utc>,
+    /// When an administrator last changed something.
+    schema_changed: DateTime<Utc>,
     cursors: Cursors,
     jobs: Jobs,
     writes: LeadWrites,
@@ -73,20 +87,15 @@ struct State {
 }
 
 impl Salesforce {
-    /// Salesforce with these leads.
-    pub fn new(options: &SandboxOptions, login_url: &str, leads: Vec<SeedLead>) -> Self {
+    /// Salesforce with these leads, at two addresses: where programs sign in, and where the org may move to.
+    pub fn new(options: &SandboxOptions, [address, second_address]: [&str; 2], leads: Vec<SeedLead>) -> Self {
         let clock = Clock::ahead_by(options.salesforce_clock_ahead);
         let now = clock.now();
-        let organization = [
-            ("Name", json!("Sandbox")),
-            ("InstanceName", json!("SBX1")),
-            ("IsSandbox", json!(true)),
-            ("OrganizationType", json!("Developer Edition")),
-        ];
         let state = State {
-            leads: Table::of(leads, options.salesforce.clone()),
-            users: users(now),
-            organization: rows::fixed(ORGANIZATION, &organization, now),
+            leads: Table::of(leads, options.salesforce.clone(), Arc::new(Setup::new(now))),
+            recent: VecDeque::new(),
+            started: now,
+            schema_changed: now,
             cursors: Cursors::default(),
             jobs: Jobs::default(),
             writes: LeadWrites::default(),
@@ -98,7 +107,8 @@ impl Salesforce {
         Self {
             clock,
             sessions: Sessions::new(options.seed, prefix, options.token_lifetime, true),
-            address: login_url.to_owned(),
+            address: address.to_owned(),
+            second_address: second_address.to_owned(),
             daily_requests: options.daily_requests,
             state: Mutex::new(state),
         }
@@ -108,18 +118,29 @@ impl Salesforce {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Where the org is.
+    fn instance_url(&self) -> &str {
+        if self.state().leads.switches.sign_ins.second_instance { &self.second_address } else { &self.address }
+    }
+
+    /// Whether a request was sent to where the org is.
+    fn is_here(&self, call: &Call) -> bool {
+        let host = call.header("host").unwrap_or_default();
+        let is_second = self.second_address.strip_prefix("http://") == Some(host);
+        is_second == self.state().leads.switches.sign_ins.second_instance
+    }
+
     /// The paths below `/services/data/vXX.X/`, with the session checked and the request counted.
     fn rest(&self, call: &Call, version: &str, path: &[&str]) -> Answer {
-        if !self.sessions.accepts(call.bearer()) {
-            let fail = Fail::new(StatusCode::UNAUTHORIZED, "INVALID_SESSION_ID", "Session expired or invalid");
-            return fail.answer().with_header("www-authenticate", "Token");
+        if !self.is_here(call) || !self.sessions.accepts(call.bearer()) {
+            return session_ended();
         }
-        let (used, allowed, is_busy) = {
+        let (used, allowed) = {
             let mut state = self.state();
             state.requests += 1;
-            let limits = &state.leads.switches.limits;
-            (state.requests, limits.daily_requests.unwrap_or(self.daily_requests), limits.concurrent_limit)
+            self.usage(&state)
         };
+        let is_busy = self.state().leads.switches.limits.concurrent_limit;
         let answer = if used > allowed {
             limit_exceeded("TotalRequests Limit exceeded.").answer()
         } else if is_busy && self.kind(call) == RequestKind::Write {
@@ -127,46 +148,67 @@ impl Salesforce {
         } else {
             self.resource(call, version, path).unwrap_or_else(|fail| fail.answer())
         };
-        answer.with_header("sforce-limit-info", format!("api-usage={used}/{allowed}"))
+        with_usage(answer, (used, allowed))
+    }
+
+    /// The requests made, and those allowed.
+    fn usage(&self, state: &State) -> (u64, u64) {
+        (state.requests, state.leads.switches.limits.daily_requests.unwrap_or(self.daily_requests))
     }
 
     /// One resource; composite requests come here again with their parts.
     fn resource(&self, call: &Call, version: &str, path: &[&str]) -> Result<Answer, Fail> {
-        if call.uri_length > LONGEST_URI {
-            return Err(Fail::new(StatusCode::URI_TOO_LONG, "URI_TOO_LONG", "URI Too Long"));
-        }
         if !call.query_is_sound {
             return Err(Fail::bad("MALFORMED_QUERY", "The query string cannot be decoded"));
         }
-        let missing = {
-            let state = self.state();
-            org_rules::missing_field(&state.leads.switches, call.parameter("q"), call.parameter("fields"), &call.body)
-        };
+        let missing = org_rules::missing_field(&self.state().leads.switches, call.parameter("fields"), &call.body);
         if let Some(fail) = missing {
             return Err(fail);
         }
         match path {
-            [] => Ok(describe::resources(version)),
-            ["limits"] => Ok(self.limits()),
+            [] => only(call, &[Method::GET]).map(|()| describe::resources(version, &self.identity_url())),
+            ["limits"] => only(call, &[Method::GET]).map(|()| self.limits()),
+            ["recent"] => only(call, &[Method::GET]).map(|()| self.recent(call, version)),
             ["query" | "queryAll", ..] => self.query(call, version, path),
-            ["sobjects"] | ["sobjects", "Lead", "describe"] => {
-                only(call, &[Method::GET]).map(|()| describe::answer(path, version, &self.state().leads.switches))
+            ["sobjects"] => {
+                let state = self.state();
+                let all = || describe::all(version, &state.leads.switches);
+                only(call, &[Method::GET]).map(|()| state.if_changed(call, all))
             }
             ["sobjects", name, rest @ ..] => self.single(call, version, name, rest),
-            ["composite"] => only(call, &[Method::POST]).and_then(|()| self.composite(call, version)),
             ["jobs", rest @ ..] => self.bulk(call, version, rest),
-            ["composite", "tree", "Lead"] => only(call, &[Method::POST]).and_then(|()| self.tree(call)),
+            ["composite"] => only(call, &[Method::POST]).and_then(|()| self.composite(call, version)),
+            ["composite", "graph"] => only(call, &[Method::POST]).and_then(|()| self.graph(call, version)),
+            ["composite", "tree", name] if name.eq_ignore_ascii_case("Lead") => {
+                only(call, &[Method::POST]).and_then(|()| self.tree(call))
+            }
             ["composite", "batch"] => only(call, &[Method::POST]).and_then(|()| self.batch(call)),
             ["composite", "sobjects", rest @ ..] => self.collections(call, version, rest),
             _ => Err(Fail::not_found()),
         }
     }
+}
 
-    fn limits(&self) -> Answer {
-        let state = self.state();
-        let allowed = state.leads.switches.limits.daily_requests.unwrap_or(self.daily_requests);
-        let daily = json!({ "Max": allowed, "Remaining": allowed.saturating_sub(state.requests) });
-        Answer::json(StatusCode::OK, &json!({ "DailyApiRequests": daily }))
+fn session_ended() -> Answer {
+    let fail = Fail::new(StatusCode::UNAUTHORIZED, "INVALID_SESSION_ID", "Session expired or invalid");
+    fail.answer().with_header("www-authenticate", "Token")
+}
+
+fn with_usage(answer: Answer, (used, allowed): (u64, u64)) -> Answer {
+    answer.with_header("sforce-limit-info", format!("api-usage={used}/{allowed}"))
+}
+
+/// Refuses a request whose address, or address and headers, are too long.
+fn too_long(call: &Call) -> Option<Answer> {
+    let headers: usize = call.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    let refuse = |status, code, message: &str| Some(Fail::new(status, code, message).answer());
+    if call.uri_length > LONGEST_HEAD {
+        refuse(StatusCode::URI_TOO_LONG, "URI_TOO_LONG", "URI Too Long")
+    } else if call.uri_length + headers > LONGEST_HEAD {
+        let message = "Request Header Fields Too Large";
+        refuse(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "REQUEST_HEADER_FIELDS_TOO_LARGE", message)
+    } else {
+        None
     }
 }
 
@@ -190,21 +232,6 @@ fn limit_exceeded(which: &str) -> Fail {
     Fail::new(StatusCode::FORBIDDEN, "REQUEST_LIMIT_EXCEEDED", which)
 }
 
-/// The people of the org: the app's own user, two in sales, and one who left.
-fn users(now: DateTime<Utc>) -> Vec<Row> {
-    let people = [
-        (rows::USER, "leadsync@sandbox.example", "Integration User", true),
-        (rows::OTHER_USER, "sam.seller@sandbox.example", "Sam Seller", true),
-        ("0055g0000000003AAA", "rita.rep@sandbox.example", "Rita Rep", true),
-        ("0055g0000000004AAA", "gone.guy@sandbox.example", "Gone Guy", false),
-    ];
-    let user = |(id, email, name, active): (&str, &str, &str, bool)| {
-        let values = [("Username", json!(email)), ("Name", json!(name)), ("Email", json!(email)), ("IsActive", json!(active))];
-        rows::fixed(id, &values, now)
-    };
-    people.into_iter().map(user).collect()
-}
-
 /// The version of a path's part such as `v64.0`.
 fn is_version(text: &str) -> bool {
     let number = text.strip_prefix('v').and_then(|text| text.strip_suffix(".0")).and_then(|text| text.parse::<u32>().ok());
@@ -226,6 +253,9 @@ impl System for Salesforce {
     }
 
     fn answer(&self, call: &Call) -> Answer {
+        if let Some(refusal) = too_long(call) {
+            return refusal;
+        }
         let segments = call.segments();
         // A slash at the end makes no difference anywhere.
         let parts: Vec<&str> = segments.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
@@ -238,23 +268,18 @@ impl System for Salesforce {
         }
     }
 
-    fn fault_answer(&self, status: StatusCode) -> Answer {
-        match status.as_u16() {
-            403 => limit_exceeded("TotalRequests Limit exceeded.").answer(),
-            500 => Fail::new(
-                status,
-                "UNKNOWN_EXCEPTION",
-                "An unexpected error occurred. Please include this ErrorId if you contact support: 1234-5678 (90)",
-            )
-            .answer(),
-            502 => Answer::text_of(
-                status,
-                "text/html;charset=UTF-8",
-                "<html><body><h1>502 Bad Gateway</h1></body></html>".to_owned(),
-            ),
-            503 => Fail::new(status, "SERVER_UNAVAILABLE", "The server is too busy to respond, please try again later").answer(),
-            _ => Fail::new(status, "UNKNOWN_EXCEPTION", "An unexpected error occurred.").answer(),
+    fn fault_answer(&self, call: &Call, status: StatusCode) -> Answer {
+        if self.kind(call) == RequestKind::Token {
+            return oauth::fault_answer(status);
         }
+        let answer = errors::of_status(status);
+        // What is refused before it comes to the org, the org tells nothing of.
+        let is_orgs_own = !matches!(status.as_u16(), 401 | 414 | 420 | 431 | 502 | 504);
+        if is_orgs_own { with_usage(answer, self.usage(&self.state())) } else { answer }
+    }
+
+    fn compresses(&self) -> bool {
+        true
     }
 
     fn expire_tokens(&self) {
@@ -292,8 +317,8 @@ impl System for Salesforce {
     }
 
     fn delete(&self, id: &str) -> Result<(), String> {
-        let now = self.clock.now();
-        self.behind(id, |leads, key| leads.delete(key, now))
+        let writer = Writer::person(self.clock.now());
+        self.behind(id, |leads, key| leads.delete(key, &writer))
     }
 
     fn convert(&self, id: &str) -> Result<(), String> {
@@ -307,8 +332,8 @@ impl System for Salesforce {
     }
 
     fn purge(&self, id: &str) -> Result<(), String> {
-        let now = self.clock.now();
-        self.behind(id, |leads, key| leads.purge(key, now))
+        let writer = Writer::person(self.clock.now());
+        self.behind(id, |leads, key| leads.purge(key, &writer))
     }
 
     fn merge(&self, master: &str, losers: &[String]) -> Result<(), String> {
@@ -329,6 +354,12 @@ impl System for Salesforce {
             state.requests = used;
         }
         let shown = serde_json::to_value(&merged).map_err(|error| error.to_string())?;
+        if merged.sign_ins.second_instance != state.leads.switches.sign_ins.second_instance {
+            self.sessions.expire_all();
+        }
+        if merged != state.leads.switches {
+            state.schema_changed = self.clock.now();
+        }
         state.leads.switches = merged;
         Ok(shown)
     }

@@ -49,8 +49,8 @@ impl Salesforce {
             return refusal(error, description);
         }
         // Where the client reached it, which may be a proxy or a forwarded port.
-        let host = call.headers.get(HOST).and_then(|host| host.to_str().ok());
-        let instance_url = host.map_or_else(|| self.address.clone(), |host| format!("http://{host}"));
+        let host = call.headers.get(HOST).and_then(|host| host.to_str().ok()).filter(|_| !sign_ins.second_instance);
+        let instance_url = host.map_or_else(|| self.instance_url().to_owned(), |host| format!("http://{host}"));
         let mut answer = json!({
             "access_token": self.sessions.issue(),
             "scope": "api",
@@ -139,12 +139,16 @@ impl Salesforce {
             "email": SALESFORCE_USERNAME,
             "active": true,
             "name": "Integration User",
-            "urls": { "rest": format!("{}/services/data/v{{version}}/", self.address) },
+            "urls": {
+                "rest": format!("{}/services/data/v{{version}}/", self.instance_url()),
+                "query": format!("{}/services/data/v{{version}}/query/", self.instance_url()),
+                "sobjects": format!("{}/services/data/v{{version}}/sobjects/", self.instance_url()),
+            },
         });
         Answer::json(StatusCode::OK, &identity)
     }
 
-    fn identity_url(&self) -> String {
+    pub(super) fn identity_url(&self) -> String {
         format!("{}/id/{ORGANIZATION}/{}", self.address, rows::USER)
     }
 }
@@ -155,6 +159,18 @@ fn client_refusal((id, secret): &(String, String), wants_secret: bool) -> Option
         return Some(("invalid_client_id", "client identifier invalid"));
     }
     (wants_secret && secret != SALESFORCE_CLIENT_SECRET).then_some(("invalid_client", "invalid client credentials"))
+}
+
+/// What a fault's status says where it brings no text.
+pub(super) fn fault_answer(status: StatusCode) -> Answer {
+    let (error, description) = match status.as_u16() {
+        400 => ("invalid_grant", "authentication failure"),
+        401 => ("invalid_client", "invalid client credentials"),
+        403 | 429 => ("rate_limit_exceeded", "login rate exceeded"),
+        502 => return super::errors::of_status(status),
+        _ => ("unknown_error", "retry your request"),
+    };
+    Answer { status, ..refusal(error, description) }
 }
 
 fn refusal(error: &str, description: &str) -> Answer {

@@ -1,15 +1,31 @@
 //! The org's own rules about a write: field-level security, picklists, duplicates, assignment, flows.
 
+use axum::http::StatusCode;
 use serde_json::{Value as Json, json};
 
 use super::errors::Fail;
-use super::fields::{Entity, Kind};
+use super::fields::Kind;
 use super::ids::{self, Key};
-use super::rows::{Row, Table, Writer};
-use super::switches::{DuplicateAction, SalesforceSwitches};
+use super::objects::Entity;
+use super::rows::{Row, Table, USER, Writer};
+use super::switches::{DuplicateAction, Right, SalesforceSwitches};
 use super::values::{self, Checked};
 
 impl SalesforceSwitches {
+    /// Refuses what the profile of the API's user does not let it do with leads.
+    pub(super) fn permit(&self, right: Right, writer: &Writer) -> Result<(), Fail> {
+        if writer.by != USER || !self.denies(right) {
+            return Ok(());
+        }
+        Err(match right {
+            Right::Create => Fail::bad("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "entity type cannot be inserted: Lead"),
+            Right::Edit | Right::Delete => {
+                Fail::new(StatusCode::FORBIDDEN, "INSUFFICIENT_ACCESS_OR_READONLY", "insufficient access rights on object id")
+            }
+        }
+        .with_fields(Vec::new()))
+    }
+
     /// Refuses what this user may not write, and what a picklist does not take.
     pub(super) fn allow(&self, given: &Checked) -> Result<(), Fail> {
         let locked: Vec<&'static str> =
@@ -89,48 +105,14 @@ impl Table {
     }
 }
 
-/// Whether a request names a field that the org does not have: in a query, a list of fields, or a body.
-pub(super) fn missing_field(switches: &SalesforceSwitches, soql: Option<&str>, names: Option<&str>, body: &[u8]) -> Option<Fail> {
+/// Whether a request names a field that the org does not have, in a list of fields or a body; queries are understood elsewhere.
+pub(super) fn missing_field(switches: &SalesforceSwitches, names: Option<&str>, body: &[u8]) -> Option<Fail> {
     if switches.missing_fields.is_empty() {
         return None;
     }
-    let word = |text: &str| -> Option<(usize, String)> {
-        let mut quoted = false;
-        let mut start = None;
-        for (place, each) in text.char_indices().chain([(text.len(), ' ')]) {
-            if each == '\'' {
-                quoted = !quoted;
-            }
-            let is_part = each.is_ascii_alphanumeric() || each == '_';
-            match (start, is_part && !quoted) {
-                (None, true) => start = Some(place),
-                (Some(from), false) => {
-                    let name = text.get(from..place).unwrap_or_default();
-                    if switches.lacks(name) {
-                        return Some((from, name.to_owned()));
-                    }
-                    start = None;
-                }
-                _ => {}
-            }
-        }
-        None
-    };
-    let job = serde_json::from_slice::<Json>(body).ok().and_then(|body| body.get("query")?.as_str().map(str::to_owned));
-    let soql = soql.or(job.as_deref());
-    if let Some((place, name)) = soql.and_then(word) {
-        let text = soql.unwrap_or_default();
-        let message = format!(
-            "\n{text}\n{}^\nERROR at Row:1:Column:{}\nNo such column '{name}' on entity 'Lead'. If you are attempting to use a custom \
-             field, be sure to append the '__c' after the custom field name. Please reference your WSDL or the describe call for the \
-             appropriate names.",
-            " ".repeat(place),
-            place + 1
-        );
-        return Some(Fail::bad("INVALID_FIELD", message));
-    }
+    let in_names = || names?.split(',').map(str::trim).find(|name| switches.lacks(name)).map(str::to_owned);
     let in_body = || serde_json::from_slice::<Json>(body).ok().and_then(|body| named(switches, &body));
-    let name = names.and_then(word).map(|(_, name)| name).or_else(in_body)?;
+    let name = in_names().or_else(in_body)?;
     Some(Fail::bad("INVALID_FIELD", format!("No such column '{name}' on sobject of type Lead")))
 }
 

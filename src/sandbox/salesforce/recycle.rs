@@ -79,12 +79,12 @@ impl Table {
     }
 
     /// Deletes a lead for good; only the log of deletes remembers it.
-    pub fn purge(&mut self, key: &Key, now: DateTime<Utc>) -> Result<(), Fail> {
+    pub fn purge(&mut self, key: &Key, writer: &Writer) -> Result<(), Fail> {
         if self.get(key).is_some_and(|row| !row.deleted) {
-            self.delete(key, now)?;
+            self.delete(key, writer)?;
         }
         self.take(key).ok_or_else(Fail::not_found)?;
-        self.purged.push(Purged { key: *key, at: now });
+        self.purged.push(Purged { key: *key, at: writer.now });
         Ok(())
     }
 
@@ -99,7 +99,7 @@ impl Table {
             return Err(Fail::bad("INVALID_INPUT", message));
         }
         for loser in losers {
-            self.delete(loser, writer.now)?;
+            self.delete(loser, writer)?;
             if let Some(row) = self.row_mut(loser) {
                 row.values.insert("MasterRecordId", json!(ids::full(master)));
             }

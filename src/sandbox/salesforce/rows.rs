@@ -1,18 +1,21 @@
 //! The org's rows, with the rules that concern several of them: ids, unique external ids, the recycle bin, conversion.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value as Json, json};
 
 use crate::sandbox::http::Call;
 use crate::sandbox::salesforce::errors::Fail;
-use crate::sandbox::salesforce::fields::{CONVERTED_STATUS, EXTERNAL_ID, Entity, Field, Kind, Source};
+use crate::sandbox::salesforce::fields::{Access, CONVERTED_STATUS, EXTERNAL_ID, Field, Kind, Source};
 use crate::sandbox::salesforce::ids::{self, Key};
 use crate::sandbox::salesforce::lead_fields::{LEAD, STATUSES};
+use crate::sandbox::salesforce::objects::Entity;
 use crate::sandbox::salesforce::recycle::{Late, Purged};
-use crate::sandbox::salesforce::soql::{Fields, Held};
-use crate::sandbox::salesforce::switches::SalesforceSwitches;
+use crate::sandbox::salesforce::setup::{DEFAULT_RECORD_TYPE, Setup};
+use crate::sandbox::salesforce::soql::Held;
+use crate::sandbox::salesforce::switches::{Right, SalesforceSwitches};
 use crate::sandbox::salesforce::values::{self, Checked};
 use crate::sandbox::seed::SeedLead;
 
@@ -37,24 +40,23 @@ pub struct Row {
     pub values: HashMap<&'static str, Json>,
 }
 
-impl Fields for Row {
-    fn held(&self, field: &Field) -> Held<'_> {
+impl Row {
+    /// A field, to be compared.
+    pub fn held(&self, field: &Field) -> Held<'_> {
         match field.source {
-            Source::Id => Held::Id(&self.key),
+            Source::Id => Held::Id(self.key),
             Source::Deleted => Held::Boolean(self.deleted),
             Source::Created => Held::DateTime(self.created),
             Source::Modified | Source::Stamp => Held::DateTime(self.stamp),
             Source::Address => Held::Null,
             Source::Stored => match self.values.get(field.name) {
-                None | Some(Json::Null | Json::Array(_) | Json::Object(_)) => {
-                    if field.kind == Kind::Boolean {
-                        Held::Boolean(false)
-                    } else {
-                        Held::Null
-                    }
-                }
+                None | Some(Json::Null | Json::Array(_) | Json::Object(_)) if field.kind == Kind::Boolean => Held::Boolean(false),
+                None | Some(Json::Null | Json::Array(_) | Json::Object(_)) => Held::Null,
                 Some(Json::Bool(flag)) => Held::Boolean(*flag),
                 Some(Json::Number(number)) => Held::Number(number.as_f64().unwrap_or_default()),
+                Some(Json::String(text)) if matches!(field.kind, Kind::Reference(_)) => {
+                    ids::parse(text).map_or(Held::Null, Held::Id)
+                }
                 Some(Json::String(text)) => Held::Text(text),
             },
         }
@@ -71,18 +73,18 @@ impl Row {
             Source::Modified | Source::Stamp => json!(stamp(self.stamp)),
             Source::Address => self.address(),
             Source::Stored if field.kind == Kind::Boolean => self.values.get(field.name).cloned().unwrap_or(json!(false)),
-            Source::Stored if field.name == "Name" => json!(self.name()),
             Source::Stored => self.values.get(field.name).cloned().unwrap_or_default(),
         }
     }
 
-    fn text(&self, name: &str) -> Option<&str> {
+    pub fn text(&self, name: &str) -> Option<&str> {
         self.values.get(name).and_then(Json::as_str)
     }
 
-    fn name(&self) -> String {
-        let parts: Vec<&str> = ["FirstName", "LastName"].into_iter().filter_map(|name| self.text(name)).collect();
-        if parts.is_empty() { self.text("Name").unwrap_or_default().to_owned() } else { parts.join(" ") }
+    /// The parts of a lead's name together.
+    fn whole_name(&self) -> String {
+        let parts = ["FirstName", "MiddleName", "LastName", "Suffix"].into_iter().filter_map(|name| self.text(name));
+        parts.collect::<Vec<&str>>().join(" ")
     }
 
     fn address(&self) -> Json {
@@ -94,11 +96,20 @@ impl Row {
         })
     }
 
+    /// What an answer says a record is, and where it is.
+    pub fn attributes(&self, entity: Entity, version: &str) -> Json {
+        let object = match entity {
+            Entity::Name if self.key.starts_with(b"00G") => Entity::Group.name(),
+            Entity::Name => Entity::User.name(),
+            other => other.name(),
+        };
+        let url = format!("/services/data/{version}/sobjects/{object}/{}", ids::full(&self.key));
+        json!({ "type": entity.name(), "url": url })
+    }
+
     /// The row as a record of an answer, with these fields.
     pub fn record(&self, entity: Entity, version: &str, fields: &[&'static Field]) -> Json {
-        let name = entity.name();
-        let url = format!("/services/data/{version}/sobjects/{name}/{}", ids::full(&self.key));
-        let mut record = Map::from_iter([("attributes".to_owned(), json!({ "type": name, "url": url }))]);
+        let mut record = Map::from_iter([("attributes".to_owned(), self.attributes(entity, version))]);
         record.extend(fields.iter().map(|field| (field.name.to_owned(), self.json(field))));
         Json::Object(record)
     }
@@ -149,11 +160,13 @@ pub struct Table {
     pub purged: Vec<Purged>,
     /// The org's variants.
     pub switches: SalesforceSwitches,
+    /// What administrators have set up.
+    pub setup: Arc<Setup>,
 }
 
 impl Table {
-    pub fn of(seeds: Vec<SeedLead>, switches: SalesforceSwitches) -> Self {
-        let mut table = Self { switches, ..Self::default() };
+    pub fn of(seeds: Vec<SeedLead>, switches: SalesforceSwitches, setup: Arc<Setup>) -> Self {
+        let mut table = Self { switches, setup, ..Self::default() };
         for seed in seeds {
             let checked = values::read(&seed.fields).unwrap_or_default();
             let key = table.insert(checked, &Writer::person(seed.created));
@@ -188,8 +201,10 @@ impl Table {
 
     /// Makes a lead.
     pub fn create(&mut self, given: Checked, writer: &Writer) -> Result<Key, Fail> {
+        self.switches.permit(Right::Create, writer)?;
         self.switches.allow(&given)?;
         let checked = values::check(given, true)?;
+        self.allow_references(&checked)?;
         self.refuse_taken(&checked, None)?;
         self.refuse_duplicate(&checked, None, writer)?;
         let key = self.insert(checked, writer);
@@ -205,7 +220,13 @@ impl Table {
             Row { key, created, stamp, deleted: false, converted: false, hidden: false, late: None, values: HashMap::new() };
         self.rows.insert(key, row);
         let status = STATUSES.first().copied().unwrap_or_default();
-        self.set(&key, [("Status", json!(status)), ("OwnerId", json!(USER)), ("CreatedById", json!(writer.by))]);
+        let given = [
+            ("Status", json!(status)),
+            ("OwnerId", json!(writer.by)),
+            ("RecordTypeId", json!(DEFAULT_RECORD_TYPE)),
+            ("CreatedById", json!(writer.by)),
+        ];
+        self.set(&key, given);
         self.apply(&key, checked, writer);
         key
     }
@@ -220,6 +241,7 @@ impl Table {
 
     /// Changes a lead.
     pub fn update(&mut self, key: &Key, given: Checked, writer: &Writer) -> Result<(), Fail> {
+        self.switches.permit(Right::Edit, writer)?;
         match self.rows.get(key) {
             None => return Err(Fail::not_found()),
             Some(row) if row.deleted => return Err(Fail::deleted()),
@@ -230,6 +252,7 @@ impl Table {
         }
         self.switches.allow(&given)?;
         let checked = values::check(given, false)?;
+        self.allow_references(&checked)?;
         self.refuse_taken(&checked, Some(key))?;
         self.refuse_duplicate(&checked, Some(key), writer)?;
         self.apply(key, checked, writer);
@@ -238,13 +261,15 @@ impl Table {
     }
 
     /// Puts a lead into the recycle bin.
-    pub fn delete(&mut self, key: &Key, now: DateTime<Utc>) -> Result<(), Fail> {
+    pub fn delete(&mut self, key: &Key, writer: &Writer) -> Result<(), Fail> {
+        self.switches.permit(Right::Delete, writer)?;
         let Some(row) = self.rows.get_mut(key) else { return Err(Fail::not_found()) };
         if row.deleted {
             return Err(Fail::deleted());
         }
         row.deleted = true;
-        row.stamp = now;
+        row.stamp = writer.now;
+        row.values.insert("LastModifiedById", json!(writer.by));
         self.external.retain(|_, held| held != key);
         Ok(())
     }
@@ -322,6 +347,23 @@ impl Table {
                 row.values.insert(field.name, value);
             }
         }
+        let name = row.whole_name();
+        row.values.insert("Name", json!(name));
+    }
+
+    /// Refuses references to records that are not there, or cannot be what they are wanted for.
+    fn allow_references(&self, checked: &Checked) -> Result<(), Fail> {
+        for (field, value) in checked.iter().filter(|(field, _)| matches!(field.kind, Kind::Reference(_))) {
+            match (field.name, value.as_str()) {
+                ("OwnerId", id) => self.setup.allow_owner(id)?,
+                ("RecordTypeId", Some(id)) => self.setup.allow_record_type(id)?,
+                (_, Some(_)) if field.access != Access::ReadOnly => {
+                    return Err(Fail::bad("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id").with_fields(Vec::new()));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     fn refuse_taken(&self, checked: &Checked, own: Option<&Key>) -> Result<(), Fail> {
@@ -341,11 +383,4 @@ impl Table {
 pub fn whole(row: &Row) -> Json {
     let shown = LEAD.iter().filter(|field| field.source != Source::Address).map(|field| (field.name.to_owned(), row.json(field)));
     Json::Object(shown.filter(|(_, value)| !value.is_null()).collect())
-}
-
-/// The one row of another object.
-pub fn fixed(id: &str, values: &[(&'static str, Json)], at: DateTime<Utc>) -> Row {
-    let key = ids::parse(id).unwrap_or([b'0'; 15]);
-    let values = values.iter().cloned().collect();
-    Row { key, created: at, stamp: at, deleted: false, converted: false, hidden: false, late: None, values }
 }

@@ -4,63 +4,173 @@ use axum::http::{Method, StatusCode};
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value as Json, json};
 
+use super::collections::Done;
 use super::errors::Fail;
-use super::fields::{EXTERNAL_ID, Entity, Field};
+use super::fields::{EXTERNAL_ID, Field};
 use super::ids::Key;
+use super::objects::Entity;
 use super::rows::{Row, Writer, stamp};
-use super::{Salesforce, State, ids, method_of, only, values};
-use crate::sandbox::clock::parse_http_date;
+use super::{Salesforce, State, describe, ids, method_of, only, values};
+use crate::sandbox::clock::{http_date, parse_http_date};
 use crate::sandbox::http::{Answer, Call};
 
+/// Leads that the user has looked at or made, as far as they are remembered.
+const MOST_RECENT: usize = 200;
+
 impl Salesforce {
+    /// `/sobjects/…`.
     pub(super) fn single(&self, call: &Call, version: &str, name: &str, rest: &[&str]) -> Result<Answer, Fail> {
+        let entity = Entity::named(name).ok_or_else(Fail::not_found)?;
         let now = self.clock.now();
         let writer = Writer::of(call, now);
         let mut state = self.state();
-        if !name.eq_ignore_ascii_case("Lead") {
-            return match rest {
-                [id] if name.eq_ignore_ascii_case("User") => {
-                    only(call, &[Method::GET])?;
-                    let fields = asked_fields(call, Entity::User)?;
-                    let user = state.users.iter().find(|user| ids::parse(id) == Some(user.key)).ok_or_else(Fail::not_found)?;
-                    Ok(Answer::json(StatusCode::OK, &user.record(Entity::User, version, &fields)))
-                }
-                _ => Err(Fail::not_found()),
-            };
-        }
-        if let Some(ordered) = &call.row_error {
-            return Err(Fail::ordered(&ordered.code, rest.first().copied()));
-        }
         match rest {
-            [] => {
-                only(call, &[Method::POST])?;
-                let given = values::read(&body(call)?)?;
-                let key = state.leads.create(given, &writer)?;
-                state.writes.created += 1;
-                let id = ids::full(&key);
-                let answer = Answer::json(StatusCode::CREATED, &json!({ "id": id, "success": true, "errors": [] }));
-                Ok(answer.with_header("location", format!("/services/data/{version}/sobjects/Lead/{id}")))
-            }
-            [what @ ("updated" | "deleted")] => {
+            ["describe"] => {
                 only(call, &[Method::GET])?;
-                state.log(call, *what == "deleted", now)
+                let leads = &state.leads;
+                Ok(state.if_changed(call, || describe::whole(entity, version, &leads.switches, &leads.setup)))
             }
-            [id] => {
-                only(call, &[Method::GET, Method::PATCH, Method::DELETE])?;
-                state.by_id(call, version, id, now)
+            [] if method_of(call) == Method::GET => Ok(state.overview(entity, version, now)),
+            _ if entity != Entity::Lead => state.other(call, version, entity, rest),
+            _ => {
+                if let Some(ordered) = &call.row_error {
+                    return Err(Fail::ordered(&ordered.code, rest.first().copied()));
+                }
+                state.lead(call, version, rest, &writer)
             }
-            [field, value] if field.eq_ignore_ascii_case(EXTERNAL_ID) => {
-                only(call, &[Method::GET, Method::PATCH, Method::DELETE])?;
-                state.by_external_id(call, version, value, now)
-            }
-            _ => Err(Fail::not_found()),
         }
+    }
+
+    /// `/recent`: what the user has looked at last, of all objects.
+    pub(super) fn recent(&self, call: &Call, version: &str) -> Answer {
+        let state = self.state();
+        let most = call.parameter("limit").and_then(|most| most.parse().ok()).unwrap_or(MOST_RECENT);
+        let mut recent = state.recent_leads(version, self.clock.now());
+        recent.truncate(most);
+        Answer::json(StatusCode::OK, &recent)
     }
 }
 
 impl State {
-    fn by_id(&mut self, call: &Call, version: &str, id: &str, now: DateTime<Utc>) -> Result<Answer, Fail> {
-        let row = self.leads.seen_by_id(id, now)?.ok_or_else(Fail::not_found)?;
+    fn lead(&mut self, call: &Call, version: &str, rest: &[&str], writer: &Writer) -> Result<Answer, Fail> {
+        match rest {
+            [] => {
+                only(call, &[Method::GET, Method::POST])?;
+                let key = self.leads.create(values::read(&body(call)?)?, writer)?;
+                self.writes.created += 1;
+                self.touch(call, key);
+                Ok(made(version, &key, None))
+            }
+            [what @ ("updated" | "deleted")] => {
+                only(call, &[Method::GET])?;
+                self.log(call, *what == "deleted", writer.now)
+            }
+            [field] if field.eq_ignore_ascii_case("Id") => {
+                only(call, &[Method::POST])?;
+                let Done { key, created } = self.upsert_by_id(None, values::read(&body(call)?)?, writer)?;
+                self.touch(call, key);
+                Ok(made(version, &key, created))
+            }
+            [id] => {
+                only(call, &[Method::GET, Method::PATCH, Method::DELETE])?;
+                self.by_id(call, version, id, writer)
+            }
+            [field, id] if field.eq_ignore_ascii_case("Id") && method_of(call) == Method::PATCH => {
+                let given = body(call)?;
+                if given.keys().any(|name| name.eq_ignore_ascii_case("Id")) {
+                    return Err(Fail::bad("INVALID_FIELD", "The Id field should not be specified in the sobject data."));
+                }
+                let Done { key, created } = self.upsert_by_id(Some(id), values::read(&given)?, writer)?;
+                let result = json!({ "id": ids::full(&key), "success": true, "errors": [], "created": created });
+                Ok(Answer::json(StatusCode::OK, &result))
+            }
+            [field, id] if field.eq_ignore_ascii_case("Id") => {
+                only(call, &[Method::GET, Method::PATCH, Method::DELETE])?;
+                self.by_id(call, version, id, writer)
+            }
+            [field, value] if field.eq_ignore_ascii_case(EXTERNAL_ID) => {
+                only(call, &[Method::GET, Method::PATCH, Method::DELETE])?;
+                self.by_external_id(call, version, value, writer)
+            }
+            [field, _] => {
+                let message = format!("Provided external ID field does not exist or is not accessible: {field}");
+                Err(Fail::new(StatusCode::NOT_FOUND, "NOT_FOUND", message))
+            }
+            _ => Err(Fail::not_found()),
+        }
+    }
+
+    /// A record of another object, which can only be read here.
+    fn other(&self, call: &Call, version: &str, entity: Entity, rest: &[&str]) -> Result<Answer, Fail> {
+        let [id] = rest else { return if rest.is_empty() { Err(no_right(entity)) } else { Err(Fail::not_found()) } };
+        let malformed = || {
+            let label = entity.fields().first().map_or(entity.name(), |field| field.label);
+            Fail::bad("MALFORMED_ID", format!("{label}: id value of incorrect type: {id}"))
+        };
+        let key = ids::parse(id).filter(|key| key.starts_with(entity.prefix().as_bytes())).ok_or_else(malformed)?;
+        let row = self.leads.setup.row(entity, &key).ok_or_else(Fail::not_found)?;
+        match method_of(call) {
+            Method::GET => Ok(Answer::json(StatusCode::OK, &row.record(entity, version, &asked_fields(call, entity)?))),
+            Method::PATCH | Method::DELETE => Err(no_right(entity)),
+            _ => Err(only(call, &[Method::GET, Method::PATCH, Method::DELETE]).err().unwrap_or_else(Fail::not_found)),
+        }
+    }
+
+    /// What describe says, unless it has not changed since the time that the request names.
+    pub(super) fn if_changed(&self, call: &Call, describe: impl FnOnce() -> Answer) -> Answer {
+        let since = call.header("if-modified-since").and_then(parse_http_date);
+        if since.is_some_and(|since| self.schema_changed <= since) {
+            return Answer::empty(StatusCode::NOT_MODIFIED);
+        }
+        describe().with_header("last-modified", http_date(self.schema_changed))
+    }
+
+    /// An object in short, and the records of it that the user has looked at last.
+    fn overview(&self, entity: Entity, version: &str, now: DateTime<Utc>) -> Answer {
+        let recent = if entity == Entity::Lead { self.recent_leads(version, now) } else { Vec::new() };
+        let described = describe::object(entity, version, &self.leads.switches);
+        Answer::json(StatusCode::OK, &json!({ "objectDescribe": described, "recentItems": recent }))
+    }
+
+    fn recent_leads(&self, version: &str, now: DateTime<Utc>) -> Vec<Json> {
+        let seen = self.recent.iter().filter_map(|key| self.leads.get(key)?.seen(now)).filter(|row| !row.deleted);
+        let shown = |row: &Row| {
+            let attributes = row.attributes(Entity::Lead, version);
+            json!({ "attributes": attributes, "Id": ids::full(&row.key), "Name": row.text("Name") })
+        };
+        seen.map(shown).collect()
+    }
+
+    /// Remembers that the user has looked at a lead, unless the request says that it does not count.
+    fn touch(&mut self, call: &Call, key: Key) {
+        let header = call.header("sforce-mru").unwrap_or_default().replace(' ', "").to_ascii_lowercase();
+        if header.contains("updatemru=false") {
+            return;
+        }
+        self.recent.retain(|known| *known != key);
+        self.recent.push_front(key);
+        self.recent.truncate(MOST_RECENT);
+    }
+}
+
+fn no_right(entity: Entity) -> Fail {
+    let message = format!("entity type {} cannot be written by this user", entity.name());
+    Fail::new(StatusCode::FORBIDDEN, "INSUFFICIENT_ACCESS_OR_READONLY", message)
+}
+
+/// The answer to a create.
+fn made(version: &str, key: &Key, created: Option<bool>) -> Answer {
+    let id = ids::full(key);
+    let mut body = json!({ "id": id, "success": true, "errors": [] });
+    if let (Some(body), Some(created)) = (body.as_object_mut(), created) {
+        body.insert("created".to_owned(), json!(created));
+    }
+    Answer::json(StatusCode::CREATED, &body).with_header("location", format!("/services/data/{version}/sobjects/Lead/{id}"))
+}
+
+impl State {
+    fn by_id(&mut self, call: &Call, version: &str, id: &str, writer: &Writer) -> Result<Answer, Fail> {
+        let row = self.leads.seen_by_id(id, writer.now)?.ok_or_else(Fail::not_found)?;
         let key = row.key;
         let since = Since::of(call)?;
         match method_of(call) {
@@ -68,7 +178,9 @@ impl State {
             Method::GET if since.modified.is_some_and(|since| row.stamp <= since) => Ok(Answer::empty(StatusCode::NOT_MODIFIED)),
             Method::GET => {
                 let fields = asked_fields(call, Entity::Lead)?;
-                Ok(Answer::json(StatusCode::OK, &row.record(Entity::Lead, version, &fields)))
+                let answer = Answer::json(StatusCode::OK, &row.record(Entity::Lead, version, &fields));
+                self.touch(call, key);
+                Ok(answer)
             }
             Method::PATCH => {
                 if row.deleted {
@@ -76,19 +188,19 @@ impl State {
                 }
                 since.allow(row)?;
                 let given = values::read(&body(call)?)?;
-                self.leads.update(&key, given, &Writer::of(call, now))?;
+                self.leads.update(&key, given, writer)?;
                 self.writes.updated += 1;
                 Ok(Answer::empty(StatusCode::NO_CONTENT))
             }
             _ => {
-                self.leads.delete(&key, now)?;
+                self.leads.delete(&key, writer)?;
                 self.writes.deleted += 1;
                 Ok(Answer::empty(StatusCode::NO_CONTENT))
             }
         }
     }
 
-    fn by_external_id(&mut self, call: &Call, version: &str, value: &str, now: DateTime<Utc>) -> Result<Answer, Fail> {
+    fn by_external_id(&mut self, call: &Call, version: &str, value: &str, writer: &Writer) -> Result<Answer, Fail> {
         let known = self.leads.by_external_id(value).filter(|row| !row.hidden).map(|row| row.key);
         if method_of(call) == Method::PATCH {
             let given = body(call)?;
@@ -99,7 +211,7 @@ impl State {
             if known.is_none() && call.parameter("updateOnly") == Some("true") {
                 return Err(Fail::not_found());
             }
-            let (key, created) = self.upsert(value, &given, &Writer::of(call, now))?;
+            let (key, created) = self.upsert(value, &given, writer)?;
             let status = if created { StatusCode::CREATED } else { StatusCode::OK };
             return Ok(Answer::json(
                 status,
@@ -108,7 +220,7 @@ impl State {
         }
         let key = known.ok_or_else(Fail::not_found)?;
         if method_of(call) == Method::DELETE {
-            self.leads.delete(&key, now)?;
+            self.leads.delete(&key, writer)?;
             self.writes.deleted += 1;
             return Ok(Answer::empty(StatusCode::NO_CONTENT));
         }
@@ -165,7 +277,7 @@ impl State {
                     .chain(purged)
                     .map(|(key, at)| json!({ "id": ids::full(&key), "deletedDate": stamp(at) }))
                     .collect();
-                json!({ "deletedRecords": gone, "earliestDateAvailable": stamp(self.organization.created), "latestDateCovered": covered })
+                json!({ "deletedRecords": gone, "earliestDateAvailable": stamp(self.started), "latestDateCovered": covered })
             } else {
                 let ids: Vec<String> = rows.map(|row| ids::full(&row.key)).collect();
                 json!({ "ids": ids, "latestDateCovered": covered })

@@ -31,6 +31,18 @@ pub struct Flow {
     pub set: Map<String, Json>,
 }
 
+/// What a user may do with leads, beside reading them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Right {
+    /// Make them.
+    Create,
+    /// Change them.
+    Edit,
+    /// Delete them.
+    Delete,
+}
+
 /// Parts of the org that fail or are limited.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -53,6 +65,8 @@ pub struct SignIns {
     pub rotate_refresh_tokens: bool,
     /// The RSA public key, in PEM, that assertions are signed for; none: nobody may sign in by assertion.
     pub jwt_public_key: Option<String>,
+    /// The org has moved: a sign-in gives the address of its second server, and only there its sessions are good.
+    pub second_instance: bool,
 }
 
 /// The variants; `POST /_sandbox/switch` takes any of these keys.
@@ -71,6 +85,8 @@ pub struct SalesforceSwitches {
     pub missing_fields: Vec<String>,
     /// Fields that this user may only read.
     pub read_only_fields: Vec<String>,
+    /// What this user may not do with leads.
+    pub denied_rights: Vec<Right>,
     /// The values of picklists, in the place of those that they have at the start.
     pub picklists: BTreeMap<String, Vec<String>>,
     /// Picklists that refuse other values.
@@ -109,6 +125,10 @@ impl SalesforceSwitches {
 
     pub(super) fn locks(&self, field: &str) -> bool {
         self.read_only_fields.iter().any(|name| name.eq_ignore_ascii_case(field))
+    }
+
+    pub(super) fn denies(&self, right: Right) -> bool {
+        self.denied_rights.contains(&right)
     }
 
     pub(super) fn picklist(&self, field: &str) -> Option<&Vec<String>> {

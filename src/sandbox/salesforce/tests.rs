@@ -30,7 +30,7 @@ fn call(method: &str, path: &str, body: String, headers: &[(&'static str, String
 impl Org {
     fn new() -> Self {
         let options = SandboxOptions::default();
-        let salesforce = Salesforce::new(&options, "http://127.0.0.1:1", Vec::new());
+        let salesforce = Salesforce::new(&options, ["http://127.0.0.1:1", "http://127.0.0.1:2"], Vec::new());
         let mut org = Self { salesforce, token: String::new() };
         let (status, answer) = org.sign_in(SALESFORCE_CLIENT_SECRET);
         assert_eq!((status, &answer["instance_url"]), (200, &json!("http://127.0.0.1:1")));
@@ -230,7 +230,7 @@ fn describe_has_every_key_that_strict_clients_want() {
 fn the_daily_limit_ends_all_requests() {
     let options = SandboxOptions { daily_requests: 1, ..SandboxOptions::default() };
     let mut org = Org::new();
-    org.salesforce = Salesforce::new(&options, "http://127.0.0.1:1", Vec::new());
+    org.salesforce = Salesforce::new(&options, ["http://127.0.0.1:1", "http://127.0.0.1:2"], Vec::new());
     org.token = org.sign_in(SALESFORCE_CLIENT_SECRET).1["access_token"].as_str().map(str::to_owned).unwrap_or_default();
     assert_eq!(org.ask("GET", "limits", &Json::Null).0, 200);
     let (status, answer) = org.ask("GET", "limits", &Json::Null);

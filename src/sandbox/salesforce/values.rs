@@ -4,9 +4,10 @@ use chrono::{DateTime, NaiveDate};
 use serde_json::{Map, Value as Json};
 
 use crate::sandbox::salesforce::errors::Fail;
-use crate::sandbox::salesforce::fields::{Access, CONVERTED_STATUS, Entity, Field, Kind};
+use crate::sandbox::salesforce::fields::{Access, CONVERTED_STATUS, Field, Kind};
 use crate::sandbox::salesforce::ids;
 use crate::sandbox::salesforce::lead_fields::LEAD;
+use crate::sandbox::salesforce::objects::{Entity, prefix_of};
 
 /// Values that passed, as they are stored.
 pub type Checked = Vec<(&'static Field, Json)>;
@@ -25,7 +26,11 @@ pub fn read(given: &Map<String, Json>) -> Result<Vec<(&'static Field, Json)>, Fa
 }
 
 /// Checks what [`read`] gave against the rules for one record.
-pub fn check(read: Checked, creating: bool) -> Result<Checked, Fail> {
+pub fn check(mut read: Checked, creating: bool) -> Result<Checked, Fail> {
+    if creating {
+        // What has a default takes it where nothing is given.
+        read.retain(|(field, value)| field.access != Access::Defaulted || !value.is_null());
+    }
     let locked: Vec<&'static str> =
         read.iter().filter(|(field, _)| field.access == Access::ReadOnly).map(|(field, _)| field.name).collect();
     if !locked.is_empty() {
@@ -33,10 +38,12 @@ pub fn check(read: Checked, creating: bool) -> Result<Checked, Fail> {
     }
     let missing: Vec<&'static str> = LEAD
         .iter()
-        .filter(|field| field.access == Access::Required)
         .filter(|field| match read.iter().find(|(given, _)| given.name == field.name) {
-            Some((_, value)) => value.is_null(),
-            None => creating,
+            // An owner who is missing is refused in other words.
+            Some((_, value)) => {
+                matches!(field.access, Access::Required | Access::Defaulted) && value.is_null() && field.name != "OwnerId"
+            }
+            None => creating && field.access == Access::Required,
         })
         .map(|field| field.name)
         .collect();
@@ -86,6 +93,11 @@ fn typed(field: &'static Field, value: &Json) -> Result<Json, Fail> {
             time.map(|time| Json::from(super::rows::stamp(time.to_utc()))).ok_or_else(wrong)
         }
         Kind::Address => Err(wrong()),
+        Kind::Reference(_) => {
+            let text = value.as_str().ok_or_else(wrong)?.trim();
+            let whole = ids::parse(text).map_or_else(|| text.to_owned(), |key| ids::full(&key));
+            Ok(if text.is_empty() { Json::Null } else { Json::from(whole) })
+        }
         _ => {
             let text = value.as_str().ok_or_else(wrong)?.trim();
             Ok(if text.is_empty() { Json::Null } else { Json::from(text) })
@@ -129,7 +141,9 @@ fn check_text(field: &'static Field, text: &str) -> Result<(), Fail> {
             let message = "Status: a converted status is set by converting the lead";
             Err(Fail::bad("FIELD_INTEGRITY_EXCEPTION", message).with_fields(vec![field.name]))
         }
-        Kind::Reference(_) if ids::parse(text).is_none() => {
+        Kind::Reference(objects)
+            if ids::parse(text).is_none() || !objects.iter().any(|object| text.starts_with(prefix_of(object))) =>
+        {
             let message = format!("{label}: id value of incorrect type: {text}");
             Err(Fail::bad("MALFORMED_ID", message).with_fields(vec![field.name]))
         }

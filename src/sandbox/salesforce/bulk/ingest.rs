@@ -11,7 +11,8 @@ use super::{Stage, Style, StyleWish, Work, invalid, wrong_state};
 use crate::sandbox::http::{Answer, Call, RowError};
 use crate::sandbox::salesforce::collections::{Action, Done};
 use crate::sandbox::salesforce::errors::Fail;
-use crate::sandbox::salesforce::fields::{EXTERNAL_ID, Entity, Field};
+use crate::sandbox::salesforce::fields::{EXTERNAL_ID, Field};
+use crate::sandbox::salesforce::objects::Entity;
 use crate::sandbox::salesforce::rows::{USER, Writer};
 use crate::sandbox::salesforce::{Salesforce, State, ids};
 
@@ -68,6 +69,11 @@ impl Operation {
 }
 
 impl Ingest {
+    /// How many batches its rows made.
+    pub(super) fn batches(&self) -> u64 {
+        u64::try_from(self.results.len().div_ceil(10_000)).unwrap_or_default()
+    }
+
     pub(super) fn shown(&self, id: &str, version: &str) -> Map<String, Json> {
         let failed = self.results.iter().filter(|result| result.is_err()).count();
         let mut shown = Map::from_iter([
@@ -220,21 +226,21 @@ impl State {
     ) -> Result<Done, Fail> {
         let mut record = table::record(columns, row)?;
         let id = record.remove("Id").and_then(|id| id.as_str().map(str::to_owned));
-        let by_id = operation == Operation::Upsert && key.eq_ignore_ascii_case("Id");
+        let by_id = key.eq_ignore_ascii_case("Id");
         let name = match operation {
             Operation::Upsert if !by_id => record.get(EXTERNAL_ID).and_then(Json::as_str).map(str::to_owned),
             _ => id,
         };
         let action = match operation {
             Operation::Insert => Action::Create,
-            Operation::Upsert if by_id && name.is_none() => Action::Create,
-            Operation::Upsert if !by_id => Action::Upsert,
-            Operation::Update | Operation::Upsert => Action::Update,
+            Operation::Upsert if by_id => Action::UpsertById,
+            Operation::Upsert => Action::Upsert,
+            Operation::Update => Action::Update,
             Operation::Delete | Operation::HardDelete => Action::Delete,
         };
         let done = self.write_one(&record, name.as_deref(), action, writer)?;
         if operation == Operation::HardDelete {
-            self.leads.purge(&done.key, writer.now)?;
+            self.leads.purge(&done.key, writer)?;
         }
         Ok(done)
     }

@@ -148,6 +148,15 @@ impl Jobs {
         self.all.entry(id).or_insert(job)
     }
 
+    /// Batches of loads (one for each 10,000 rows), and queries.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        let batches = |job: &Job| match &job.work {
+            Work::Ingest(ingest) => (ingest.batches(), 0),
+            Work::Query(_) => (0, 1),
+        };
+        self.all.values().map(batches).fold((0, 0), |(loads, queries), (load, query)| (loads + load, queries + query))
+    }
+
     fn get(&mut self, id: &str) -> Result<&mut Job, Fail> {
         self.all.get_mut(id).ok_or_else(|| Fail::new(StatusCode::NOT_FOUND, "NOT_FOUND", "The requested resource does not exist"))
     }
@@ -174,6 +183,10 @@ impl Salesforce {
             ["query", id, "results"] => {
                 only(call, &[Method::GET])?;
                 self.query_results(call, id)
+            }
+            ["query", id, "resultPages"] => {
+                only(call, &[Method::GET])?;
+                self.result_pages(call, version, id)
             }
             ["ingest" | "query", id] => self.job(call, version, id),
             _ => Err(Fail::not_found()),

@@ -49,6 +49,7 @@ pub fn tokens(soql: &str) -> Result<Vec<(usize, Token)>, Fail> {
             (Token::Figure(rest.get(..length).unwrap_or_default().to_owned()), length)
         } else if first.is_ascii_alphabetic() || first == '_' {
             let length = rest.find(|each: char| !(each.is_ascii_alphanumeric() || each == '_')).unwrap_or(rest.len());
+            let length = length + number_after(rest.get(length..).unwrap_or_default());
             (Token::Word(rest.get(..length).unwrap_or_default().to_owned()), length)
         } else if let Some(sign) = SIGNS.into_iter().find(|sign| rest.starts_with(sign)) {
             (Token::Sign(sign), sign.len())
@@ -58,6 +59,12 @@ pub fn tokens(soql: &str) -> Result<Vec<(usize, Token)>, Fail> {
         tokens.push((start, token));
         rest = rest.get(length..).unwrap_or_default();
     }
+}
+
+/// The length of the `:7` in `LAST_N_DAYS:7`.
+fn number_after(rest: &str) -> usize {
+    let digits = rest.strip_prefix(':').map_or(0, |rest| rest.bytes().take_while(u8::is_ascii_digit).count());
+    if digits > 0 { digits + 1 } else { 0 }
 }
 
 fn string(soql: &str, start: usize, rest: &str) -> Result<(Token, usize), Fail> {
