@@ -40,7 +40,7 @@ impl Engine {
             ran => ran,
         };
         if let Err(CycleError::Side(SideError::Budget { side: Side::Salesforce, retry_at, .. })) = &ran {
-            self.leave_alone(*retry_at);
+            cycle.held = Some(self.leave_alone(*retry_at));
         }
         cycle.requests = PerSide::build(|side| self.unrecorded(side));
         cycle.usage = self.clients.salesforce.usage();

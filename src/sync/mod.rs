@@ -44,6 +44,7 @@ use crate::store::{LeadRow, Observation, Store, StoreError};
 
 pub use compare::{Compared, Drift};
 pub use cycle::Patience;
+pub use thrift::Tally;
 
 /// Tells the time; the servers' clocks are measured against it.
 pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;

@@ -17,6 +17,7 @@ mod program;
 mod removal;
 mod sign_in;
 mod simulation;
+mod starting;
 mod store;
 mod systems;
 mod workspace;

@@ -35,8 +35,13 @@ fn read(output: &Output) -> (i32, String, String) {
 
 /// Starts the daemon. Its log goes to a file: nobody would empty a pipe meanwhile, and a full one stops whoever writes.
 pub fn start(systems: &Systems) -> Child {
+    start_with(systems, &["run"])
+}
+
+/// The same with other arguments.
+pub fn start_with(systems: &Systems, arguments: &[&str]) -> Child {
     let log = std::fs::File::options().create(true).append(true).open(log(systems)).unwrap();
-    program(&systems.configuration, &["run"]).stdout(Stdio::null()).stderr(log).spawn().unwrap()
+    program(&systems.configuration, arguments).stdout(Stdio::null()).stderr(log).spawn().unwrap()
 }
 
 /// Shows the end of the daemon's log where a test fails.
