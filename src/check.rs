@@ -10,6 +10,7 @@ use crate::config::sync::DeleteRule;
 use crate::daemon::Systems;
 use crate::lead::Side;
 use crate::mapping::find;
+use crate::salesforce::Identity;
 use crate::side::{FieldRole, NativeField, SideClient as _, SideError};
 
 /// How bad it is.
@@ -111,8 +112,17 @@ async fn operate(config: &Config, systems: &Systems) -> Vec<Finding> {
 async fn salesforce(config: &Config, systems: &Systems) -> Vec<Finding> {
     let mut findings = Vec::new();
     match systems.salesforce.identity().await {
-        Ok((user, organization)) => {
+        Ok(Identity { user, organization, problem }) => {
             findings.push(finding(Severity::Ok, "salesforce", format!("signed in as {user} of the org {organization}"), None));
+            if let Some(problem) = problem {
+                let help = "nothing depends on it: only the user's name is not told. The app's scopes (openid, id) or policies may be why";
+                findings.push(finding(
+                    Severity::Warning,
+                    "salesforce",
+                    format!("/services/oauth2/userinfo: {problem}"),
+                    Some(help),
+                ));
+            }
         }
         Err(error) => return vec![failed("salesforce", &error)],
     }

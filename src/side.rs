@@ -243,6 +243,14 @@ pub enum SideError {
         /// The system's words, unchanged.
         reason: String,
     },
+    /// What leadsync cannot do without is missing there. It goes on by itself once it is back.
+    #[error("{side} is not set up for leadsync: {reason}", side = .side.title())]
+    Setup {
+        /// Which system.
+        side: Side,
+        /// What is missing, what that means and what to do.
+        reason: String,
+    },
     /// Its answer is not what its documentation says.
     #[error("{side} gave an answer that cannot be read: {reason}", side = .side.title())]
     Answer {

@@ -7,7 +7,7 @@ use chrono::Utc;
 use super::{Ended, Failure, Report, output};
 use crate::config::Config;
 use crate::lead::Side;
-use crate::store::{LinkReport, Store};
+use crate::store::{LinkReport, Store, WaitingReason};
 
 pub(super) async fn status(config: &Config, report: Report) -> Result<Ended, Failure> {
     let store = Store::open_existing(&config.store.url).await?;
@@ -39,6 +39,9 @@ pub(super) async fn status(config: &Config, report: Report) -> Result<Ended, Fai
     output::line(format!("links       {}", counts(&status.links)));
     let waiting = status.oldest_waiting.map(|since| format!(", the oldest waiting since {since}"));
     output::line(format!("writes      {}{}", counts(&status.pushes), waiting.unwrap_or_default()));
+    for WaitingReason { writes, code, reason } in &status.waiting {
+        output::line(format!("            {writes} tried and not done: {code}: {reason}"));
+    }
     if let Some(held) = &status.held {
         output::line(format!("held        {held}"));
     }

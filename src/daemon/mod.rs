@@ -177,7 +177,10 @@ impl Daemon {
         let loaded = match Config::load(Some(&self.config.file)) {
             Ok(loaded) => loaded,
             Err(error) => {
-                return tracing::warn!(errors = error.findings.len(), "session.secret_unreadable: see `leadsync check --offline`");
+                return tracing::warn!(
+                    errors = error.findings.len(),
+                    "session.secret_unreadable: see `leadsync check --offline`"
+                );
             }
         };
         self.config.operate.auth = loaded.config.operate.auth;

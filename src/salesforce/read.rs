@@ -53,8 +53,8 @@ impl SalesforceClient {
             let limit = if after.is_some() { format!(" LIMIT {PAGE}") } else { String::new() };
             let soql = format!("{} ORDER BY SystemModstamp ASC, Id ASC{limit}", self.change_query(&fields, after.as_deref()));
             let (rows, as_of) = self.rows("poll", true, &soql, PAGE).await?;
-            if after.is_none() && rows.total >= self.bulk_read {
-                return self.poll_by_bulk(&fields, as_of, pages).await;
+            if after.is_none() && rows.total >= self.bulk_read && self.poll_by_bulk(&fields, as_of, pages).await? {
+                return Ok(());
             }
             let is_last = rows.rows.len() < PAGE;
             let records = self.records(&fields, rows.rows).await?;

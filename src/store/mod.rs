@@ -12,6 +12,7 @@ mod pair;
 mod push;
 mod report;
 mod sweep;
+mod waiting;
 
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
@@ -33,6 +34,7 @@ pub use pair::{Ambiguous, Created, UnlinkedLead};
 pub use push::{PushRow, Settled, Verdict};
 pub use report::{BudgetReport, History, LeadReport, LinkReport, ParkedLead, PlannedField, PlannedPush, StatusReport};
 pub use sweep::{Master, MergedLead};
+pub use waiting::WaitingReason;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 

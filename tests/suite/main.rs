@@ -13,6 +13,7 @@ mod in_step;
 mod lenses;
 mod merging;
 mod operator;
+mod org_trouble;
 mod program;
 mod removal;
 mod sign_in;
