@@ -381,6 +381,12 @@ pub trait SideClient: Send + Sync {
     /// directory of this side does not have.
     fn knows(&self, field: &str, value: &Json) -> bool;
 
+    /// What ids in leads stand for, by list and id, where a list was read anew since this was asked last; an empty name for an id that
+    /// is in no list. A name that has changed since stands in every lead that has the id.
+    async fn reference_names(&self) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
+
     /// Whether a lead that cannot be read is gone. Where users do not see every lead, it may only be hidden.
     fn absence_is_deletion(&self) -> bool;
 

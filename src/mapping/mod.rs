@@ -15,7 +15,7 @@ use serde_json::{Map, Value as Json};
 use crate::config::Config;
 use crate::config::field::{Direction, EmptyRule, FieldConfig, UnknownRule};
 use crate::config::sync::ConflictRule;
-use crate::lead::{Kind, PerSide, Side, Value};
+use crate::lead::{Kind, PerSide, Side, Value, is_unresolved};
 use crate::side::NativeFields;
 
 pub use choices::Choices;
@@ -35,6 +35,8 @@ pub struct Field {
     pub policy: Policy,
     /// What a create gives on a side where the other side is empty.
     pub default: PerSide<Value>,
+    /// Whether clients put names in the place of ids.
+    is_lookup: bool,
     lens: Lens,
 }
 
@@ -365,6 +367,7 @@ impl Field {
                 unknown_parks: config.unknown != UnknownRule::Keep,
             },
             default,
+            is_lookup: config.lookup.is_some(),
             lens,
         })
     }
@@ -372,10 +375,13 @@ impl Field {
     /// Says that a side's value cannot be read.
     #[must_use]
     pub fn unreadable(&self, side: Side, raw: &str) -> FieldProblem {
-        FieldProblem {
-            field: self.name.clone(),
-            reason: format!("{}'s {} is {raw:?}, which is not {}", side.title(), self.native.get(side), self.lens.expected()),
-        }
+        let (title, native) = (side.title(), self.native.get(side));
+        let reason = if self.is_lookup && is_unresolved(raw) {
+            format!("{title}'s {native} is {raw}")
+        } else {
+            format!("{title}'s {native} is {raw:?}, which is not {}", self.lens.expected())
+        };
+        FieldProblem { field: self.name.clone(), reason }
     }
 
     /// The lens of this field.

@@ -13,7 +13,7 @@ mod time;
 mod windows;
 mod write;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -123,6 +123,10 @@ impl SideClient for OperateClient {
 
     fn knows(&self, field: &str, value: &Json) -> bool {
         self.has_reference(field, value)
+    }
+
+    async fn reference_names(&self) -> BTreeMap<String, String> {
+        Self::reference_names(self).await
     }
 
     fn absence_is_deletion(&self) -> bool {

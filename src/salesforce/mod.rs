@@ -14,6 +14,7 @@ mod sweep;
 mod users;
 mod write;
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -263,6 +264,10 @@ impl SideClient for SalesforceClient {
 
     fn knows(&self, field: &str, value: &Json) -> bool {
         self.has_user(field, value)
+    }
+
+    async fn reference_names(&self) -> BTreeMap<String, String> {
+        self.user_names().await
     }
 
     fn absence_is_deletion(&self) -> bool {

@@ -7,6 +7,7 @@ mod conflict;
 mod cycle;
 mod decide;
 mod hold;
+mod names;
 mod observe;
 mod pair;
 mod push;

@@ -86,6 +86,7 @@ impl Engine {
         let (operate, salesforce) = tokio::join!(self.poll(Side::Operate), self.poll(Side::Salesforce));
         let (operate, salesforce) = (operate?, salesforce?);
         cycle.seen += operate.changed + salesforce.changed;
+        let renamed = self.follow_names().await?;
         let mut held = 0;
         for _ in 0..ROUNDS {
             held = self.decide_all(cycle, salesforce.as_of).await?;
@@ -113,7 +114,7 @@ impl Engine {
         let doubt =
             !self.store.in_doubt(Side::Operate).await?.is_empty() || !self.store.in_doubt(Side::Salesforce).await?.is_empty();
         let due = cycle.held.is_none() && self.store.next_due().await?.is_some();
-        Ok(held > 0 || doubt || due)
+        Ok(held > 0 || doubt || due || renamed)
     }
 
     async fn decide_all(&self, cycle: &mut Cycle, as_of: DateTime<Utc>) -> Result<u64, CycleError> {

@@ -15,6 +15,7 @@ mod merging;
 mod operator;
 mod org_trouble;
 mod program;
+mod references;
 mod removal;
 mod sign_in;
 mod simulation;

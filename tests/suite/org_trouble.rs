@@ -139,3 +139,31 @@ async fn check_goes_on_where_the_org_does_not_tell_who_is_signed_in() {
     );
     assert!(said.contains("ok       salesforce.external_id_field"), "{said}");
 }
+
+#[tokio::test]
+async fn a_number_of_creates_that_no_bulk_job_is_made_for_draws_a_warning() {
+    let systems = Systems::of(1, 1, 1).await;
+    systems.configure("[salesforce]\n", "[salesforce]\nbulk_creates = 200\n");
+    let (status, said, _) = run(&systems, &["check", "--offline"]).await;
+    let told = "warning: salesforce.bulk_creates: up to 200 creates go in one ordinary request, so this counts as 201";
+    assert!(status == 3 && said.contains(told) && said.contains("help: write 201 or more"), "{said}");
+}
+
+#[tokio::test]
+async fn a_lead_that_the_orgs_rule_takes_for_another_waits_with_the_rules_words() {
+    let systems = Systems::of(3, 0, 0).await;
+    systems.configure("match = [[\"email\"], [\"company\", \"postcode\"]]", "match = [[\"company\", \"postcode\"]]");
+    assert_eq!(run(&systems, &["once"]).await.0, 0);
+    let (operate, salesforce) = (systems.sandbox.operate(), systems.sandbox.salesforce());
+    salesforce.switch(&json!({ "duplicate_rule": "block" })).unwrap();
+    let mut lead =
+        json!({ "leadname": "Pomelo", "lastname": "P", "location": "Hub City", "leadsource": "Website", "leadstatus": "New" });
+    lead["email"] = operate.leads()[0]["email"].clone();
+    let double = operate.create(&lead).unwrap();
+    assert_eq!(run(&systems, &["once"]).await.0, 3);
+    let (status, said, _) = run(&systems, &["parked"]).await;
+    assert!(status == 3 && said.contains(&double) && said.contains("DUPLICATES_DETECTED"), "{said}");
+    salesforce.switch(&json!({ "duplicate_rule": "off" })).unwrap();
+    run(&systems, &["retry", &double]).await;
+    assert_eq!(run(&systems, &["once"]).await.0, 0);
+}
