@@ -13,6 +13,15 @@ use crate::http::{Repeat, Request};
 use crate::lead::{Side, unresolved};
 use crate::side::{NativeFields, Outcome, Record, Refusal, SideError, Write, outcomes_of};
 
+/// Fields of a lead that refer to a list, by Operate's own names, with the list.
+pub const REFERENCES: [(&str, &str); 5] = [
+    ("location", "Location"),
+    ("leadsource", "LeadSource"),
+    ("rejectionreason", "LeadRejectionReason"),
+    ("overturnreason", "LeadOverturnReason"),
+    ("owner", "User"),
+];
+
 /// What messages call an entry.
 const fn what(lookup: Lookup) -> &'static str {
     match lookup {
@@ -120,7 +129,8 @@ impl OperateClient {
         directories.get(lookup.as_str()).is_none_or(|directory| directory.id(&name).is_ok())
     }
 
-    pub(super) async fn read_list(&self, lookup: Lookup) -> Result<Directory, SideError> {
+    /// An entry's name by its id, and the other way round.
+    pub async fn read_list(&self, lookup: Lookup) -> Result<Directory, SideError> {
         let names = &self.config.lookups;
         let name_field = if lookup == Lookup::User { &names.email_field } else { &names.name_field };
         let request = Request::new("lookup", Method::GET, ["api", "1.0", lookup.as_str()], Repeat::Safe)

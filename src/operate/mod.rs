@@ -22,6 +22,7 @@ use serde_json::Value as Json;
 use tokio::sync::{Mutex, mpsc};
 
 use self::auth::OperateSignIn;
+pub use self::lookup::REFERENCES;
 pub use self::sweep::Probe;
 use self::time::LocalTime;
 use crate::config::field::Lookup;

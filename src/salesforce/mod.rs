@@ -25,6 +25,7 @@ use serde_json::Value as Json;
 use tokio::sync::{Mutex, mpsc};
 
 use self::auth::SalesforceSignIn;
+pub use self::describe::Rights;
 use crate::config::salesforce::{DuplicateRule, SalesforceConfig};
 use crate::directory::Directory;
 use crate::http::{Answer, Repeat, Request, Transport, is_passing};
@@ -224,7 +225,7 @@ impl SideClient for SalesforceClient {
     }
 
     async fn describe(&self) -> Result<Option<Vec<NativeField>>, SideError> {
-        self.described().await.map(Some)
+        Ok(Some(self.describe_lead().await?.1))
     }
 
     fn batch_size(&self, kind: WriteKind, due: u64) -> usize {

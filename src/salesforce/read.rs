@@ -73,6 +73,13 @@ impl SalesforceClient {
         }
     }
 
+    /// How many leads the configured filter leaves.
+    pub async fn count(&self) -> Result<u64, SideError> {
+        let condition = self.filter_condition().map(|filter| format!(" WHERE {filter}")).unwrap_or_default();
+        let (rows, _) = self.rows("check", false, &format!("SELECT COUNT() FROM Lead{condition}"), PAGE).await?;
+        Ok(rows.total)
+    }
+
     /// The configured filter, in brackets.
     pub(super) fn filter_condition(&self) -> Option<String> {
         Some(self.filter.trim()).filter(|filter| !filter.is_empty()).map(|filter| format!("({filter})"))

@@ -88,7 +88,8 @@ impl SalesforceClient {
         email.is_empty() || users.as_ref().is_none_or(|directory| directory.id(email).is_ok())
     }
 
-    pub(super) async fn read_users(&self) -> Result<Directory, SideError> {
+    /// All users, by their e-mail addresses.
+    pub async fn read_users(&self) -> Result<Directory, SideError> {
         let (rows, _) = self.rows("users", false, "SELECT Id, Email, IsActive FROM User", usize::MAX).await?;
         let entry = |row: &NativeFields| {
             let text = |name: &str| row.get(name).and_then(Json::as_str).map(str::to_owned);

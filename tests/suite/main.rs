@@ -4,6 +4,7 @@
 
 mod bench;
 mod bulk;
+mod checking;
 mod clients;
 mod config;
 mod edges;
