@@ -66,9 +66,9 @@ pub async fn live(config: &Config) -> Vec<Finding> {
         Ok(systems) => systems,
         Err(error) => return vec![failed("configuration", &error)],
     };
-    let (mut findings, held) = operate::check(config, &systems).await;
+    let (mut findings, seen) = operate::check(config, &systems).await;
     let (found, described) = salesforce::check(config, &systems).await;
     findings.extend(found);
-    findings.extend(references::check(config, &systems, &held, &described).await);
+    findings.extend(references::check(config, &systems, &seen, &described).await);
     findings
 }

@@ -8,12 +8,12 @@ use crate::daemon::Systems;
 use crate::lead::Side;
 
 /// The values that leads hold, by field.
-pub(super) type Held = BTreeMap<String, BTreeSet<String>>;
+pub(super) type Seen = BTreeMap<String, BTreeSet<String>>;
 
 /// Operate describes nothing: one query shows that the sign-in works and that every field can be read.
 /// Gives what leads hold in fields that refer to a list, too.
-pub(super) async fn check(config: &Config, systems: &Systems) -> (Vec<Finding>, Held) {
-    let (mut findings, mut held) = (Vec::new(), Held::new());
+pub(super) async fn check(config: &Config, systems: &Systems) -> (Vec<Finding>, Seen) {
+    let (mut findings, mut seen) = (Vec::new(), Seen::new());
     match systems.operate.probe().await {
         Ok(probe) => {
             findings.push(finding(Severity::Ok, "operate", format!("signed in at {}", config.operate.base_url), None));
@@ -26,7 +26,7 @@ pub(super) async fn check(config: &Config, systems: &Systems) -> (Vec<Finding>, 
                     Some(help),
                 ));
             }
-            held = probe.references;
+            seen = probe.references;
             if let Some(ahead) = probe.newest_ahead {
                 let found = format!("the newest lead was modified {} minutes in the future", ahead.num_minutes());
                 let help = "check operate.timezone: it must be the workspace's own";
@@ -46,5 +46,5 @@ pub(super) async fn check(config: &Config, systems: &Systems) -> (Vec<Finding>, 
         let help = "give the field a default = { operate = … }; without one such leads wait for a person";
         findings.push(finding(Severity::Warning, "operate.required_fields", found, Some(help)));
     }
-    (findings, held)
+    (findings, seen)
 }

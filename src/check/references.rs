@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::operate::Held;
+use super::operate::Seen;
 use super::{Finding, Severity, finding};
 use crate::config::Config;
 use crate::config::field::{FieldConfig, Lookup, UnknownRule};
@@ -16,8 +16,8 @@ use crate::side::{FieldRole, NativeField, SideError};
 /// So many names are told of those that only one side has.
 const TOLD: usize = 3;
 
-pub(super) async fn check(config: &Config, systems: &Systems, held: &Held, described: &[NativeField]) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = config.fields.iter().filter_map(|field| numbers(field, held)).collect();
+pub(super) async fn check(config: &Config, systems: &Systems, seen: &Seen, described: &[NativeField]) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = config.fields.iter().filter_map(|field| numbers(field, seen)).collect();
     let looked_up: Vec<(&FieldConfig, Lookup)> = config.fields.iter().filter_map(|field| Some((field, field.lookup?))).collect();
     let names_users = |field: &FieldConfig| {
         let native = find(described, &field.native.salesforce);
@@ -35,7 +35,7 @@ pub(super) async fn check(config: &Config, systems: &Systems, held: &Held, descr
         };
         let count = list.active().len();
         findings.push(finding(Severity::Ok, &about, format!("Operate's list {} has {count} name(s)", lookup.as_str()), None));
-        findings.extend(ids(field, lookup, &list, held));
+        findings.extend(ids(field, lookup, &list, seen));
         match &users {
             Some(Err(error)) if names_users(field) => findings.push(unread(&about, "Salesforce's users", error)),
             Some(Ok(users)) if names_users(field) => findings.extend(owners(field, &list, users)),
@@ -52,9 +52,9 @@ fn unread(about: &str, what: &str, error: &SideError) -> Finding {
 }
 
 /// A field that is mapped as text and holds ids.
-fn numbers(field: &FieldConfig, held: &Held) -> Option<Finding> {
+fn numbers(field: &FieldConfig, seen: &Seen) -> Option<Finding> {
     let (_, list) = REFERENCES.iter().find(|(name, _)| *name == field.native.operate)?;
-    let values = held.get(&field.native.operate).filter(|values| !values.is_empty() && field.lookup.is_none())?;
+    let values = seen.get(&field.native.operate).filter(|values| !values.is_empty() && field.lookup.is_none())?;
     if !values.iter().all(|value| value.chars().all(|each| each.is_ascii_digit())) {
         return None;
     }
@@ -65,10 +65,10 @@ fn numbers(field: &FieldConfig, held: &Held) -> Option<Finding> {
 }
 
 /// Whether leads hold ids that the list has.
-fn ids(field: &FieldConfig, lookup: Lookup, list: &Directory, held: &Held) -> Option<Finding> {
+fn ids(field: &FieldConfig, lookup: Lookup, list: &Directory, seen: &Seen) -> Option<Finding> {
     let (about, name) = (format!("fields.{}", field.name), lookup.as_str());
     let unknown: BTreeSet<&String> =
-        held.get(&field.native.operate)?.iter().filter(|value| !value.is_empty() && !list.has(value)).collect();
+        seen.get(&field.native.operate)?.iter().filter(|value| !value.is_empty() && !list.has(value)).collect();
     let (named, strange): (BTreeSet<&String>, BTreeSet<&String>) = unknown.iter().partition(|value| list.id(value).is_ok());
     if !named.is_empty() {
         let found = format!("leads hold names of the list {name} in {}, and no ids: {}", field.native.operate, told(&named));

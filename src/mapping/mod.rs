@@ -376,12 +376,9 @@ impl Field {
     #[must_use]
     pub fn unreadable(&self, side: Side, raw: &str) -> FieldProblem {
         let (title, native) = (side.title(), self.native.get(side));
-        let reason = if self.is_lookup && is_unresolved(raw) {
-            format!("{title}'s {native} is {raw}")
-        } else {
-            format!("{title}'s {native} is {raw:?}, which is not {}", self.lens.expected())
-        };
-        FieldProblem { field: self.name.clone(), reason }
+        let told = self.is_lookup && is_unresolved(raw);
+        let said = if told { raw.to_owned() } else { format!("{raw:?}, which is not {}", self.lens.expected()) };
+        FieldProblem { field: self.name.clone(), reason: format!("{title}'s {native} is {said}") }
     }
 
     /// The lens of this field.

@@ -13,6 +13,7 @@ mod fixtures;
 mod in_step;
 mod lenses;
 mod merging;
+mod moved;
 mod operator;
 mod org_trouble;
 mod program;
