@@ -171,14 +171,25 @@ impl SalesforceClient {
         tracing::info!(job = job.id, leads = writes.len(), "bulk.load");
         // Until the upload is said to be complete nothing takes effect.
         let upload = self.request("bulk_upload", Method::PUT, &["jobs", "ingest", &job.id, "batches"], Repeat::Never).csv(body);
-        self.expect(&upload).await?;
         let complete = self.state_request(&job.id, "UploadComplete");
+        let all = |outcome: Outcome| Ok(Some(vec![outcome; writes.len()]));
+        let later = |reason: String| all(Outcome::Retry(Refusal::new("bulk_job", reason)));
         let unknown = |error: SideError| {
             tracing::warn!(job = job.id, error = %error, "bulk.unknown");
-            Ok(Some(vec![Outcome::Unknown(Refusal::new("bulk_job", error.to_string())); writes.len()]))
+            all(Outcome::Unknown(Refusal::new("bulk_job", error.to_string())))
         };
-        if let Err(error) = self.expect(&complete).await {
-            return unknown(error);
+        if let Err(error) = self.expect(&upload).await {
+            let SideError::Refused { reason, .. } = error else { return Err(error) };
+            tracing::warn!(job = job.id, leads = writes.len(), "bulk.upload_refused");
+            let _ = self.expect(&self.state_request(&job.id, "Aborted")).await;
+            self.drop_job("ingest", &job.id).await;
+            return later(reason);
+        }
+        match self.expect(&complete).await {
+            Ok(_) => {}
+            // It was not begun.
+            Err(SideError::Refused { reason, .. }) => return later(reason),
+            Err(error) => return unknown(error),
         }
         let (rest, is_failed) = match self.finished("ingest", &job.id).await {
             Ok(None) => {
@@ -197,7 +208,7 @@ impl SalesforceClient {
                 Ok(Some(outcomes))
             }
             // Rows that it came to all the same are found again by their external ids.
-            Err(SideError::Refused { .. }) if is_failed => Ok(Some(vec![rest; writes.len()])),
+            Err(SideError::Refused { .. }) if is_failed => all(rest),
             Err(error) => unknown(error),
         }
     }

@@ -44,8 +44,9 @@ async fn requests_follow_the_address_that_the_newest_sign_in_gave() {
     let counted = Arc::clone(&sign_ins);
     let token = move || {
         let number = counted.fetch_add(1, Ordering::SeqCst).min(1);
+        let token = ["first", "second"][number];
         let answer = json!({
-            "access_token": ["first", "second"][number], "instance_url": addresses[number], "token_type": "Bearer",
+            "access_token": token, "instance_url": addresses[number], "token_type": "Bearer",
             "id": "https://login.salesforce.com/id/00D5g0000000001EAA/0055g0000000001AAA",
         });
         async move { answer.to_string() }

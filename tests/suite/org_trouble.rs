@@ -78,6 +78,20 @@ async fn an_org_without_bulk_api_is_read_and_loaded_by_ordinary_requests_with_on
 }
 
 #[tokio::test]
+async fn an_upload_that_is_refused_is_dropped_and_tried_again_later_with_its_words() {
+    let systems = Systems::of(210, 0, 0).await;
+    systems.configure(SMALL.0, SMALL.1);
+    let body = json!([{ "errorCode": "INVALID_BATCH_SIZE", "message": "The upload is too large." }]).to_string();
+    let refused = Fault { status: Some(400), body: Some(body), ..Fault::on("PUT /jobs/ingest/") };
+    systems.sandbox.salesforce().fault(refused).unwrap();
+    let (status, said, errors) = run(&systems, &["-v", "once"]).await;
+    assert_eq!(status, 0, "{said}{errors}");
+    assert!(errors.contains("bulk.upload_refused"), "{errors}");
+    assert_eq!(requested(&systems, "POST", "/jobs/ingest"), 2);
+    systems.assert_in_step(210);
+}
+
+#[tokio::test]
 async fn a_load_that_is_refused_halfway_goes_on_by_ordinary_requests() {
     let systems = Systems::of(450, 0, 0).await;
     systems.configure(SMALL.0, SMALL.1);

@@ -75,6 +75,24 @@ async fn a_secret_that_is_refused_is_told_and_not_tried_again_until_it_is_replac
 }
 
 #[tokio::test]
+async fn a_secret_of_operate_that_is_refused_holds_up_the_requests_to_both() {
+    let systems = Systems::of(3, 0, 0).await;
+    let file = systems.folder.path().join("operate-secret");
+    let good = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, "not-the-secret").unwrap();
+    let daemon = idle(&systems).await;
+    let (operate, salesforce) = (systems.sandbox.operate().requests(), systems.sandbox.salesforce().requests());
+    assert_eq!((operate.token, operate.read), (1, 0));
+    assert!(salesforce.read <= 2, "its fields, and one poll");
+    let (_, said, _) = run(&systems, &["status"]).await;
+    assert!(said.contains("failed: Operate refuses the sign-in: "), "{said}");
+    std::fs::write(&file, good).unwrap();
+    until("it goes on by itself", || systems.sandbox.salesforce().leads().len() == 3).await;
+    stop(daemon).await;
+    systems.assert_in_step(3);
+}
+
+#[tokio::test]
 async fn a_session_that_is_hopeless_and_a_login_rate_that_is_exceeded_are_left_alone() {
     let hopeless =
         json!([{ "errorCode": "INVALID_SESSION_ID", "message": "This session is not valid for use with the REST API" }]);
