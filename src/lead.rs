@@ -120,6 +120,21 @@ pub enum Value {
     Unknown(String),
 }
 
+/// Stands between an id and what is wrong with it.
+const WHICH_IS: &str = ", which is ";
+
+/// What a client gives in the place of an id that stands for nothing that it knows: the id, what it is instead, and what to do.
+#[must_use]
+pub fn unresolved(id: &str, what: &str) -> serde_json::Value {
+    serde_json::json!({ "unknown": format!("{id}{WHICH_IS}{what}") })
+}
+
+/// Whether the text of a [`Value::Unknown`] says itself what is wrong.
+#[must_use]
+pub fn is_unresolved(text: &str) -> bool {
+    text.contains(WHICH_IS)
+}
+
 /// The key under which [`Value::Unknown`] is kept in JSON.
 const UNKNOWN: &str = "unknown";
 

@@ -243,6 +243,14 @@ pub enum SideError {
         /// The system's words, unchanged.
         reason: String,
     },
+    /// What leadsync cannot do without is missing there. It goes on by itself once it is back.
+    #[error("{side} is not set up for leadsync: {reason}", side = .side.title())]
+    Setup {
+        /// Which system.
+        side: Side,
+        /// What is missing, what that means and what to do.
+        reason: String,
+    },
     /// Its answer is not what its documentation says.
     #[error("{side} gave an answer that cannot be read: {reason}", side = .side.title())]
     Answer {
@@ -372,6 +380,12 @@ pub trait SideClient: Send + Sync {
     /// Whether a field can be given this native value, as far as that is known without asking: false only for a name that a
     /// directory of this side does not have.
     fn knows(&self, field: &str, value: &Json) -> bool;
+
+    /// What ids in leads stand for, by list and id, where a list was read anew since this was asked last; an empty name for an id that
+    /// is in no list. A name that has changed since stands in every lead that has the id.
+    async fn reference_names(&self) -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
 
     /// Whether a lead that cannot be read is gone. Where users do not see every lead, it may only be hidden.
     fn absence_is_deletion(&self) -> bool;

@@ -8,7 +8,7 @@ use super::{Ended, Failure, Report, output};
 use crate::config::Config;
 use crate::lead::Side;
 use crate::side::Usage;
-use crate::store::{LinkReport, Store};
+use crate::store::{LinkReport, Store, WaitingReason};
 use crate::sync::thrift;
 
 pub(super) async fn status(config: &Config, report: Report) -> Result<Ended, Failure> {
@@ -46,6 +46,9 @@ pub(super) async fn status(config: &Config, report: Report) -> Result<Ended, Fai
     output::line(format!("links       {}", counts(&status.links)));
     let waiting = status.oldest_waiting.map(|since| format!(", the oldest waiting since {since}"));
     output::line(format!("writes      {}{}", counts(&status.pushes), waiting.unwrap_or_default()));
+    for WaitingReason { writes, code, reason } in &status.waiting {
+        output::line(format!("            {writes} tried and not done: {code}: {reason}"));
+    }
     if let Some(held) = &status.held {
         output::line(format!("held        {held}"));
     }

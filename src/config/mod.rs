@@ -50,6 +50,10 @@ pub struct Config {
     pub fields: Vec<field::FieldConfig>,
     /// `[ops]`.
     pub ops: OpsConfig,
+    /// The file that it was read from.
+    pub file: PathBuf,
+    /// The files that secrets were read from.
+    pub secret_files: Vec<PathBuf>,
 }
 
 /// `[store]`.
@@ -127,7 +131,7 @@ impl Config {
                     "check the variables LEADSYNC__…",
                 )
             })?;
-            Some(Self::read(&Section::root(&report, &layers)))
+            Some(Self::read(&Section::root(&report, &layers), origin))
         } else {
             None
         };
@@ -139,7 +143,7 @@ impl Config {
         }
     }
 
-    fn read(root: &Section<'_>) -> Self {
+    fn read(root: &Section<'_>, file: &Path) -> Self {
         let operate = operate::OperateConfig::read(&root.section("operate"));
         let salesforce = salesforce::SalesforceConfig::read(&root.section("salesforce"));
         let fields = fields::read(root, &operate, &salesforce);
@@ -152,6 +156,8 @@ impl Config {
             sync: sync::SyncConfig::read(&root.section("sync"), &names),
             fields,
             ops: OpsConfig::read(&root.section("ops")),
+            file: file.to_owned(),
+            secret_files: root.report.secret_files(),
         }
     }
 }

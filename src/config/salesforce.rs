@@ -112,12 +112,25 @@ impl SalesforceConfig {
             duplicates: section.or("duplicates", DuplicateRule::Park, |given| given.word(&DUPLICATE_WORDS)),
             auto_assign: section.or("auto_assign", false, Given::flag),
             guarded_updates: section.or("guarded_updates", 500, |given| given.whole(0..=1_000_000)),
-            bulk_creates: section.or("bulk_creates", 10_000, |given| given.whole(1..=1_000_000_000)),
+            bulk_creates: bulk_creates(section),
             bulk_read: section.or("bulk_read", 200_000, |given| given.whole(1..=1_000_000_000)),
             login_url: section.required("login_url", "\"https://acme.my.salesforce.com\"", Given::base_address),
             auth: SalesforceAuth::read(section),
         }
     }
+}
+
+/// Creates that go in one ordinary request. As many as that are never loaded by a job.
+const ORDINARY: u64 = 200;
+
+fn bulk_creates(section: &Section<'_>) -> u64 {
+    let number = section.or("bulk_creates", 10_000, |given| given.whole(1..=1_000_000_000));
+    if number <= ORDINARY {
+        let problem = format!("up to {ORDINARY} creates go in one ordinary request, so this counts as {}", ORDINARY + 1);
+        let help = "write 201 or more: a job of the Bulk API takes a dozen requests, which pays from some thousands of leads on";
+        section.report.warn(&section.path.key("bulk_creates"), Fault::new(problem, help));
+    }
+    number
 }
 
 /// The words for the flows, each with the keys that go with it alone.

@@ -92,6 +92,7 @@ fn from_file(path: &str, report: &Report<'_>) -> Result<String, Fault> {
         return Err(Fault::new("file: names no file", HELP));
     }
     let path = report.folder().join(path);
+    report.secret_file(path.clone());
     let help = "the file must hold the secret alone, and this user must be able to read it";
     let text = read_text(&path)
         .map_err(|error| Fault::new(format!("{} cannot be read: {error}", printable(&path.to_string_lossy())), help))?;

@@ -5,7 +5,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use config::{Map, Value, ValueKind};
 
@@ -42,6 +42,7 @@ pub(super) struct Report<'a> {
     /// The environment, for `env:` secrets.
     pub env: &'a BTreeMap<String, String>,
     findings: RefCell<Vec<Finding>>,
+    secret_files: RefCell<Vec<PathBuf>>,
 }
 
 impl<'a> Report<'a> {
@@ -52,7 +53,17 @@ impl<'a> Report<'a> {
         env: &'a BTreeMap<String, String>,
         findings: Vec<Finding>,
     ) -> Self {
-        Self { document, overrides, env, findings: RefCell::new(findings) }
+        Self { document, overrides, env, findings: RefCell::new(findings), secret_files: RefCell::new(Vec::new()) }
+    }
+
+    /// Notes that a secret was read from a file.
+    pub(super) fn secret_file(&self, file: PathBuf) {
+        self.secret_files.borrow_mut().push(file);
+    }
+
+    /// The files that secrets were read from so far.
+    pub(super) fn secret_files(&self) -> Vec<PathBuf> {
+        self.secret_files.borrow().clone()
     }
 
     /// The folder of the file, from which relative paths of secrets start.

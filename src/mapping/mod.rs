@@ -16,7 +16,7 @@ use serde_json::{Map, Value as Json};
 use crate::config::Config;
 use crate::config::field::{Direction, EmptyRule, FieldConfig, UnknownRule};
 use crate::config::sync::ConflictRule;
-use crate::lead::{Kind, PerSide, Side, Value};
+use crate::lead::{Kind, PerSide, Side, Value, is_unresolved};
 use crate::side::NativeFields;
 
 pub use choices::Choices;
@@ -36,6 +36,8 @@ pub struct Field {
     pub policy: Policy,
     /// What a create gives on a side where the other side is empty.
     pub default: PerSide<Value>,
+    /// Whether clients put names in the place of ids.
+    is_lookup: bool,
     lens: Lens,
 }
 
@@ -384,6 +386,7 @@ impl Field {
                 unknown_parks: config.unknown != UnknownRule::Keep,
             },
             default,
+            is_lookup: config.lookup.is_some(),
             lens,
         })
     }
@@ -391,10 +394,10 @@ impl Field {
     /// Says that a side's value cannot be read.
     #[must_use]
     pub fn unreadable(&self, side: Side, raw: &str) -> FieldProblem {
-        FieldProblem {
-            field: self.name.clone(),
-            reason: format!("{}'s {} is {raw:?}, which is not {}", side.title(), self.native.get(side), self.lens.expected()),
-        }
+        let (title, native) = (side.title(), self.native.get(side));
+        let told = self.is_lookup && is_unresolved(raw);
+        let said = if told { raw.to_owned() } else { format!("{raw:?}, which is not {}", self.lens.expected()) };
+        FieldProblem { field: self.name.clone(), reason: format!("{title}'s {native} is {said}") }
     }
 
     /// The lens of this field.

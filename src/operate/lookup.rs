@@ -1,15 +1,26 @@
 //! Reference lists: leads hold ids of locations, sources, reasons and users; the mapping has their names, or e-mail addresses.
 
+use std::collections::BTreeMap;
+
 use reqwest::Method;
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use super::record::{as_text, id_json, unreadable};
 use super::{OperateClient, whole_failure};
 use crate::config::field::Lookup;
 use crate::directory::{Directory, Entry};
 use crate::http::{Repeat, Request, json_problem};
-use crate::lead::Side;
+use crate::lead::{Side, unresolved};
 use crate::side::{NativeFields, Outcome, Record, Refusal, SideError, Write, outcomes_of};
+
+/// Fields of a lead that refer to a list, by Operate's own names, with the list.
+pub const REFERENCES: [(&str, &str); 5] = [
+    ("location", "Location"),
+    ("leadsource", "LeadSource"),
+    ("rejectionreason", "LeadRejectionReason"),
+    ("overturnreason", "LeadOverturnReason"),
+    ("owner", "User"),
+];
 
 /// What messages call an entry.
 const fn what(lookup: Lookup) -> &'static str {
@@ -20,6 +31,25 @@ const fn what(lookup: Lookup) -> &'static str {
         Lookup::LeadOverturnReason => "Operate overturn reason",
         Lookup::User => "Operate user with the e-mail address",
     }
+}
+
+/// What the mapping reads in the place of an id: the name, or what is wrong.
+fn name_of(directory: &mut Directory, lookup: Lookup, id: &str) -> Json {
+    if id.is_empty() {
+        return Json::Null;
+    }
+    if let Some(name) = directory.name(id) {
+        return json!(name);
+    }
+    let list = lookup.as_str();
+    let what = if directory.id(id).is_ok() {
+        format!("a name in Operate's list {list} and no id: leads hold names here, so take lookup = \"{list}\" out of the field")
+    } else {
+        format!(
+            "no id in Operate's list {list}: correct the lead, or write unknown = \"keep\" in the field, and each side keeps its own"
+        )
+    };
+    unresolved(&format!("{id:?}"), &what)
 }
 
 impl OperateClient {
@@ -33,14 +63,24 @@ impl OperateClient {
             if !is_enough {
                 directories.insert(lookup.as_str(), self.read_list(*lookup).await?);
             }
-            let Some(directory) = directories.get(lookup.as_str()) else { continue };
+            let Some(directory) = directories.get_mut(lookup.as_str()) else { continue };
             for record in records.iter_mut() {
                 if let Some(value) = record.fields.get_mut(field) {
-                    *value = directory.name(&as_text(value).unwrap_or_default());
+                    *value = name_of(directory, *lookup, &as_text(value).unwrap_or_default());
                 }
             }
         }
         Ok(())
+    }
+
+    /// What lists stand for, where that was read anew, by list and id.
+    pub(super) async fn reference_names(&self) -> BTreeMap<String, String> {
+        let mut names = BTreeMap::new();
+        for (list, directory) in self.directories.lock().await.iter_mut() {
+            let news = directory.news().into_iter().flatten();
+            names.extend(news.map(|(id, name)| (format!("{list}/{id}"), name.to_owned())));
+        }
+        names
     }
 
     /// Writes leads after names were replaced by ids. A name that its list does not have is refused before anything is sent.
@@ -89,7 +129,8 @@ impl OperateClient {
         directories.get(lookup.as_str()).is_none_or(|directory| directory.id(&name).is_ok())
     }
 
-    async fn read_list(&self, lookup: Lookup) -> Result<Directory, SideError> {
+    /// An entry's name by its id, and the other way round.
+    pub async fn read_list(&self, lookup: Lookup) -> Result<Directory, SideError> {
         let names = &self.config.lookups;
         let name_field = if lookup == Lookup::User { &names.email_field } else { &names.name_field };
         let request = Request::new("lookup", Method::GET, ["api", "1.0", lookup.as_str()], Repeat::Safe)

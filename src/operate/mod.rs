@@ -14,7 +14,7 @@ mod time;
 mod windows;
 mod write;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -23,6 +23,7 @@ use serde_json::Value as Json;
 use tokio::sync::{Mutex, mpsc};
 
 use self::auth::OperateSignIn;
+pub use self::lookup::REFERENCES;
 pub use self::sweep::Probe;
 use self::time::LocalTime;
 use crate::config::field::Lookup;
@@ -124,6 +125,10 @@ impl SideClient for OperateClient {
 
     fn knows(&self, field: &str, value: &Json) -> bool {
         self.has_reference(field, value)
+    }
+
+    async fn reference_names(&self) -> BTreeMap<String, String> {
+        Self::reference_names(self).await
     }
 
     fn absence_is_deletion(&self) -> bool {

@@ -1,13 +1,16 @@
 //! Listing every lead by its id alone: what is missing from the list may have been deleted.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use chrono::{TimeDelta, Utc};
 use tokio::sync::mpsc;
 
-use super::OperateClient;
 use super::record::{as_id, as_text, unreadable};
+use super::{OperateClient, REFERENCES};
 use crate::side::{Listed, SideError, Swept};
+
+/// So many values of a field tell enough of it.
+const ENOUGH: usize = 500;
 
 /// What one look at the workspace told.
 #[derive(Debug, Clone, Default)]
@@ -16,6 +19,8 @@ pub struct Probe {
     pub missing: Vec<String>,
     /// How far in the future the newest lead was modified, where that cannot be: the time zone is wrong then.
     pub newest_ahead: Option<TimeDelta>,
+    /// What leads hold in mapped fields that refer to a list, by field: some of it, where it is much.
+    pub references: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl OperateClient {
@@ -26,17 +31,26 @@ impl OperateClient {
         let since = now.checked_sub_signed(width).unwrap_or_default();
         let condition = format!("[{}]>='{}'", self.config.modified_field, self.time.lower_bound(since));
         let mut answer = self.ask("check", &condition).await?;
+        let refers = |field: &&String| {
+            REFERENCES.iter().any(|(name, _)| name == field) || self.lookups.iter().any(|(name, _)| name == *field)
+        };
+        let mut references: BTreeMap<String, BTreeSet<String>> =
+            self.mapped.iter().filter(refers).map(|field| (field.clone(), BTreeSet::new())).collect();
         let (mut seen, mut rows, mut newest) = (HashSet::new(), 0, None);
         while let Some(part) = answer.next().await? {
             for row in part {
                 rows += 1;
                 seen.extend(row.keys().cloned());
+                for (field, values) in references.iter_mut().filter(|(_, values)| values.len() < ENOUGH) {
+                    values.extend(row.get(field).and_then(as_text).filter(|value| !value.is_empty()));
+                }
                 newest = newest.max(Some(self.record(&row)?.modified_at));
             }
         }
+        references.retain(|_, values| !values.is_empty());
         let missing = self.fields.iter().filter(|name| rows > 0 && !seen.contains(*name)).cloned().collect();
         let newest_ahead = newest.map(|newest| newest - now).filter(|ahead| *ahead > TimeDelta::minutes(5));
-        Ok(Probe { missing, newest_ahead })
+        Ok(Probe { missing, newest_ahead, references })
     }
 
     /// Lists the leads that take part with their times, for changes that no poll saw, and then, where a filter hides some, all of

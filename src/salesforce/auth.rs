@@ -37,6 +37,8 @@ pub(super) struct SalesforceSignIn {
     refresh_token: Mutex<Option<SecretString>>,
     /// What the org last said of its requests.
     usage: Mutex<Option<Usage>>,
+    /// The ids of org and user, as the last sign-in told them.
+    ids: Mutex<Option<(String, String)>>,
 }
 
 /// The part of a token answer that is needed. Salesforce does not say how long a session lives.
@@ -47,6 +49,9 @@ struct SignedIn {
     /// The next refresh token, where the app rotates them: the one before it is dead by now.
     #[serde(default)]
     refresh_token: Option<String>,
+    /// `https://login.salesforce.com/id/{org}/{user}`.
+    #[serde(default)]
+    id: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -72,12 +77,23 @@ impl SalesforceSignIn {
             SalesforceAuth::RefreshToken { refresh_token, .. } => Some(refresh_token.clone()),
             _ => None,
         };
-        Ok(Self { token_url, auth: config.auth.clone(), refresh_token: Mutex::new(refresh_token), usage: Mutex::default() })
+        Ok(Self {
+            token_url,
+            auth: config.auth.clone(),
+            refresh_token: Mutex::new(refresh_token),
+            usage: Mutex::default(),
+            ids: Mutex::default(),
+        })
     }
 
     /// The org's requests of 24 hours, once an answer told them.
     pub(super) fn usage(&self) -> Option<Usage> {
         *self.usage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The ids of org and user, once a sign-in told them.
+    pub(super) fn ids(&self) -> Option<(String, String)> {
+        self.ids.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn ask(&self, transport: &Transport) -> Result<Answer, SideError> {
@@ -137,6 +153,13 @@ fn replace(file: &Path, secret: &SecretString) -> std::io::Result<()> {
     Ok(())
 }
 
+/// The ids of org and user: the last two parts of an identity's address.
+fn ids_of(address: &str) -> Option<(String, String)> {
+    let mut parts = address.trim_end_matches('/').rsplit('/');
+    let (user, organization) = (parts.next()?, parts.next()?);
+    Some((organization.to_owned(), user.to_owned()))
+}
+
 fn sign(claims: &Claims<'_>, key: &SecretString) -> Result<SecretString, SideError> {
     let key = EncodingKey::from_rsa_pem(key.expose_secret().as_bytes());
     key.and_then(|key| jsonwebtoken::encode(&Header::new(Algorithm::RS256), claims, &key)).map(SecretString::from).map_err(
@@ -188,6 +211,7 @@ impl SalesforceSignIn {
             side: Side::Salesforce,
             reason: format!("the sign-in gave an instance_url that is not an address: {error}"),
         })?;
+        *self.ids.lock().unwrap_or_else(PoisonError::into_inner) = token.id.as_deref().and_then(ids_of);
         Ok(Session { token: SecretString::from(token.access_token), base, good_until: None })
     }
 

@@ -3,6 +3,7 @@
 //! A job costs some ten requests however many leads it holds, and runs for minutes.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -17,6 +18,7 @@ use super::read::parse;
 use super::record::unreadable;
 use super::{Fields, SalesforceClient};
 use crate::http::{Answer, Repeat, Request};
+use crate::lead::Side;
 use crate::side::{Outcome, Page, Position, Refusal, SideError, Write};
 
 /// Rows of one answer of a query's results.
@@ -39,6 +41,19 @@ struct Job {
     error_message: Option<String>,
 }
 
+impl Job {
+    /// Why a job failed: `InvalidBatch : Field name not found : Nope__c`.
+    fn refusal(self) -> Refusal {
+        let told = self.error_message.filter(|told| !told.trim().is_empty());
+        let told = told.unwrap_or_else(|| "no reason given".to_owned());
+        let code = told
+            .split_once(" : ")
+            .map(|(code, _)| code.trim())
+            .filter(|code| code.chars().all(|each| each.is_ascii_alphanumeric()));
+        Refusal::new(code.unwrap_or("bulk_job"), format!("bulk job {} {}: {told}", self.id, self.state))
+    }
+}
+
 /// Rows of a CSV answer, each under its column's name.
 pub(super) fn rows(answer: &Answer) -> Result<Vec<HashMap<String, String>>, SideError> {
     let mut reader = csv::Reader::from_reader(answer.body.as_slice());
@@ -46,18 +61,22 @@ pub(super) fn rows(answer: &Answer) -> Result<Vec<HashMap<String, String>>, Side
 }
 
 impl SalesforceClient {
-    /// Reads every Lead. Rows come in no order, so the checkpoint moves once the last is stored.
+    /// Reads every Lead. Rows come in no order, so the checkpoint moves once the last is stored. `false`: the org does not have it read
+    /// in this way, and nothing was.
     pub(super) async fn poll_by_bulk(
         &self,
         fields: &Fields,
         as_of: DateTime<Utc>,
         pages: &mpsc::Sender<Page>,
-    ) -> Result<(), SideError> {
+    ) -> Result<bool, SideError> {
         let query = json!({ "operation": "queryAll", "query": self.change_query(fields, None) });
         let request = self.request("bulk_query", Method::POST, &["jobs", "query"], Repeat::Safe).json(&query);
-        let job: Job = parse(&self.expect(&request).await?)?;
+        let Some(job) = self.opened(&request).await? else { return Ok(false) };
         tracing::info!(job = job.id, "bulk.query");
-        self.finished("query", &job.id).await?;
+        if let Some(refusal) = self.finished("query", &job.id).await? {
+            tracing::warn!(job = job.id, code = refusal.code, "bulk.failed: leads are read by ordinary requests");
+            return Ok(false);
+        }
         let mut newest: Option<Position> = None;
         let mut locator: Option<String> = None;
         loop {
@@ -81,7 +100,27 @@ impl SalesforceClient {
             }
         }
         self.drop_job("query", &job.id).await;
-        Ok(())
+        Ok(true)
+    }
+
+    /// Opens a job. `None`: the org does not let this program use the Bulk API, now or before.
+    async fn opened(&self, request: &Request) -> Result<Option<Job>, SideError> {
+        if self.bulk_refused.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let answer = self.transport.call(&self.sign_in, request).await.map_err(|trouble| trouble.into_error(Side::Salesforce))?;
+        if answer.status.is_success() {
+            return parse(&answer).map(Some);
+        }
+        match self.whole_failure(&answer) {
+            SideError::Refused { .. } => {
+                let code = outcome::refusal_of(&answer).code;
+                tracing::warn!(code, "bulk.refused: until the next start, many leads are read and made by ordinary requests");
+                self.bulk_refused.store(true, Ordering::Relaxed);
+                Ok(None)
+            }
+            error => Err(error),
+        }
     }
 
     /// Makes Leads, or finds those that an earlier attempt made. Rows that a duplicate rule refuses are sent once more by the
@@ -92,7 +131,10 @@ impl SalesforceClient {
         while !rest.is_empty() {
             let (body, taken) = self.upload_body(rest);
             let (now, later) = rest.split_at(taken);
-            outcomes.extend(self.load_job(now, body).await?);
+            outcomes.extend(match self.load_job(now, body).await? {
+                Some(outcomes) => outcomes,
+                None => self.upsert_in_turn(now).await?,
+            });
             rest = later;
         }
         Ok(outcomes)
@@ -121,56 +163,84 @@ impl SalesforceClient {
         (csv.into_inner().unwrap_or_default(), taken)
     }
 
-    async fn load_job(&self, writes: &[Write], body: Vec<u8>) -> Result<Vec<Outcome>, SideError> {
+    /// `None`: the org does not let this program use the Bulk API, and nothing was sent.
+    async fn load_job(&self, writes: &[Write], body: Vec<u8>) -> Result<Option<Vec<Outcome>>, SideError> {
         let job = json!({
             "object": "Lead", "operation": "upsert", "externalIdFieldName": self.external_id_field,
             "contentType": "CSV", "lineEnding": "LF", "columnDelimiter": "COMMA",
         });
         let request = self.request("bulk_load", Method::POST, &["jobs", "ingest"], Repeat::Safe).json(&job);
-        let job: Job = parse(&self.expect(&request).await?)?;
+        let Some(job) = self.opened(&request).await? else { return Ok(None) };
         tracing::info!(job = job.id, leads = writes.len(), "bulk.load");
         // Until the upload is said to be complete nothing takes effect.
         let upload = self.request("bulk_upload", Method::PUT, &["jobs", "ingest", &job.id, "batches"], Repeat::Never).csv(body);
-        self.expect(&upload).await?;
         let complete = self.state_request(&job.id, "UploadComplete");
+        let all = |outcome: Outcome| Ok(Some(vec![outcome; writes.len()]));
+        let later = |reason: String| all(Outcome::Retry(Refusal::new("bulk_job", reason)));
         let unknown = |error: SideError| {
             tracing::warn!(job = job.id, error = %error, "bulk.unknown");
-            Ok(vec![Outcome::Unknown(Refusal::new("bulk_job", error.to_string())); writes.len()])
+            all(Outcome::Unknown(Refusal::new("bulk_job", error.to_string())))
         };
-        if let Err(error) = self.expect(&complete).await {
-            return unknown(error);
+        if let Err(error) = self.expect(&upload).await {
+            let SideError::Refused { reason, .. } = error else { return Err(error) };
+            tracing::warn!(job = job.id, leads = writes.len(), "bulk.upload_refused");
+            let _ = self.expect(&self.state_request(&job.id, "Aborted")).await;
+            self.drop_job("ingest", &job.id).await;
+            return later(reason);
         }
-        if let Err(error) = self.finished("ingest", &job.id).await {
-            return unknown(error);
+        match self.expect(&complete).await {
+            Ok(_) => {}
+            // It was not begun.
+            Err(SideError::Refused { reason, .. }) => return later(reason),
+            Err(error) => return unknown(error),
         }
-        match self.results(&job.id, writes).await {
+        let (rest, is_failed) = match self.finished("ingest", &job.id).await {
+            Ok(None) => {
+                let message = format!("bulk job {} ended before this row", job.id);
+                (Outcome::Retry(Refusal::new("not_processed", message)), false)
+            }
+            Ok(Some(refusal)) => {
+                tracing::warn!(job = job.id, leads = writes.len(), code = refusal.code, "bulk.failed");
+                (self.not_loaded(refusal)?, true)
+            }
+            Err(error) => return unknown(error),
+        };
+        match self.results(&job.id, writes, &rest).await {
             Ok(outcomes) => {
                 self.drop_job("ingest", &job.id).await;
-                Ok(outcomes)
+                Ok(Some(outcomes))
             }
+            // Rows that it came to all the same are found again by their external ids.
+            Err(SideError::Refused { .. }) if is_failed => all(rest),
             Err(error) => unknown(error),
         }
+    }
+
+    /// What the end of a job that failed means for the rows that it did not come to.
+    fn not_loaded(&self, refusal: Refusal) -> Result<Outcome, SideError> {
+        if let Some(error) = self.without_key(&refusal) {
+            return Err(error);
+        }
+        // A column that the org does not know spoils the whole upload.
+        let is_schema = refusal.code == "InvalidBatch" || refusal.message.contains("Field name not found");
+        Ok(if is_schema { Outcome::Schema(refusal) } else { Outcome::Retry(refusal) })
     }
 
     fn state_request(&self, id: &str, state: &str) -> Request {
         self.request("bulk_state", Method::PATCH, &["jobs", "ingest", id], Repeat::Safe).json(&json!({ "state": state }))
     }
 
-    /// Waits until a job has ended, whatever it says of its rows.
-    async fn finished(&self, kind: &str, id: &str) -> Result<(), SideError> {
+    /// Waits until a job has ended, whatever it says of its rows. Gives why, where it failed.
+    async fn finished(&self, kind: &str, id: &str) -> Result<Option<Refusal>, SideError> {
         let (started, mut wait) = (Instant::now(), LOOKS.0);
         loop {
             let job: Job =
                 parse(&self.expect(&self.request("bulk_look", Method::GET, &["jobs", kind, id], Repeat::Safe)).await?)?;
             match job.state.as_str() {
-                "JobComplete" => return Ok(()),
-                "Failed" | "Aborted" => {
-                    let message = job.error_message.unwrap_or_default();
-                    let (side, reason) = (crate::lead::Side::Salesforce, format!("bulk job {id} {}: {message}", job.state));
-                    return Err(SideError::Refused { side, reason });
-                }
+                "JobComplete" => return Ok(None),
+                "Failed" | "Aborted" => return Ok(Some(job.refusal())),
                 _ if started.elapsed() > LONGEST => {
-                    let (side, reason) = (crate::lead::Side::Salesforce, format!("bulk job {id} is still {}", job.state));
+                    let (side, reason) = (Side::Salesforce, format!("bulk job {id} is still {}", job.state));
                     return Err(SideError::Unreachable { side, reason });
                 }
                 _ => tokio::time::sleep(wait).await,
@@ -179,8 +249,8 @@ impl SalesforceClient {
         }
     }
 
-    /// One outcome for each write, matched by the external id.
-    async fn results(&self, id: &str, writes: &[Write]) -> Result<Vec<Outcome>, SideError> {
+    /// One outcome for each write, matched by the external id; `rest` for those of which the job says nothing.
+    async fn results(&self, id: &str, writes: &[Write], rest: &Outcome) -> Result<Vec<Outcome>, SideError> {
         let mut found: HashMap<String, Outcome> = HashMap::new();
         for which in ["successfulResults", "failedResults"] {
             let request = self.request("bulk_results", Method::GET, &["jobs", "ingest", id, which], Repeat::Safe);
@@ -195,10 +265,9 @@ impl SalesforceClient {
                 found.insert(external_id.to_lowercase(), outcome);
             }
         }
-        let not_processed = || Outcome::Retry(Refusal::new("not_processed", format!("bulk job {id} ended before this row")));
         let outcome = |write: &Write| {
             let external_id = write.external_id.as_deref().unwrap_or_default().to_lowercase();
-            found.get(&external_id).cloned().unwrap_or_else(not_processed)
+            found.get(&external_id).unwrap_or(rest).clone()
         };
         Ok(writes.iter().map(outcome).collect())
     }

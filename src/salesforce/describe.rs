@@ -12,20 +12,43 @@ use crate::side::{FieldRole, NativeField, SideError};
 
 #[derive(Deserialize)]
 struct Described {
+    #[serde(default = "granted")]
+    createable: bool,
+    #[serde(default = "granted")]
+    updateable: bool,
+    #[serde(default = "granted")]
+    deletable: bool,
     fields: Vec<Json>,
 }
 
+const fn granted() -> bool {
+    true
+}
+
+/// What this user may do with Leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rights {
+    /// Make them.
+    pub create: bool,
+    /// Change them.
+    pub edit: bool,
+    /// Delete them.
+    pub delete: bool,
+}
+
 impl SalesforceClient {
-    pub(super) async fn described(&self) -> Result<Vec<NativeField>, SideError> {
+    /// What this user may do with Leads, and the fields of one that it may see.
+    pub async fn describe_lead(&self) -> Result<(Rights, Vec<NativeField>), SideError> {
         let request = self.request("describe", Method::GET, &["sobjects", "Lead", "describe"], Repeat::Safe);
         read(&self.expect(&request).await?)
     }
 }
 
-/// The fields that an answer describes. What has no name is none.
-pub(super) fn read(answer: &Answer) -> Result<Vec<NativeField>, SideError> {
+/// The rights and the fields that an answer describes. What has no name is no field.
+pub(super) fn read(answer: &Answer) -> Result<(Rights, Vec<NativeField>), SideError> {
     let described: Described = parse(answer)?;
-    Ok(described.fields.iter().map(field).filter(|field| !field.name.is_empty()).collect())
+    let rights = Rights { create: described.createable, edit: described.updateable, delete: described.deletable };
+    Ok((rights, described.fields.iter().map(field).filter(|field| !field.name.is_empty()).collect()))
 }
 
 fn field(described: &Json) -> NativeField {

@@ -12,7 +12,7 @@ use super::auth::SalesforceSignIn;
 use super::outcome::{self, ApiError, errors_of, is_id, refusal_of};
 use super::read::{self, QueryAnswer, literal, parse};
 use super::write::{CompositeAnswer, SaveResult};
-use super::{SalesforceClient, budget, bulk, describe, whole_failure};
+use super::{SalesforceClient, budget, bulk, describe};
 use crate::fuzz::{config, keeps_out};
 use crate::http::Answer;
 use crate::http::fuzz::{answer, read_answer};
@@ -54,7 +54,7 @@ pub(crate) fn outcomes(data: &[u8]) {
         assert!(refusal.message.contains(message), "{refusal} lost {message:?}");
     }
     assert!(json.is_array() || words.len() > 2_000 || refusal.message == words.trim(), "{refusal}");
-    let _ = whole_failure(&answer);
+    let _ = CLIENT.whole_failure(&answer);
     are_sound(&outcome::outcome(&errors_of(&json), true, "Operate_Lead_Id__c"));
     if let Ok(composite) = parse::<CompositeAnswer>(&answer) {
         for part in composite.composite_response {
@@ -117,7 +117,7 @@ fn write(number: usize, names: &[&str], values: &[&str]) -> Write {
 /// A description: fields with names.
 pub(crate) fn describe(data: &[u8]) {
     match describe::read(&answer(StatusCode::OK, HeaderMap::new(), data)) {
-        Ok(fields) => assert!(fields.iter().all(|field| !field.name.is_empty())),
+        Ok((_, fields)) => assert!(fields.iter().all(|field| !field.name.is_empty())),
         Err(error) => keeps_out(&error.to_string(), data),
     }
 }
@@ -126,7 +126,7 @@ pub(crate) fn describe(data: &[u8]) {
 pub(crate) fn headers(headers: &HeaderMap) {
     assert!(budget::usage(headers).is_none_or(|usage| usage.limit > 0));
     let body = br#"[{"errorCode":"REQUEST_LIMIT_EXCEEDED","message":"TotalRequests Limit exceeded."}]"#;
-    let failure = whole_failure(&answer(StatusCode::FORBIDDEN, headers.clone(), body));
+    let failure = CLIENT.whole_failure(&answer(StatusCode::FORBIDDEN, headers.clone(), body));
     assert!(matches!(failure, SideError::Budget { .. }));
 }
 

@@ -15,6 +15,8 @@ mod sweep;
 mod users;
 mod write;
 
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use async_trait::async_trait;
@@ -24,13 +26,14 @@ use serde_json::Value as Json;
 use tokio::sync::{Mutex, mpsc};
 
 use self::auth::SalesforceSignIn;
+pub use self::describe::Rights;
 use crate::config::salesforce::{DuplicateRule, SalesforceConfig};
 use crate::directory::Directory;
 use crate::http::{Answer, Repeat, Request, Transport, is_passing};
 use crate::lead::Side;
 use crate::side::{
-    Action, ClockOffset, Listed, NativeField, Outcome, Page, Position, Record, SideClient, SideError, Swept, Usage, Write,
-    WriteKind, outcomes_of,
+    Action, ClockOffset, Listed, NativeField, Outcome, Page, Position, Record, Refusal, SideClient, SideError, Swept, Usage,
+    Write, WriteKind, outcomes_of,
 };
 
 /// Records that one sObject Collections call takes.
@@ -55,6 +58,17 @@ struct Fields {
     users: Vec<String>,
 }
 
+/// Who a program is in an org.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The user's name, or the id where the org does not tell the name.
+    pub user: String,
+    /// The org's id.
+    pub organization: String,
+    /// Why the org does not tell the name.
+    pub problem: Option<SideError>,
+}
+
 /// A Salesforce org.
 pub struct SalesforceClient {
     transport: Transport,
@@ -68,6 +82,8 @@ pub struct SalesforceClient {
     guarded_updates: u64,
     bulk_creates: u64,
     bulk_read: u64,
+    /// Whether the org does not let this program use the Bulk API.
+    bulk_refused: AtomicBool,
     fields: RwLock<Arc<Fields>>,
     users: Mutex<Option<Directory>>,
 }
@@ -89,6 +105,7 @@ impl SalesforceClient {
             guarded_updates: config.guarded_updates,
             bulk_creates: config.bulk_creates,
             bulk_read: config.bulk_read,
+            bulk_refused: AtomicBool::new(false),
             fields: RwLock::default(),
             users: Mutex::default(),
         };
@@ -112,13 +129,19 @@ impl SalesforceClient {
         Arc::clone(&self.fields.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The name of the user that this program is signed in as, and the org's id.
-    pub async fn identity(&self) -> Result<(String, String), SideError> {
+    /// Who this program is signed in as, and where.
+    pub async fn identity(&self) -> Result<Identity, SideError> {
         let request = Request::new("identity", Method::GET, ["services", "oauth2", "userinfo"], Repeat::Safe);
-        let answer = self.expect(&request).await?;
-        let info: Json = serde_json::from_slice(&answer.body).unwrap_or_default();
-        let text = |name: &str| info.get(name).and_then(Json::as_str).unwrap_or("unknown").to_owned();
-        Ok((text("preferred_username"), text("organization_id")))
+        match (self.expect(&request).await, self.sign_in.ids()) {
+            (Ok(answer), _) => {
+                let info: Json = serde_json::from_slice(&answer.body).unwrap_or_default();
+                let text = |name: &str| info.get(name).and_then(Json::as_str).unwrap_or("unknown").to_owned();
+                Ok(Identity { user: text("preferred_username"), organization: text("organization_id"), problem: None })
+            }
+            // The sign-in told the ids, and the name is all that is missing.
+            (Err(error), Some((organization, user))) => Ok(Identity { user, organization, problem: Some(error) }),
+            (Err(error), None) => Err(error),
+        }
     }
 
     /// A request below `/services/data/vXX.X/`.
@@ -146,22 +169,36 @@ impl SalesforceClient {
     /// Sends a request that must succeed as a whole.
     async fn expect(&self, request: &Request) -> Result<Answer, SideError> {
         let answer = self.transport.call(&self.sign_in, request).await.map_err(|trouble| trouble.into_error(Side::Salesforce))?;
-        if answer.status.is_success() { Ok(answer) } else { Err(whole_failure(&answer)) }
+        if answer.status.is_success() { Ok(answer) } else { Err(self.whole_failure(&answer)) }
     }
-}
 
-/// What an answer that is no success means for the whole call.
-fn whole_failure(answer: &Answer) -> SideError {
-    let side = Side::Salesforce;
-    let refusal = outcome::refusal_of(answer);
-    let reason = refusal.to_string();
-    match answer.status {
-        StatusCode::FORBIDDEN if refusal.code == "REQUEST_LIMIT_EXCEEDED" => {
-            let wait = answer.retry_after().and_then(|wait| TimeDelta::from_std(wait).ok());
-            SideError::Budget { side, reason, retry_at: wait.and_then(|wait| Utc::now().checked_add_signed(wait)) }
+    /// What an answer that is no success means for the whole call.
+    fn whole_failure(&self, answer: &Answer) -> SideError {
+        let side = Side::Salesforce;
+        let refusal = outcome::refusal_of(answer);
+        let reason = Refusal::new(refusal.code.clone(), outcome::in_one_line(&refusal.message)).to_string();
+        match answer.status {
+            StatusCode::FORBIDDEN if refusal.code == "REQUEST_LIMIT_EXCEEDED" => {
+                let wait = answer.retry_after().and_then(|wait| TimeDelta::from_std(wait).ok());
+                SideError::Budget { side, reason, retry_at: wait.and_then(|wait| Utc::now().checked_add_signed(wait)) }
+            }
+            status if is_passing(status) => SideError::Unreachable { side, reason },
+            _ => self.without_key(&refusal).unwrap_or(SideError::Refused { side, reason }),
         }
-        status if is_passing(status) => SideError::Unreachable { side, reason },
-        _ => SideError::Refused { side, reason },
+    }
+
+    /// A refusal that says that the external id field is not there.
+    fn without_key(&self, refusal: &Refusal) -> Option<SideError> {
+        let name = &self.external_id_field;
+        outcome::says_missing(refusal, name).then(|| SideError::Setup {
+            side: Side::Salesforce,
+            reason: format!(
+                "Lead has no field {name} (salesforce.external_id_field) that this user may see: {}. Without it no create is safe to \
+                 repeat, so nothing is read and nothing written until it is back: give the integration user the right to see and edit \
+                 it, or make it anew",
+                refusal.code
+            ),
+        })
     }
 }
 
@@ -189,12 +226,12 @@ impl SideClient for SalesforceClient {
     }
 
     async fn describe(&self) -> Result<Option<Vec<NativeField>>, SideError> {
-        self.described().await.map(Some)
+        Ok(Some(self.describe_lead().await?.1))
     }
 
     fn batch_size(&self, kind: WriteKind, due: u64) -> usize {
         match kind {
-            WriteKind::Create if due >= self.bulk_creates => BULK,
+            WriteKind::Create if due >= self.bulk_creates && !self.bulk_refused.load(Ordering::Relaxed) => BULK,
             WriteKind::Create | WriteKind::Delete => COLLECTION,
             WriteKind::Update if due > self.guarded_updates => RETRIEVE,
             WriteKind::Update => COMPOSITE,
@@ -229,6 +266,10 @@ impl SideClient for SalesforceClient {
 
     fn knows(&self, field: &str, value: &Json) -> bool {
         self.has_user(field, value)
+    }
+
+    async fn reference_names(&self) -> BTreeMap<String, String> {
+        self.user_names().await
     }
 
     fn absence_is_deletion(&self) -> bool {

@@ -86,6 +86,19 @@ pub(super) fn refusal_of(answer: &Answer) -> Refusal {
     }
 }
 
+/// A refused query comes back with its text, and what is wrong with it after that.
+pub(super) fn in_one_line(message: &str) -> String {
+    let told = message.split_once("ERROR at Row:").and_then(|(_, rest)| rest.split_once('\n')).map_or(message, |(_, told)| told);
+    told.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Whether a refusal says that there is no such field.
+pub(super) fn says_missing(refusal: &Refusal, field: &str) -> bool {
+    let message = refusal.message.to_ascii_lowercase();
+    let words = ["no such column", "does not exist", "field name not found", "not accessible"];
+    message.contains(&field.to_ascii_lowercase()) && words.iter().any(|word| message.contains(word))
+}
+
 /// Several errors about one record, as one.
 pub(super) fn refusal(errors: &[ApiError]) -> Refusal {
     let Some(first) = errors.first() else {
@@ -125,6 +138,8 @@ pub(super) fn outcome(errors: &[ApiError], repeatable: bool, external_id_field: 
             certain: code == "DUPLICATE_VALUE" && refusal.message.contains(external_id_field),
             refusal,
         },
+        // Without that field nothing can be read either: the next poll says so.
+        _ if says_missing(&refusal, external_id_field) => Outcome::Retry(refusal),
         "INVALID_FIELD" | "INVALID_FIELD_FOR_INSERT_UPDATE" => Outcome::Schema(refusal),
         "CANNOT_UPDATE_CONVERTED_LEAD" => Outcome::Converted,
         _ => Outcome::Refused(refusal),
@@ -172,6 +187,15 @@ mod tests {
         assert_eq!(refused, Outcome::Refused(words));
         let unnamed = refusal(&[error("FIELD_CUSTOM_VALIDATION_EXCEPTION", "Please fill it in.", &["City"])]);
         assert_eq!(unnamed.message, "Please fill it in. [City]");
+    }
+
+    #[test]
+    fn a_refused_query_is_told_in_one_line_without_its_text() {
+        let told = in_one_line(
+            "\nSELECT Id,Nope FROM Lead\n          ^\nERROR at Row:1:Column:11\nNo such column 'Nope' on entity 'Lead'.",
+        );
+        assert_eq!(told, "No such column 'Nope' on entity 'Lead'.");
+        assert!(says_missing(&Refusal::new("INVALID_FIELD", told), "NOPE"));
     }
 
     #[test]

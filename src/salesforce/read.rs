@@ -53,8 +53,8 @@ impl SalesforceClient {
             let limit = if after.is_some() { format!(" LIMIT {PAGE}") } else { String::new() };
             let soql = format!("{} ORDER BY SystemModstamp ASC, Id ASC{limit}", self.change_query(&fields, after.as_deref()));
             let (rows, as_of) = self.rows("poll", true, &soql, PAGE).await?;
-            if after.is_none() && rows.total >= self.bulk_read {
-                return self.poll_by_bulk(&fields, as_of, pages).await;
+            if after.is_none() && rows.total >= self.bulk_read && self.poll_by_bulk(&fields, as_of, pages).await? {
+                return Ok(());
             }
             let is_last = rows.rows.len() < PAGE;
             let records = self.records(&fields, rows.rows).await?;
@@ -71,6 +71,13 @@ impl SalesforceClient {
                 _ => return Ok(()),
             }
         }
+    }
+
+    /// How many leads the configured filter leaves.
+    pub async fn count(&self) -> Result<u64, SideError> {
+        let condition = self.filter_condition().map(|filter| format!(" WHERE {filter}")).unwrap_or_default();
+        let (rows, _) = self.rows("check", false, &format!("SELECT COUNT() FROM Lead{condition}"), PAGE).await?;
+        Ok(rows.total)
     }
 
     /// The configured filter, in brackets.

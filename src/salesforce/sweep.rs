@@ -5,10 +5,10 @@ use reqwest::Method;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 
+use super::SalesforceClient;
 use super::outcome::refusal_of;
 use super::read::{parse, quoted};
 use super::record::instant;
-use super::{SalesforceClient, whole_failure};
 use crate::http::Repeat;
 use crate::lead::Side;
 use crate::side::{Listed, SideError, Swept};
@@ -119,7 +119,7 @@ impl SalesforceClient {
         if answer.status.is_success() {
             return parse(&answer).map(Some);
         }
-        if refusal_of(&answer).code == none { Ok(None) } else { Err(whole_failure(&answer)) }
+        if refusal_of(&answer).code == none { Ok(None) } else { Err(self.whole_failure(&answer)) }
     }
 
     /// Which of these are not deleted (and, `filtered`, take part), and when they were last modified.

@@ -1,15 +1,47 @@
 //! Users, for fields such as `OwnerId`: the org holds their ids, the mapping their e-mail addresses.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value as Json, json};
 
 use super::{Fields, SalesforceClient};
 use crate::directory::{Directory, Entry};
+use crate::lead::unresolved;
 use crate::side::{NativeFields, Record, Refusal, SideError};
 
 /// What a refusal calls them.
 const WHAT: &str = "active Salesforce user with the e-mail address";
 
+/// What the ids of queues begin with.
+const QUEUE: &str = "00G";
+
+/// What the mapping reads in the place of an id: the e-mail address, or what is wrong.
+fn address_of(directory: &mut Directory, id: &str) -> Json {
+    if id.is_empty() {
+        return Json::Null;
+    }
+    if let Some(email) = directory.name(id) {
+        return json!(email);
+    }
+    let keep = "write unknown = \"keep\" in the field, and each side keeps its own";
+    let what = if id.starts_with(QUEUE) {
+        format!("a queue and no user: give the lead to a user, or {keep}")
+    } else {
+        format!(
+            "no user that leadsync may see: give the integration user View All Users, give the lead to another user, or {keep}"
+        )
+    };
+    unresolved(id, &what)
+}
+
 impl SalesforceClient {
+    /// What users' ids stand for, where that was read anew.
+    pub(super) async fn user_names(&self) -> BTreeMap<String, String> {
+        let mut users = self.users.lock().await;
+        let news = users.as_mut().and_then(Directory::news).unwrap_or_default();
+        news.into_iter().map(|(id, name)| (format!("User/{id}"), name.to_owned())).collect()
+    }
+
     /// Puts e-mail addresses in the place of users' ids.
     pub(super) async fn name_users(&self, fields: &Fields, records: &mut [Record]) -> Result<(), SideError> {
         let mut users = self.users.lock().await;
@@ -18,11 +50,11 @@ impl SalesforceClient {
         if !is_enough {
             *users = Some(self.read_users().await?);
         }
-        let Some(directory) = users.as_ref() else { return Ok(()) };
+        let Some(directory) = users.as_mut() else { return Ok(()) };
         for record in records {
             for name in &fields.users {
                 if let Some(value) = record.fields.get_mut(name) {
-                    *value = directory.name(value.as_str().unwrap_or_default());
+                    *value = address_of(directory, value.as_str().unwrap_or_default());
                 }
             }
         }
@@ -56,7 +88,8 @@ impl SalesforceClient {
         email.is_empty() || users.as_ref().is_none_or(|directory| directory.id(email).is_ok())
     }
 
-    async fn read_users(&self) -> Result<Directory, SideError> {
+    /// All users, by their e-mail addresses.
+    pub async fn read_users(&self) -> Result<Directory, SideError> {
         let (rows, _) = self.rows("users", false, "SELECT Id, Email, IsActive FROM User", usize::MAX).await?;
         let entry = |row: &NativeFields| {
             let text = |name: &str| row.get(name).and_then(Json::as_str).map(str::to_owned);

@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::outcome::{self, errors_of};
 use super::read::parse;
-use super::{COLLECTION, SalesforceClient, bulk, whole_failure};
+use super::{COLLECTION, SalesforceClient, bulk};
 use crate::config::salesforce::DuplicateRule;
 use crate::http::{Answer, Repeat, Request, Trouble, is_passing, is_turned_away};
 use crate::lead::Side;
@@ -55,6 +55,20 @@ impl SalesforceClient {
                 if matches!(outcome, Outcome::Duplicate { ids, .. } if ids.is_empty()) {
                     *outcome = self.upsert_alone(write).await?;
                 }
+            }
+        }
+        Ok(outcomes)
+    }
+
+    /// Makes many Leads by ordinary requests, one after the other.
+    pub(super) async fn upsert_in_turn(&self, writes: &[Write]) -> Result<Vec<Outcome>, SideError> {
+        let mut outcomes = Vec::with_capacity(writes.len());
+        for chunk in writes.chunks(COLLECTION) {
+            match self.upsert(chunk).await {
+                Ok(some) => outcomes.extend(some),
+                Err(error) if outcomes.is_empty() => return Err(error),
+                // The others took effect by now, so this part alone is not sent.
+                Err(error) => outcomes.extend(vec![not_sent(&error); chunk.len()]),
             }
         }
         Ok(outcomes)
@@ -142,7 +156,7 @@ impl SalesforceClient {
             return self.apart(what, &answer, writes).await;
         }
         if !answer.status.is_success() {
-            return Err(whole_failure(&answer));
+            return Err(self.whole_failure(&answer));
         }
         let results: Vec<SaveResult> = parse(&answer)?;
         Ok(same_number(results.into_iter().map(|result| self.saved(result)).collect(), writes.len()))
@@ -203,7 +217,7 @@ impl SalesforceClient {
             Err(outcomes) => return Ok(outcomes),
         };
         if !answer.status.is_success() {
-            return Err(whole_failure(&answer));
+            return Err(self.whole_failure(&answer));
         }
         let results: CompositeAnswer = parse(&answer)?;
         let outcomes = results
@@ -263,7 +277,7 @@ impl SalesforceClient {
                     };
                     same_number(results.into_iter().zip(&ids).map(outcome).collect(), ids.len())
                 }
-                Ok(Ok(answer)) => vec![not_sent(&whole_failure(&answer)); ids.len()],
+                Ok(Ok(answer)) => vec![not_sent(&self.whole_failure(&answer)); ids.len()],
                 Ok(Err(outcomes)) => outcomes,
                 Err(error) => vec![not_sent(&error); ids.len()],
             };

@@ -8,11 +8,13 @@ mod cycle;
 mod decide;
 mod error;
 mod hold;
+mod names;
 mod observe;
 mod pair;
 mod push;
 mod report;
 mod sweep;
+mod waiting;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -34,6 +36,7 @@ pub use pair::{Ambiguous, Created, UnlinkedLead};
 pub use push::{LONGEST_WAIT, Outbox, PushRow, Settled, Verdict};
 pub use report::{BudgetReport, History, LeadReport, LinkReport, ParkedLead, PlannedField, PlannedPush, StatusReport};
 pub use sweep::{Master, MergedLead};
+pub use waiting::WaitingReason;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 

@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
+use super::waiting::WaitingReason;
 use super::{Store, StoreError, stamp};
 use crate::lead::{PerSide, Side};
 
@@ -20,6 +21,8 @@ pub struct StatusReport {
     pub pushes: BTreeMap<String, i64>,
     /// Since when the oldest write that is not done has been waiting; parked ones not counted.
     pub oldest_waiting: Option<String>,
+    /// Why writes that are due were not done at the last try, the most frequent reasons first.
+    pub waiting: Vec<WaitingReason>,
     /// Conflicts that wait for a person.
     pub open_conflicts: i64,
     /// How far each poller is.
@@ -198,6 +201,7 @@ impl Store {
         let held = paused.or(stops.braked).or(held.filter(|held| !held.starts_with("paused") && !held.starts_with("brake")));
         Ok(StatusReport {
             held,
+            waiting: self.waiting_reasons().await?,
             budget: self.budget().await?,
             links: counts(links)?,
             pushes: counts(pushes)?,

@@ -39,7 +39,7 @@ impl Engine {
             ran => ran,
         };
         if let Err(CycleError::Side(SideError::Budget { side: Side::Salesforce, retry_at, .. })) = &ran {
-            self.leave_alone(*retry_at);
+            cycle.held = Some(self.leave_alone(*retry_at));
         }
         cycle.requests = PerSide::build(|side| self.clients.get(side).requests());
         cycle.usage = self.clients.salesforce.usage();
@@ -78,6 +78,7 @@ impl Engine {
         self.resolve_doubts(&outbox).await?;
         let polled = self.on_both(|side| self.poll(side)).await?;
         cycle.seen += polled.operate.changed + polled.salesforce.changed;
+        let renamed = self.follow_names().await?;
         let mut held = 0;
         let mut outbox = Outbox::default();
         for _ in 0..ROUNDS {
@@ -105,7 +106,7 @@ impl Engine {
             outbox = self.store.outbox(self.now()).await?;
             self.resolve_doubts(&outbox).await?;
         }
-        Ok(held > 0 || outbox.in_doubt() || (cycle.held.is_none() && outbox.is_due()))
+        Ok(held > 0 || outbox.in_doubt() || (cycle.held.is_none() && outbox.is_due()) || renamed)
     }
 
     async fn decide_all(&self, cycle: &mut Cycle, as_of: DateTime<Utc>) -> Result<u64, CycleError> {

@@ -45,7 +45,7 @@ use crate::store::{LeadRow, Observation, Store, StoreError};
 
 pub use compare::{Compared, Drift};
 pub use cycle::Patience;
-pub use thrift::thrift;
+pub use thrift::{Tally, thrift};
 pub use turns::Turns;
 use turns::side_by_side;
 

@@ -40,4 +40,17 @@ impl Engine {
         tracing::debug!(side = %side, leads.changed = polled.changed, "poll.complete");
         Ok(polled)
     }
+
+    /// Has all leads of a side read anew where something that they refer to has another name now. Gives whether that is so.
+    pub(super) async fn follow_names(&self) -> Result<bool, CycleError> {
+        let mut renamed = false;
+        for side in Side::BOTH {
+            let names = self.clients.get(side).reference_names().await;
+            if self.store.keep_names(side, &names).await? {
+                tracing::info!(side = %side, "poll.renamed: every lead is read anew");
+                renamed = true;
+            }
+        }
+        Ok(renamed)
+    }
 }

@@ -73,15 +73,42 @@ pub fn thrift(own: u64, usage: Usage, share: f64) -> Option<String> {
     judge(own, Some(usage), share).reason().map(str::to_owned)
 }
 
+/// What outlives an engine when another takes its place on the same clients.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Tally {
+    /// Until when Salesforce is left alone, because its limit is used up.
+    pub exhausted_until: Option<DateTime<Utc>>,
+}
+
+impl Tally {
+    /// Salesforce said that its limit is used up. Gives what that means for people.
+    pub fn leave_alone(&mut self, retry_at: Option<DateTime<Utc>>, now: DateTime<Utc>) -> String {
+        let until = retry_at.unwrap_or(now + LEFT_ALONE);
+        self.exhausted_until = Some(until);
+        left_alone(until)
+    }
+}
+
+fn left_alone(until: DateTime<Utc>) -> String {
+    format!("Salesforce's requests of 24 hours are used up: it is left alone until {} UTC", until.format("%H:%M:%S"))
+}
+
 impl Engine {
+    /// What the next engine on the same clients goes on from.
+    pub fn tally(&self) -> Tally {
+        Tally { exhausted_until: *self.exhausted_until.lock().unwrap_or_else(PoisonError::into_inner) }
+    }
+
+    /// Takes over from another engine on the same clients.
+    pub fn go_on_from(&self, tally: &Tally) {
+        *self.exhausted_until.lock().unwrap_or_else(PoisonError::into_inner) = tally.exhausted_until;
+    }
+
     pub(super) async fn thrift(&self) -> Result<Thrift, CycleError> {
         let now = self.now();
         let exhausted = *self.exhausted_until.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(until) = exhausted.filter(|until| *until > now) {
-            let until = until.format("%H:%M:%S");
-            return Ok(Thrift::Stop(format!(
-                "Salesforce's requests of 24 hours are used up: it is left alone until {until} UTC"
-            )));
+            return Ok(Thrift::Stop(left_alone(until)));
         }
         let usage = self.clients.salesforce.usage();
         if usage.is_none() {
@@ -91,15 +118,18 @@ impl Engine {
         Ok(judge(recorded + self.clients.salesforce.requests(), usage, self.rules.daily_request_share))
     }
 
-    /// Notes that Salesforce said that its limit is used up.
-    pub(super) fn leave_alone(&self, retry_at: Option<DateTime<Utc>>) {
-        let until = retry_at.unwrap_or_else(|| self.now() + LEFT_ALONE);
-        *self.exhausted_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
+    /// Notes that Salesforce said that its limit is used up. Gives what that means for people.
+    pub(super) fn leave_alone(&self, retry_at: Option<DateTime<Utc>>) -> String {
+        let mut tally = self.tally();
+        let reason = tally.leave_alone(retry_at, self.now());
+        *self.exhausted_until.lock().unwrap_or_else(PoisonError::into_inner) = tally.exhausted_until;
+        reason
     }
 
     /// How long the next cycle has to wait at least, from the start of the last.
     pub async fn interval(&self) -> Result<Option<TimeDelta>, CycleError> {
-        Ok(self.thrift().await?.interval())
+        let left_alone = self.tally().exhausted_until.map(|until| until - self.now());
+        Ok(self.thrift().await?.interval().max(left_alone.filter(|wait| *wait > TimeDelta::zero())))
     }
 }
 

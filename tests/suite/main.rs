@@ -4,6 +4,7 @@
 
 mod bench;
 mod bulk;
+mod checking;
 mod clients;
 mod config;
 mod edges;
@@ -14,12 +15,16 @@ mod hardship;
 mod in_step;
 mod lenses;
 mod merging;
+mod moved;
 mod operator;
 mod org;
+mod org_trouble;
 mod org_writes;
 mod program;
+mod references;
 mod removal;
 mod sign_in;
+mod starting;
 mod store;
 mod systems;
 mod workspace;

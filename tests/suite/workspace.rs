@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use crate::systems::{Systems, cycle};
 
 /// Both systems, where Operate's leads hold ids of locations, sources and users, and the mapping has lookups for them.
-async fn by_id(people: usize) -> Systems {
+pub async fn by_id(people: usize) -> Systems {
     let interface = Interface { references_by_id: true, ..Interface::default() };
     let operate = OperateSwitches { interface, ..OperateSwitches::default() };
     let options =

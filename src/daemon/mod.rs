@@ -1,6 +1,8 @@
 //! The daemon: everything wired together, a cycle at each tick of the schedule, never two at once, and an orderly end.
 
-use std::collections::BTreeSet;
+mod systems;
+mod waits;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,77 +13,17 @@ use tokio::time::Instant;
 use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use tokio_util::sync::CancellationToken;
 
+use self::waits::{Refusals, SecretFiles};
 use crate::config::Config;
-use crate::lead::{PerSide, Side};
-use crate::mapping::{Described, Mapping, MappingError, Misfit, user_fields};
-use crate::operate::OperateClient;
-use crate::salesforce::SalesforceClient;
 use crate::schedule::{Missed, Schedule};
-use crate::side::{SideClient, SideError};
+use crate::side::SideError;
 use crate::store::{Store, StoreError};
-use crate::sync::{CycleError, Engine, Patience, Rules};
+use crate::sync::{CycleError, Engine, Patience, Tally};
+
+pub use self::systems::{AssemblyError, Systems, assemble};
 
 /// How long an end may wait for writes under way. What is cut off then is looked for at the next start.
 const DRAIN: Duration = Duration::from_secs(20);
-
-/// Why an engine cannot be put together.
-#[derive(Debug, thiserror::Error)]
-pub enum AssemblyError {
-    /// The fields do not make a mapping.
-    #[error("the mapping is wrong: {0}")]
-    Mapping(#[from] MappingError),
-    /// A client cannot be made, or a system does not say what its fields are.
-    #[error(transparent)]
-    Side(#[from] SideError),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-/// The clients of both systems. They keep their sessions for as long as the program runs.
-pub struct Systems {
-    /// Operate.
-    pub operate: Arc<OperateClient>,
-    /// Salesforce.
-    pub salesforce: Arc<SalesforceClient>,
-}
-
-impl Systems {
-    /// As configured. Nothing is sent yet.
-    pub fn of(config: &Config) -> Result<Self, SideError> {
-        let native = |side: Side| config.fields.iter().map(|field| field.native.get(side).clone()).collect::<BTreeSet<_>>();
-        let lookups = config.fields.iter().filter_map(|field| Some((field.native.operate.clone(), field.lookup?)));
-        let operate = OperateClient::new(&config.operate, native(Side::Operate).into_iter().collect(), lookups.collect())?;
-        let salesforce = SalesforceClient::new(&config.salesforce, native(Side::Salesforce).into_iter().collect())?;
-        Ok(Self { operate: Arc::new(operate), salesforce: Arc::new(salesforce) })
-    }
-
-    /// What the systems say of their fields.
-    pub async fn describe(&self) -> Result<Described, SideError> {
-        let (operate, salesforce) = tokio::join!(self.operate.describe(), self.salesforce.describe());
-        Ok(PerSide { operate: operate?, salesforce: salesforce? })
-    }
-
-    /// An engine on this store, with the mapping that the systems' fields allow. What had to be left out of it is logged.
-    pub async fn engine(&self, config: &Config, store: Arc<Store>) -> Result<Engine, AssemblyError> {
-        let described = self.describe().await?;
-        let (mapping, misfits) = Mapping::fitted(config, &described)?;
-        for Misfit { field, problem } in &misfits {
-            tracing::warn!(field, "mapping.misfit: {problem}");
-        }
-        let users = user_fields(config, Side::Salesforce, &described);
-        self.salesforce.map(mapping.native_names(Side::Salesforce), users);
-        let clients: PerSide<Arc<dyn SideClient>> =
-            PerSide { operate: Arc::clone(&self.operate) as _, salesforce: Arc::clone(&self.salesforce) as _ };
-        let rules = Rules::of(config, &mapping)?;
-        Ok(Engine::new(store, Arc::new(mapping), clients, rules, Arc::new(Utc::now)).await?)
-    }
-}
-
-/// An engine on this store, with the clients of both systems.
-pub async fn assemble(config: &Config, store: Store) -> Result<Engine, AssemblyError> {
-    Systems::of(config)?.engine(config, Arc::new(store)).await
-}
 
 /// Signals cannot be watched.
 #[derive(Debug, thiserror::Error)]
@@ -112,9 +54,8 @@ pub async fn run(config: &Config, store: Store, stop: CancellationToken) -> Resu
     let mut missed = Missed::of(schedule("poll", &config.schedule.poll)?);
     let sweeps = schedule("sweep", &config.schedule.sweep)?;
     let (mut scheduler, mut ticks) = ticks(&config.schedule.poll).await?;
-    let systems = Systems::of(config).map_err(|error| error.to_string())?;
     tracing::info!(schedule = config.schedule.poll, process.id = std::process::id(), "daemon.started");
-    let mut daemon = Daemon { config, systems, sweeps, store: Arc::new(store), engine: None, not_before: None };
+    let mut daemon = Daemon::new(config.clone(), sweeps, store).map_err(|error| error.to_string())?;
     let ended = loop {
         if let Err(error) = daemon.tick(&stop).await {
             break Err(error);
@@ -147,8 +88,8 @@ async fn ticks(schedule: &str) -> Result<(JobScheduler, mpsc::Receiver<()>), Str
 }
 
 /// What runs at each tick.
-struct Daemon<'c> {
-    config: &'c Config,
+struct Daemon {
+    config: Config,
     systems: Systems,
     /// When everything is compared.
     sweeps: Schedule,
@@ -157,11 +98,41 @@ struct Daemon<'c> {
     engine: Option<Engine>,
     /// Before this no cycle starts, to spare requests.
     not_before: Option<Instant>,
+    refusals: Refusals,
+    secret_files: SecretFiles,
 }
 
-impl Daemon<'_> {
+/// How a cycle ended.
+enum Ended {
+    Well,
+    /// The systems' fields have changed, so that the mapping has to be fitted anew.
+    FieldsChanged,
+    /// It failed; because of a side, where there is one.
+    Badly(Option<SideError>),
+    /// The store failed.
+    InStore(StoreError),
+}
+
+impl Daemon {
+    fn new(config: Config, sweeps: Schedule, store: Store) -> Result<Self, SideError> {
+        Ok(Self {
+            sweeps,
+            systems: Systems::of(&config)?,
+            secret_files: SecretFiles::as_they_are(&config.secret_files),
+            store: Arc::new(store),
+            engine: None,
+            not_before: None,
+            refusals: Refusals::default(),
+            config,
+        })
+    }
+
     async fn tick(&mut self, stop: &CancellationToken) -> Result<(), String> {
+        if self.refusals.are_any() && self.secret_files.have_changed() {
+            self.renew_secrets();
+        }
         if self.not_before.is_some_and(|moment| Instant::now() < moment) {
+            tracing::debug!("cycle.waits");
             return Ok(());
         }
         let started = Instant::now();
@@ -172,17 +143,18 @@ impl Daemon<'_> {
                 Ok(None) => return Ok(()),
                 Err(AssemblyError::Side(error)) => {
                     tracing::error!(error = %error, "cycle.failed");
+                    let left_alone = self.systems.tally().exhausted_until.map(|until| until - Utc::now());
+                    let wait = left_alone.and_then(|wait| wait.to_std().ok());
+                    self.not_before = wait.map(|wait| Instant::now() + wait);
+                    self.wait_if_refused(Some(&error));
                     return Ok(());
                 }
                 Err(AssemblyError::Store(error)) => return failed("cycle.failed", &error.at(self.store.path())),
                 Err(error) => return Err(error.to_string()),
             },
         };
-        let ran = cycle(&engine, stop).await;
-        let fields_changed = matches!(ran, Err(CycleError::Schema { .. }));
-        if let Err(CycleError::Store(error)) = ran {
-            failed("cycle.failed", &error.at(self.store.path()))?;
-        } else if !fields_changed {
+        let ended = cycle(&engine, stop).await;
+        if matches!(ended, Ended::Well) {
             let swept = tokio::select! {
                 swept = sweep(&engine, &self.sweeps) => swept,
                 // It writes to neither side, and the next one begins anew.
@@ -196,15 +168,57 @@ impl Daemon<'_> {
         }
         let wait = engine.interval().await.ok().flatten().and_then(|wait| wait.to_std().ok());
         self.not_before = wait.map(|wait| started + wait);
-        self.engine = (!fields_changed).then_some(engine);
+        self.systems.keep(engine.tally());
+        match ended {
+            Ended::FieldsChanged => return Ok(()),
+            Ended::Well => self.refusals.end(),
+            Ended::Badly(error) => self.wait_if_refused(error.as_ref()),
+            Ended::InStore(error) => failed("cycle.failed", &error.at(self.store.path()))?,
+        }
+        self.engine = Some(engine);
         Ok(())
     }
 
     /// `None`: it is time to stop.
     async fn assemble(&self, stop: &CancellationToken) -> Result<Option<Engine>, AssemblyError> {
         tokio::select! {
-            engine = self.systems.engine(self.config, Arc::clone(&self.store)) => engine.map(Some),
+            engine = self.systems.engine(&self.config, Arc::clone(&self.store)) => engine.map(Some),
             () = stop.cancelled() => Ok(None),
+        }
+    }
+
+    /// A refused sign-in is not tried again at the next tick.
+    fn wait_if_refused(&mut self, error: Option<&SideError>) {
+        if let Some(SideError::Auth { side, .. }) = error {
+            let wait = self.refusals.another();
+            tracing::warn!(%side, wait_s = wait.as_secs(), "session.refused: the next sign-in waits, or until its secret's file changes");
+            self.not_before = Some(Instant::now() + wait);
+        }
+    }
+
+    /// Takes the credentials from the configuration once more, and signs in with them at once.
+    fn renew_secrets(&mut self) {
+        self.secret_files = SecretFiles::as_they_are(&self.config.secret_files);
+        let loaded = match Config::load(Some(&self.config.file)) {
+            Ok(loaded) => loaded,
+            Err(error) => {
+                return tracing::warn!(
+                    errors = error.findings.len(),
+                    "session.secret_unreadable: see `leadsync check --offline`"
+                );
+            }
+        };
+        self.config.operate.auth = loaded.config.operate.auth;
+        self.config.salesforce.auth = loaded.config.salesforce.auth;
+        match Systems::of(&self.config) {
+            Ok(systems) => {
+                let exhausted_until = self.systems.tally().exhausted_until;
+                systems.keep(Tally { exhausted_until, ..Tally::default() });
+                (self.systems, self.engine, self.not_before) = (systems, None, None);
+                self.refusals.end();
+                tracing::info!("session.secret_changed");
+            }
+            Err(error) => tracing::error!(error = %error, "cycle.failed"),
         }
     }
 }
@@ -219,26 +233,40 @@ fn failed(event: &str, error: &StoreError) -> Result<(), String> {
 }
 
 /// One cycle. A failure of the store is left to the caller, any other is logged.
-async fn cycle(engine: &Engine, stop: &CancellationToken) -> Result<(), CycleError> {
+async fn cycle(engine: &Engine, stop: &CancellationToken) -> Ended {
     let stopping = || stop.is_cancelled();
     let cut_off = async {
         stop.cancelled().await;
         tokio::time::sleep(DRAIN).await;
     };
-    let ran = tokio::select! {
-        ran = engine.cycle(Patience::NextCycle, &stopping) => ran,
+    let error = tokio::select! {
+        ran = engine.cycle(Patience::NextCycle, &stopping) => match ran {
+            Ok(cycle) => {
+                tracing::debug!(leads.seen = cycle.seen, pushed = cycle.pushed, parked = cycle.parked, "cycle.done");
+                return Ended::Well;
+            }
+            Err(error) => error,
+        },
         () = cut_off => {
             tracing::warn!("daemon.cut_off");
-            return Ok(());
+            return Ended::Badly(None);
         }
     };
-    match &ran {
-        Ok(cycle) => tracing::debug!(leads.seen = cycle.seen, pushed = cycle.pushed, parked = cycle.parked, "cycle.done"),
-        Err(CycleError::Store(_)) => {}
-        Err(error @ CycleError::Schema { .. }) => tracing::warn!(error = %error, "cycle.fields_changed"),
-        Err(error) => tracing::error!(error = %error, "cycle.failed"),
+    match error {
+        CycleError::Store(error) => Ended::InStore(error),
+        CycleError::Schema { .. } => {
+            tracing::warn!(error = %error, "cycle.fields_changed");
+            Ended::FieldsChanged
+        }
+        CycleError::Side(error) => {
+            tracing::error!(error = %error, "cycle.failed");
+            Ended::Badly(Some(error))
+        }
+        error => {
+            tracing::error!(error = %error, "cycle.failed");
+            Ended::Badly(None)
+        }
     }
-    ran.map(drop)
 }
 
 /// Sweeps, if the schedule had a moment for it since the last time.

@@ -1,140 +1,89 @@
-//! What both live systems say to a configuration. Nothing is written.
+//! What Salesforce says to a configuration.
 
-use std::fmt;
-
-use serde::Serialize;
-
+use super::{Finding, Severity, failed, finding};
 use crate::config::Config;
 use crate::config::field::FieldConfig;
-use crate::config::sync::DeleteRule;
+use crate::config::sync::{CreateRule, DeleteRule};
 use crate::daemon::Systems;
 use crate::lead::Side;
 use crate::mapping::find;
-use crate::side::{FieldRole, NativeField, SideClient as _, SideError};
+use crate::salesforce::{Identity, Rights};
+use crate::side::{FieldRole, NativeField, SideClient as _};
 
-/// How bad it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// It is as it should be.
-    Ok,
-    /// Some leads will wait for a person, or something is less good than it could be.
-    Warning,
-    /// It will not work.
-    Error,
-}
-
-/// What was found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Finding {
-    /// How bad it is.
-    pub severity: Severity,
-    /// What it concerns: a key of the configuration, or a field's name.
-    pub about: String,
-    /// What was found.
-    pub found: String,
-    /// What to do.
-    pub remedy: Option<String>,
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let word = match self.severity {
-            Severity::Ok => "ok",
-            Severity::Warning => "warning",
-            Severity::Error => "error",
-        };
-        write!(f, "{word:<8} {}: {}", self.about, self.found)?;
-        if let Some(remedy) = &self.remedy {
-            write!(f, "\n         help: {remedy}")?;
-        }
-        Ok(())
-    }
-}
-
-fn finding(severity: Severity, about: impl Into<String>, found: impl Into<String>, remedy: Option<&str>) -> Finding {
-    Finding { severity, about: about.into(), found: found.into(), remedy: remedy.map(str::to_owned) }
-}
-
-fn failed(about: &str, error: &SideError) -> Finding {
-    finding(Severity::Error, about, error.to_string(), Some("mend this first: what depends on it was not checked"))
-}
-
-/// Signs in to both systems, and compares the configuration with what they say of themselves.
-pub async fn live(config: &Config) -> Vec<Finding> {
-    let systems = match Systems::of(config) {
-        Ok(systems) => systems,
-        Err(error) => return vec![failed("configuration", &error)],
-    };
-    let mut findings = operate(config, &systems).await;
-    findings.extend(salesforce(config, &systems).await);
-    findings
-}
-
-/// Operate describes nothing: one query shows that the sign-in works and that every field can be read.
-async fn operate(config: &Config, systems: &Systems) -> Vec<Finding> {
+/// Gives the fields of a lead as well, as far as they are known.
+pub(super) async fn check(config: &Config, systems: &Systems) -> (Vec<Finding>, Vec<NativeField>) {
     let mut findings = Vec::new();
-    match systems.operate.probe().await {
-        Ok(probe) => {
-            findings.push(finding(Severity::Ok, "operate", format!("signed in at {}", config.operate.base_url), None));
-            for name in probe.missing {
-                let help = "check the spelling: Operate's names are matched to the letter";
+    match systems.salesforce.identity().await {
+        Ok(Identity { user, organization, problem }) => {
+            findings.push(finding(Severity::Ok, "salesforce", format!("signed in as {user} of the org {organization}"), None));
+            if let Some(problem) = problem {
+                let help = "nothing depends on it: only the user's name is not told. The app's scopes (openid, id) or policies may be why";
                 findings.push(finding(
                     Severity::Warning,
-                    "operate",
-                    format!("no lead that was read has a field {name}"),
+                    "salesforce",
+                    format!("/services/oauth2/userinfo: {problem}"),
                     Some(help),
                 ));
             }
-            if let Some(ahead) = probe.newest_ahead {
-                let found = format!("the newest lead was modified {} minutes in the future", ahead.num_minutes());
-                let help = "check operate.timezone: it must be the workspace's own";
-                findings.push(finding(Severity::Error, "operate.timezone", found, Some(help)));
-            }
         }
-        Err(error) => findings.push(failed("operate", &error)),
+        Err(error) => return (vec![failed("salesforce", &error)], Vec::new()),
     }
-    for field in &config.operate.required_fields {
-        let given =
-            config.fields.iter().find(|mapped| mapped.native.operate == *field && mapped.direction.writes_to(Side::Operate));
-        let found = match given {
-            Some(mapped) if mapped.default.operate.is_some() => continue,
-            Some(_) => format!("Operate makes no lead without {field}, and a Salesforce lead may have none"),
-            None => format!("Operate makes no lead without {field}, and no field of the mapping gives it"),
-        };
-        let help = "give the field a default = { operate = … }; without one such leads wait for a person";
-        findings.push(finding(Severity::Warning, "operate.required_fields", found, Some(help)));
-    }
-    findings
-}
-
-async fn salesforce(config: &Config, systems: &Systems) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    match systems.salesforce.identity().await {
-        Ok((user, organization)) => {
-            findings.push(finding(Severity::Ok, "salesforce", format!("signed in as {user} of the org {organization}"), None));
-        }
-        Err(error) => return vec![failed("salesforce", &error)],
-    }
-    let described = match systems.salesforce.describe().await {
-        Ok(Some(described)) => described,
-        Ok(None) => return findings,
+    let (rights, described) = match systems.salesforce.describe_lead().await {
+        Ok(described) => described,
         Err(error) => {
             findings.push(failed("salesforce", &error));
-            return findings;
+            return (findings, Vec::new());
         }
     };
+    findings.extend(may(config, rights));
     findings.push(external_id(config, &described));
     for field in &config.fields {
         findings.extend(mapped_field(field, &described));
     }
     findings.extend(required(config, &described));
-    if config.sync.delete == DeleteRule::Propagate {
-        let help = "the integration user needs the right to delete Leads: describe does not tell it";
-        findings.push(finding(Severity::Warning, "sync.delete", "deletes are carried across", Some(help)));
-    }
+    findings.extend(filter(config, systems).await);
     findings.extend(budget(config, systems));
+    (findings, described)
+}
+
+/// Whether the user may do with leads what the configuration has it do.
+fn may(config: &Config, rights: Rights) -> Vec<Finding> {
+    let creates = matches!(config.sync.create, CreateRule::Both | CreateRule::ToSalesforce);
+    let edits = config.fields.iter().any(|field| field.direction.writes_to(Side::Salesforce));
+    let deletes = config.sync.delete == DeleteRule::Propagate;
+    let mut findings = Vec::new();
+    for (needed, granted, key, verb, instead) in [
+        (creates, rights.create, "sync.create", "create", "write create = \"to_operate\""),
+        (edits, rights.edit, "fields", "edit", "write direction = \"to_operate\" for every field"),
+        (deletes, rights.delete, "sync.delete", "delete", "write delete = \"ignore\""),
+    ] {
+        if needed && !granted {
+            let help = format!("give the integration user's permission set the right to {verb} Leads, or {instead}");
+            findings.push(finding(Severity::Error, key, format!("this user may not {verb} Leads"), Some(&help)));
+        }
+    }
+    if deletes && rights.delete {
+        let found = "deletes are carried across, and this user may delete Leads (of other owners only as sharing rules allow)";
+        findings.push(finding(Severity::Ok, "sync.delete", found, None));
+    }
     findings
+}
+
+/// Whether the org understands the filter.
+async fn filter(config: &Config, systems: &Systems) -> Option<Finding> {
+    let about = "salesforce.filter";
+    if config.salesforce.filter.trim().is_empty() {
+        return None;
+    }
+    Some(match systems.salesforce.count().await {
+        Ok(0) => finding(Severity::Warning, about, "no lead meets it, so none takes part", Some("check the condition")),
+        Ok(count) => finding(Severity::Ok, about, format!("{count} lead(s) take part"), None),
+        Err(error) => {
+            let help =
+                "it stands in brackets after WHERE in a query of Leads: write it as in SOQL, and name fields by their API names";
+            finding(Severity::Error, about, error.to_string(), Some(help))
+        }
+    })
 }
 
 fn external_id(config: &Config, described: &[NativeField]) -> Finding {
