@@ -112,20 +112,19 @@ async fn a_poll_whose_answer_breaks_off_is_read_again() {
 
 #[tokio::test]
 async fn tokens_that_end_all_the_time_only_cost_sign_ins() {
-    let systems = Systems::with(SandboxOptions {
-        operate_leads: 40,
-        salesforce_leads: 30,
-        common: 10,
-        token_lifetime: Duration::from_millis(50),
-        ..SandboxOptions::default()
-    })
-    .await;
+    let systems = Systems::of(40, 30, 10).await;
     let engine = systems.engine().await;
-    // As many cycles as it takes for tokens to end in the middle of one.
-    while systems.sandbox.salesforce().requests().token < 4 || systems.sandbox.operate().requests().token < 4 {
+    let (operate, salesforce) = (systems.sandbox.operate(), systems.sandbox.salesforce());
+    for request in ["read", "write", "read"] {
+        operate.fault(Fault { expire_token: true, ..Fault::on(request) }).unwrap();
+        salesforce.fault(Fault { expire_token: true, ..Fault::on(request) }).unwrap();
         cycle(&engine).await.unwrap();
+        let lead = operate.leads()[0]["leadid"].to_string();
+        operate.edit(&lead, &json!({ "jobtitle": format!("Before the end of a {request}") })).unwrap();
     }
+    cycle(&engine).await.unwrap();
     systems.assert_in_step(60);
+    assert!(operate.requests().token >= 3 && salesforce.requests().token >= 4);
 }
 
 #[tokio::test]
