@@ -213,7 +213,7 @@ impl Daemon {
         match Systems::of(&self.config) {
             Ok(systems) => {
                 let exhausted_until = self.systems.tally().exhausted_until;
-                systems.keep(Tally { exhausted_until, ..Tally::default() });
+                systems.keep(Tally { exhausted_until });
                 (self.systems, self.engine, self.not_before) = (systems, None, None);
                 self.refusals.end();
                 tracing::info!("session.secret_changed");
@@ -262,8 +262,8 @@ async fn cycle(engine: &Engine, stop: &CancellationToken) -> Ended {
             tracing::error!(error = %error, "cycle.failed");
             Ended::Badly(Some(error))
         }
-        error => {
-            tracing::error!(error = %error, "cycle.failed");
+        CycleError::Thrift(reason) => {
+            tracing::error!(error = reason, "cycle.failed");
             Ended::Badly(None)
         }
     }

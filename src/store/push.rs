@@ -263,8 +263,11 @@ impl Store {
     }
 }
 
+/// Whether a statement has something to do for a push.
+type Concerns = fn(&Settled) -> bool;
+
 /// `?1` is now, `?2` the rows [push, state, lead, time, code, error].
-const SETTLE: [(fn(&Settled) -> bool, &str); 7] = [
+const SETTLE: [(Concerns, &str); 7] = [
     // The push itself.
     (
         |_| true,

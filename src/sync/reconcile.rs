@@ -173,7 +173,9 @@ impl Engine {
             let (field, value) = (self.mapping.fields().get(place)?, now.get(to.other()).0.get(place)?);
             swings(&link.recent, to, &field.name, &value.to_json()).then_some(field.name.as_str())
         };
-        given.extract_if(.., |place| swinging(*place).is_some()).filter_map(swinging).next()
+        let named = given.iter().find_map(|place| swinging(*place));
+        given.retain(|place| swinging(*place).is_none());
+        named
     }
 
     fn update_push(

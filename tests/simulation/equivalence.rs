@@ -71,7 +71,7 @@ fn what_a_poll_misses_the_sweep_brings_to_the_same_end() {
                     for side in Side::BOTH {
                         let ids: Vec<String> = model.leads.get(side).keys().take(3).cloned().collect();
                         for id in ids {
-                            model.person_writes(side, &id, "title", format!("late {side} {id}"));
+                            model.person_writes(side, &id, "title", &format!("late {side} {id}"));
                         }
                     }
                 }

@@ -37,7 +37,7 @@ pub async fn check(shared: &Shared, engine: &Engine) -> Vec<String> {
                 let before = broken.len();
                 agree(&model, *soul, operate, salesforce, &disputed, &mut broken);
                 let link = links.get(&operate.record.id).cloned().unwrap_or_default();
-                broken.iter_mut().skip(before).for_each(|what| what.push_str(&format!(" ({link})")));
+                broken.iter_mut().skip(before).for_each(|what| *what = format!("{what} ({link})"));
             }
             // Nothing is made from a lead that was a customer's before its other half was made.
             ([], [salesforce]) if salesforce.record.converted => {}

@@ -69,12 +69,12 @@ impl Model {
             self.uncommitted.push(Uncommitted { side, id, field, value, modified_at, visible_at });
             return;
         }
-        self.person_writes(side, &id, field, value);
+        self.person_writes(side, &id, field, &value);
     }
 
-    pub fn person_writes(&mut self, side: Side, id: &str, field: &'static str, value: String) {
+    pub fn person_writes(&mut self, side: Side, id: &str, field: &'static str, value: &str) {
         let soul = self.leads.get(side)[id].soul;
-        self.remember(side, soul, field, &value);
+        self.remember(side, soul, field, value);
         let modified_at = self.second(side);
         let record = self.record(side, id);
         record.fields.insert(native(side, field), json!(value));
@@ -101,7 +101,7 @@ impl Model {
                     if refused && !lead.record.deleted && !read_only {
                         let value = self.fresh(soul, field);
                         self.note(&format!("person mends {side} {id} {field}={value}"));
-                        self.person_writes(side, &id, field, value);
+                        self.person_writes(side, &id, field, &value);
                     }
                 }
             }
@@ -114,7 +114,7 @@ impl Model {
         let Some(id) = self.any_lead(side).filter(|id| !self.is_locked(side, id)) else { return };
         let soul = self.leads.get(side)[&id].soul;
         match (side, self.rng.random_range(0..3)) {
-            (Side::Operate, 0) => {
+            (_, 0) => {
                 self.note(&format!("person converts {side} {id}"));
                 let now = self.second(side);
                 let record = self.record(side, &id);
@@ -124,12 +124,6 @@ impl Model {
                 self.bereave(soul);
                 self.note(&format!("person deletes {side} {id}"));
                 self.leads.get_mut(side).remove(&id);
-            }
-            (Side::Salesforce, 0) => {
-                self.note(&format!("person converts {side} {id}"));
-                let now = self.second(side);
-                let record = self.record(side, &id);
-                (record.converted, record.modified_at) = (true, now);
             }
             (Side::Salesforce, 1) => {
                 self.bereave(soul);

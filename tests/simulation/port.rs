@@ -218,12 +218,12 @@ impl SideClient for Port {
             let lost = || Outcome::Unknown(Refusal::new("timeout", "no answer came"));
             let mut outcomes = Vec::new();
             for write in writes {
-                let loss = model.losses.get_mut(self.side).pop_front();
-                if matches!(loss, Some(Loss::After)) {
+                let drawn = model.losses.get_mut(self.side).pop_front();
+                if matches!(drawn, Some(Loss::After)) {
                     model.carry_out(self.side, write);
                 }
                 let outcome = match model.rng.random_range(0..400) {
-                    _ if loss.is_some() => lost(),
+                    _ if drawn.is_some() => lost(),
                     chance if chance < percent => {
                         if matches!(write.action, Action::Create) && model.rng.random_bool(0.5) {
                             // It is still at work on it.

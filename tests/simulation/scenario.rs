@@ -117,7 +117,7 @@ impl Model {
 
     fn edits_of(&mut self, side: Side, soul: usize, field: &'static str, value: &str) {
         let id = self.id_of(side, soul);
-        self.person_writes(side, &id, field, value.to_owned());
+        self.person_writes(side, &id, field, value);
     }
 }
 

@@ -1,7 +1,6 @@
 //! The promises that users notice, kept over real HTTP against both simulated systems.
 
 use chrono::Utc;
-use std::time::Duration;
 
 use leadsync::sandbox::{Cut, Fault, SandboxOptions};
 use leadsync::sync::Patience;
