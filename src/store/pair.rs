@@ -66,6 +66,9 @@ impl Store {
     pub async fn pair_by_external_id(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
         let mut tx = self.write.begin().await?;
         dissolve(&mut tx).await?;
+        if !is_anybody_named(&mut tx).await? {
+            return Ok(tx.commit().await?);
+        }
         let before = newest_link(&mut tx).await?;
         for (side, other, id, other_id) in
             [("operate", "salesforce", "operate_id", "salesforce_id"), ("salesforce", "operate", "salesforce_id", "operate_id")]
@@ -156,7 +159,7 @@ impl Store {
         let rule = i64::try_from(rule).unwrap_or(i64::MAX);
         let mut tx = self.write.begin().await?;
         let before = newest_link(&mut tx).await?;
-        sqlx::query(
+        let found = sqlx::query(
             "INSERT INTO link (operate_id, salesforce_id, state, origin, created_at, updated_at)
              SELECT max(iif(n.side = 'operate', n.lead_id, NULL)), max(iif(n.side = 'salesforce', n.lead_id, NULL)),
                     'pending', 'match', ?1, ?1
@@ -171,7 +174,9 @@ impl Store {
         .bind(rule)
         .execute(&mut *tx)
         .await?;
-        attach(&mut tx, before).await?;
+        if found.rows_affected() > 0 {
+            attach(&mut tx, before).await?;
+        }
         let several = sqlx::query(
             "SELECT n.side, n.lead_id, (m.link_id IS NULL AND m.dirty = 1) AS waits,
                     (SELECT group_concat(c.lead_id, ', ') FROM (SELECT lead_id FROM lead_key
@@ -309,6 +314,19 @@ impl Store {
 
 fn side(word: &str) -> Side {
     Side::parse(word).unwrap_or(Side::Operate)
+}
+
+/// Whether any new lead names another or a link, or is named by one.
+async fn is_anybody_named(tx: &mut Transaction<'_, Sqlite>) -> Result<bool, StoreError> {
+    Ok(sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM lead a WHERE a.dirty = 1 AND a.link_id IS NULL AND (
+             a.external_id IS NOT NULL
+             OR EXISTS (SELECT 1 FROM lead b WHERE b.external_id = a.lead_id)
+             OR EXISTS (SELECT 1 FROM link l WHERE a.side = 'operate' AND l.operate_id = a.lead_id)
+             OR EXISTS (SELECT 1 FROM link l WHERE a.side = 'salesforce' AND l.salesforce_id = a.lead_id)))",
+    )
+    .fetch_one(&mut **tx)
+    .await?)
 }
 
 async fn run(tx: &mut Transaction<'_, Sqlite>, sql: &str, now: DateTime<Utc>) -> Result<(), StoreError> {

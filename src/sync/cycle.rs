@@ -94,7 +94,8 @@ impl Engine {
                 break;
             }
             let brakes = &brakes;
-            let PerSide { operate: mut pushed, salesforce } = self.on_both(|side| self.push(side, brakes, stop)).await?;
+            let PerSide { operate: mut pushed, salesforce } =
+                self.on_both(|side| self.push(side, outbox.clone(), brakes, stop)).await?;
             pushed.add(salesforce);
             cycle.pushed += pushed.done;
             cycle.parked += pushed.parked;

@@ -9,7 +9,7 @@ use super::outcome::refused;
 use super::{CycleError, Engine, side_by_side};
 use crate::lead::Side;
 use crate::side::{Action, Outcome, Record, Refusal, Unmoved, Write, WriteKind};
-use crate::store::{PushRow, Settled, Verdict};
+use crate::store::{Outbox, PushRow, Settled, Verdict};
 
 /// What pushing came to.
 #[derive(Debug, Clone, Copy, Default)]
@@ -39,11 +39,16 @@ impl Pushed {
 impl Engine {
     /// Sends everything that is due on a side and not held. Batches are sent side by side as the client allows; each is settled on
     /// its own.
-    pub(super) async fn push(&self, side: Side, hold: &Hold, stop: &(dyn Fn() -> bool + Sync)) -> Result<Pushed, CycleError> {
+    pub(super) async fn push(
+        &self,
+        side: Side,
+        mut outbox: Outbox,
+        hold: &Hold,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Pushed, CycleError> {
         let client = self.clients.get(side);
         let mut pushed = Pushed::default();
         while !stop() {
-            let outbox = self.store.outbox(self.now()).await?;
             let Some((kind, count)) = outbox.ready(side).find(|(kind, _)| !hold.holds(side, *kind)) else { break };
             let batch = client.batch_size(kind, count);
             let due = self.store.due(side, kind, self.now(), batch * client.concurrency()).await?;
@@ -51,6 +56,7 @@ impl Engine {
             for batch in side_by_side(self.turns.as_deref(), batches).await {
                 pushed.add(batch?);
             }
+            outbox = self.store.outbox(self.now()).await?;
         }
         Ok(pushed)
     }

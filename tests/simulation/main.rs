@@ -27,6 +27,7 @@ use std::sync::{Mutex, OnceLock};
 use std::time::Instant;
 
 use leadsync::store::Store;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tempfile::TempDir;
 
 use self::history::{Kind, Step, history};
@@ -77,6 +78,22 @@ fn folder() -> &'static Path {
     folder.path()
 }
 
+/// The cores that this process may use.
+fn cores() -> Vec<CpuSet> {
+    let all = sched_getaffinity(None).unwrap();
+    let one = |core| {
+        let mut set = CpuSet::new();
+        set.set(core);
+        set
+    };
+    (0..CpuSet::MAX_CPU).filter(|core| all.is_set(*core)).map(one).collect()
+}
+
+/// The engine and its store's thread take turns, so one core is enough for both, and saves waking the other up.
+fn stay_on(core: CpuSet) {
+    sched_setaffinity(None, &core).unwrap();
+}
+
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is a number, and not {text:?}")))
 }
@@ -113,8 +130,10 @@ fn simulation_keeps_every_promise() {
     let (next, failed) = (AtomicU64::new(first), Mutex::new(Vec::new()));
     let (minutes, cycles, began) = (AtomicU64::new(0), AtomicU64::new(0), Instant::now());
     std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(2, usize::from) {
-            scope.spawn(|| {
+        for core in cores() {
+            let (next, failed, minutes, cycles) = (&next, &failed, &minutes, &cycles);
+            scope.spawn(move || {
+                stay_on(core);
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
                     if seed >= last || failed.lock().unwrap().len() >= 10 {

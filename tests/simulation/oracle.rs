@@ -16,8 +16,17 @@ pub async fn check(shared: &Shared, engine: &Engine) -> Vec<String> {
     let now = shared.model().our_now();
     let status = store.status(now).await.unwrap();
     let disputed = disputed(engine).await;
-    let links = links(engine).await;
-    let model = shared.model();
+    let mut broken = compare(&shared.model(), &disputed);
+    if status.oldest_waiting.is_some() {
+        broken.push(format!("convergent: writes are left waiting: {:?}", status.pushes));
+    }
+    if !broken.is_empty() {
+        broken.extend(rows(store, LINKS).await);
+    }
+    broken
+}
+
+fn compare(model: &Model, disputed: &str) -> Vec<String> {
     let mut broken = Vec::new();
     let mut souls: BTreeMap<Soul, PerSide<Vec<&Lead>>> = BTreeMap::new();
     for side in Side::BOTH {
@@ -33,21 +42,13 @@ pub async fn check(shared: &Shared, engine: &Engine) -> Vec<String> {
             }
         }
         match (leads.operate.as_slice(), leads.salesforce.as_slice()) {
-            ([operate], [salesforce]) => {
-                let before = broken.len();
-                agree(&model, *soul, operate, salesforce, &disputed, &mut broken);
-                let link = links.get(&operate.record.id).cloned().unwrap_or_default();
-                broken.iter_mut().skip(before).for_each(|what| *what = format!("{what} ({link})"));
-            }
+            ([operate], [salesforce]) => agree(model, *soul, operate, salesforce, disputed, &mut broken),
             // Nothing is made from a lead that was a customer's before its other half was made.
             ([], [salesforce]) if salesforce.record.converted => {}
             (operate, salesforce) => {
                 broken.push(format!("convergent: soul {soul} has {} and {} leads", operate.len(), salesforce.len()));
             }
         }
-    }
-    if status.oldest_waiting.is_some() {
-        broken.push(format!("convergent: writes are left waiting: {:?}", status.pushes));
     }
     broken
 }
@@ -84,15 +85,10 @@ fn agree(model: &Model, soul: Soul, operate: &Lead, salesforce: &Lead, disputed:
     }
 }
 
-/// What the store says of each link, by Operate's id.
-async fn links(engine: &Engine) -> BTreeMap<String, String> {
-    let sql = "SELECT s.operate_id, concat_ws(' ', s.state, s.reason, l.base, s.operate_fields, s.salesforce_fields)
-               FROM lead_status s JOIN link l USING (link_id) WHERE s.operate_id IS NOT NULL";
-    let pool = open(engine.store()).await;
-    let rows: Vec<(String, String)> = sqlx::query_as(sql).fetch_all(&pool).await.unwrap();
-    pool.close().await;
-    rows.into_iter().collect()
-}
+/// What the store says of each link.
+const LINKS: &str =
+    "SELECT concat_ws(' ', s.operate_id, s.salesforce_id, s.state, s.reason, l.base, s.operate_fields, s.salesforce_fields)
+    FROM lead_status s JOIN link l USING (link_id)";
 
 async fn open(store: &Store) -> SqlitePool {
     let options = SqliteConnectOptions::new().filename(store.path()).read_only(true);

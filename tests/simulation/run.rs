@@ -275,7 +275,7 @@ impl Run {
         let mut quiet = 0;
         for round in 0..BOUND {
             self.shared.model().pass(TimeDelta::minutes(6));
-            if round < 2
+            if round < 1
                 && let Err(error) = self.engine().sweep().await
             {
                 broken.push(format!("convergent: a sweep without trouble fails: {error}"));
@@ -287,7 +287,7 @@ impl Run {
                 Some(Err(error)) => broken.push(format!("convergent: a cycle without trouble fails: {error}")),
                 None => broken.push("the process ended by itself".to_owned()),
             }
-            if quiet > 1 {
+            if quiet > 0 {
                 break;
             }
         }
