@@ -19,14 +19,19 @@ struct WallClock {
 }
 
 impl WallClock {
-    fn of(systems: &Systems) -> Self {
+    /// `None`, and a word about it, where the library is missing and nobody demands it: `CI` does.
+    fn of(systems: &Systems) -> Option<Self> {
         // Debian's folder for it is named after the architecture.
         let folders = std::fs::read_dir("/usr/lib").unwrap().flatten().map(|entry| entry.path().join("faketime"));
         let library = folders.map(|folder| folder.join("libfaketime.so.1")).find(|library| library.exists());
-        let library = library.expect("libfaketime is not installed: apt-get install faketime");
+        if library.is_none() {
+            assert!(std::env::var_os("CI").is_none(), "libfaketime is not installed: apt-get install faketime");
+            eprintln!("not tested: libfaketime is not installed (apt-get install faketime)");
+        }
+        let library = library?;
         let clock = Self { file: systems.folder.path().join("clock"), library };
         clock.set("+0");
-        clock
+        Some(clock)
     }
 
     /// Sets it so far ahead (`+3h`) or back (`-3h`).
@@ -58,7 +63,7 @@ fn hours_ahead(log: &Path) -> i64 {
 async fn a_clock_that_jumps_by_hours_and_days_does_not_stop_the_schedule() {
     let systems = Systems::of(40, 30, 20).await;
     let _shown = ShowLog(log(&systems));
-    let clock = WallClock::of(&systems);
+    let Some(clock) = WallClock::of(&systems) else { return };
     let daemon = start_with(clock.command(&systems, &["-v", "run"]), &log(&systems));
     until("both sides have all", || have(&systems, 50)).await;
     until("edits arrive", edit_both(&systems, "Edited before any jump")).await;
@@ -80,7 +85,7 @@ async fn a_clock_that_jumps_by_hours_and_days_does_not_stop_the_schedule() {
 async fn a_clock_that_jumps_between_the_answers_of_both_sides_decides_no_conflict() {
     let systems = Systems::of(20, 20, 20).await;
     assert_eq!(run(&systems, &["once"]).await.0, 0);
-    let clock = WallClock::of(&systems);
+    let Some(clock) = WallClock::of(&systems) else { return };
     let (operate, salesforce) = (systems.sandbox.operate(), systems.sandbox.salesforce());
     // Jumps ahead make Salesforce's edit look later, jumps back Operate's: the other one is later, and has to win.
     // Times are seconds from now; both systems' clocks go ahead with them, so that no edit lies before what was seen.
@@ -116,7 +121,7 @@ async fn a_clock_that_jumps_between_the_answers_of_both_sides_decides_no_conflic
 async fn a_write_that_waits_for_its_next_attempt_does_not_wait_for_a_clock_that_was_put_back() {
     let systems = Systems::of(20, 20, 20).await;
     let _shown = ShowLog(log(&systems));
-    let clock = WallClock::of(&systems);
+    let Some(clock) = WallClock::of(&systems) else { return };
     let daemon = start_with(clock.command(&systems, &["-v", "run"]), &log(&systems));
     until("edits arrive", edit_both(&systems, "Edited before")).await;
     let locked = Fault { row_error: Some("UNABLE_TO_LOCK_ROW".to_owned()), times: 2, ..Fault::on("write") };

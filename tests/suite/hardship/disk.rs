@@ -11,6 +11,7 @@ impl Disk {
     pub fn mount(folder: &Path, kilobytes: u32) -> Option<Self> {
         std::fs::create_dir_all(folder).unwrap();
         let mounted = mount(&["-t", "tmpfs", "-o", &format!("size={kilobytes}k,mode=755"), "leadsync-test"], folder);
+        assert!(mounted || std::env::var_os("CI").is_none(), "no disk can be mounted at {}", folder.display());
         mounted.then(|| Self(folder.to_owned()))
     }
 
