@@ -300,7 +300,8 @@ const SETTLE: [(Concerns, &str); 7] = [
      FROM json_each(?2) j JOIN push p ON p.push_id = j.value ->> 0
      WHERE j.value ->> 1 = 'done' AND p.kind = 'delete' AND lead.side = p.side AND lead.lead_id = j.value ->> 2",
     ),
-    // A poll may have seen the created lead first: then what it saw stands, and is looked at again.
+    // A poll may have seen the created lead first: then what it saw stands, and is looked at again. If it was seen before it was
+    // written, the upsert has come to a lead that was there, and what was written is newer.
     (
         |settled| settled.is_done(WriteKind::Create),
         "INSERT INTO lead (side, lead_id, link_id, modified_at, changed_at, fields, external_id, seen_at, dirty)
@@ -308,7 +309,9 @@ const SETTLE: [(Concerns, &str); 7] = [
             iif(p.side = 'salesforce', l.operate_id, NULL), ?1, p.side = 'operate'
      FROM json_each(?2) j JOIN push p ON p.push_id = j.value ->> 0 JOIN link l ON l.link_id = p.link_id
      WHERE j.value ->> 1 = 'done' AND p.kind = 'create'
-     ON CONFLICT (side, lead_id) DO UPDATE SET link_id = excluded.link_id, dirty = 1",
+     ON CONFLICT (side, lead_id) DO UPDATE SET link_id = excluded.link_id, dirty = 1,
+         fields = iif(lead.modified_at < excluded.modified_at, json_patch(lead.fields, excluded.fields), lead.fields),
+         modified_at = max(lead.modified_at, excluded.modified_at)",
     ),
     (
         |settled| settled.is_done(WriteKind::Create),

@@ -10,6 +10,7 @@ mod config;
 mod edges;
 mod engine;
 mod fixtures;
+mod found;
 mod fuzz;
 mod hardship;
 mod in_step;

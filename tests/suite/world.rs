@@ -149,7 +149,14 @@ impl Inner {
                 let known =
                     self.leads.values().find(|lead| !lead.deleted && external_id.is_some() && lead.external_id == external_id);
                 let id = match known.map(|lead| lead.id.clone()) {
-                    Some(id) => id,
+                    Some(id) => {
+                        let now = self.second();
+                        if let Some(lead) = self.leads.get_mut(&id) {
+                            lead.fields.extend(write.fields.clone());
+                            lead.modified_at = now;
+                        }
+                        id
+                    }
                     None => self.create(side, write.fields.clone(), external_id),
                 };
                 self.writes += 1;
