@@ -3,7 +3,8 @@
 # Takes about a minute a defect: run it after a change of the engine or of the simulation. `run.sh 3 7` tries those alone.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target} RUST_BACKTRACE=0
+# A folder of its own: cargo tells checkouts apart by time alone.
+export CARGO_TARGET_DIR=$PWD/target/planted RUST_BACKTRACE=0
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 missed=0
