@@ -85,8 +85,14 @@ impl Engine {
             .fields()
             .iter()
             .zip(values)
-            .filter(|(field, (operate, salesforce))| differs(field, operate, salesforce))
-            .map(|(field, _)| field.name.as_str())
+            .enumerate()
+            .filter(|(place, (field, (operate, salesforce)))| {
+                // What the other side's lists do not have stays where it is.
+                let stays =
+                    self.is_foreign(Side::Salesforce, *place, operate) || self.is_foreign(Side::Operate, *place, salesforce);
+                differs(field, operate, salesforce) && !stays
+            })
+            .map(|(_, (field, _))| field.name.as_str())
             .collect();
         if !differing.is_empty() {
             drift(format!("differ in {}", differing.join(", ")));

@@ -28,5 +28,6 @@ mod sign_in;
 mod starting;
 mod store;
 mod systems;
+mod watched;
 mod workspace;
 mod world;

@@ -29,6 +29,8 @@ async fn an_owner_that_is_a_queue_parks_with_a_way_out() {
     assert!(said.contains(told), "{told} is not in {said}");
     systems.configure("salesforce = \"OwnerId\"\nlookup = \"User\"\n", &format!("salesforce = \"OwnerId\"\n{KEEP}"));
     assert_eq!(run(&systems, &["once"]).await.0, 0, "each side keeps its own owner");
+    let (status, said, _) = run(&systems, &["verify"]).await;
+    assert_eq!(status, 0, "and that is no difference: {said}");
 }
 
 #[tokio::test]
