@@ -120,7 +120,7 @@ impl SalesforceClient {
     async fn upsert_alone(&self, write: &Write) -> Result<Outcome, SideError> {
         let external_id = write.external_id.clone().unwrap_or_default();
         let path = ["sobjects", "Lead", self.external_id_field.as_str(), external_id.as_str()];
-        let request = self.with_rules(self.request("create", Method::PATCH, &path, Repeat::Safe)).json(&write.fields);
+        let request = self.with_rules(self.request("create", Method::PATCH, &path, Repeat::Never)).json(&write.fields);
         let answer = match self.sent(&request, 1).await? {
             Ok(answer) => answer,
             Err(outcomes) => return Ok(outcomes.into_iter().next().unwrap_or(Outcome::DoneWithoutId)),
@@ -141,7 +141,8 @@ impl SalesforceClient {
         let (operation, repeat) = match what {
             Collection::Upsert => {
                 path.extend(["Lead", self.external_id_field.as_str()]);
-                ("create", Repeat::Safe)
+                // Sent again at once, it would set back what somebody edited meanwhile: it is looked for first.
+                ("create", Repeat::Never)
             }
             Collection::Update => ("update", Repeat::Never),
         };

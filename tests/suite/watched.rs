@@ -61,7 +61,6 @@ async fn a_budget_that_runs_low_slows_polls_and_holds_nothing() {
     systems.sandbox.operate().edit(&ours, &json!({ "jobtitle": "Slow" })).unwrap();
     let (status, said, errors) = run(&systems, &["once"]).await;
     assert_eq!(status, 0, "{said}{errors}");
-    assert!(errors.contains("poll.slowed"), "{errors}");
     assert_eq!(title(systems.sandbox.salesforce().lead(&theirs)), json!("Slow"));
     let (_, said, _) = run(&systems, &["status"]).await;
     assert!(said.contains("polls come less often: leadsync made") && !said.contains("held "), "{said}");
