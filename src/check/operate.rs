@@ -36,8 +36,10 @@ pub(super) async fn check(config: &Config, systems: &Systems) -> (Vec<Finding>, 
         Err(error) => findings.push(failed("operate", &error)),
     }
     for field in &config.operate.required_fields {
-        let given =
-            config.fields.iter().find(|mapped| mapped.native.operate == *field && mapped.direction.writes_to(Side::Operate));
+        let given = config
+            .fields
+            .iter()
+            .find(|mapped| mapped.native.operate.contains(field) && mapped.direction.writes_to(Side::Operate));
         let found = match given {
             Some(mapped) if mapped.default.operate.is_some() => continue,
             Some(_) => format!("Operate makes no lead without {field}, and a Salesforce lead may have none"),

@@ -20,7 +20,7 @@ pub(super) async fn check(config: &Config, systems: &Systems, seen: &Seen, descr
     let mut findings: Vec<Finding> = config.fields.iter().filter_map(|field| numbers(field, seen)).collect();
     let looked_up: Vec<(&FieldConfig, Lookup)> = config.fields.iter().filter_map(|field| Some((field, field.lookup?))).collect();
     let names_users = |field: &FieldConfig| {
-        let native = find(described, &field.native.salesforce);
+        let native = find(described, only(&field.native.salesforce));
         field.lookup == Some(Lookup::User) && native.is_some_and(|native| native.role == FieldRole::User)
     };
     let users = if config.fields.iter().any(names_users) { Some(systems.salesforce.read_users().await) } else { None };
@@ -53,13 +53,16 @@ fn unread(about: &str, what: &str, error: &SideError) -> Finding {
 
 /// A field that is mapped as text and holds ids.
 fn numbers(field: &FieldConfig, seen: &Seen) -> Option<Finding> {
-    let (_, list) = REFERENCES.iter().find(|(name, _)| *name == field.native.operate)?;
-    let values = seen.get(&field.native.operate).filter(|values| !values.is_empty() && field.lookup.is_none())?;
+    let (_, list) = REFERENCES.iter().find(|(name, _)| *name == only(&field.native.operate))?;
+    let values = seen.get(only(&field.native.operate)).filter(|values| !values.is_empty() && field.lookup.is_none())?;
     if !values.iter().all(|value| value.chars().all(|each| each.is_ascii_digit())) {
         return None;
     }
-    let found =
-        format!("leads hold numbers such as {} in {}: ids of the list {list}, it seems", told(values), field.native.operate);
+    let found = format!(
+        "leads hold numbers such as {} in {}: ids of the list {list}, it seems",
+        told(values),
+        only(&field.native.operate)
+    );
     let help = format!("write lookup = \"{list}\" in the field, and Salesforce gets the names");
     Some(finding(Severity::Warning, format!("fields.{}", field.name), found, Some(&help)))
 }
@@ -68,15 +71,20 @@ fn numbers(field: &FieldConfig, seen: &Seen) -> Option<Finding> {
 fn ids(field: &FieldConfig, lookup: Lookup, list: &Directory, seen: &Seen) -> Option<Finding> {
     let (about, name) = (format!("fields.{}", field.name), lookup.as_str());
     let unknown: BTreeSet<&String> =
-        seen.get(&field.native.operate)?.iter().filter(|value| !value.is_empty() && !list.has(value)).collect();
+        seen.get(only(&field.native.operate))?.iter().filter(|value| !value.is_empty() && !list.has(value)).collect();
     let (named, strange): (BTreeSet<&String>, BTreeSet<&String>) = unknown.iter().partition(|value| list.id(value).is_ok());
     if !named.is_empty() {
-        let found = format!("leads hold names of the list {name} in {}, and no ids: {}", field.native.operate, told(&named));
+        let found =
+            format!("leads hold names of the list {name} in {}, and no ids: {}", only(&field.native.operate), told(&named));
         let help = format!("take lookup = \"{name}\" out of the field: nothing has to be looked up");
         return Some(finding(Severity::Error, about, found, Some(&help)));
     }
-    let found =
-        format!("{} id(s) in {} are in no entry of the list {name}: {}", strange.len(), field.native.operate, told(&strange));
+    let found = format!(
+        "{} id(s) in {} are in no entry of the list {name}: {}",
+        strange.len(),
+        only(&field.native.operate),
+        told(&strange)
+    );
     let help = "check the field and the list; leads with these ids wait for a person, or keep their own with unknown = \"keep\"";
     (!strange.is_empty()).then(|| finding(severity(field), about, found, Some(help)))
 }
@@ -85,7 +93,7 @@ fn ids(field: &FieldConfig, lookup: Lookup, list: &Directory, seen: &Seen) -> Op
 fn names(field: &FieldConfig, lookup: Lookup, list: &Directory, described: &[NativeField]) -> Vec<Finding> {
     let about = format!("fields.{}", field.name);
     let ours = list.active();
-    let native = find(described, &field.native.salesforce);
+    let native = find(described, only(&field.native.salesforce));
     let picklist = native.map(|native| native.values.iter().map(String::as_str).collect()).unwrap_or_default();
     let rows = field.values.iter().map(|row| row.native.operate.as_str()).collect();
     let (theirs, what, help): (BTreeSet<&str>, &str, &str) = if !field.values.is_empty() {
@@ -142,6 +150,11 @@ fn owners(field: &FieldConfig, list: &Directory, users: &Directory) -> Vec<Findi
         findings.push(finding(Severity::Warning, &about, found, Some("correct the addresses in that org's Setup, Users")));
     }
     findings
+}
+
+/// The field's one name on a side.
+fn only(names: &[String]) -> &str {
+    if let [name] = names { name } else { "" }
 }
 
 /// Leads wait for what is unknown, unless each side keeps its own.

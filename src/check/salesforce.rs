@@ -38,7 +38,7 @@ pub(super) async fn check(config: &Config, systems: &Systems) -> (Vec<Finding>, 
     findings.extend(may(config, rights));
     findings.push(external_id(config, &described));
     for field in &config.fields {
-        findings.extend(mapped_field(field, &described));
+        findings.extend(field.native.salesforce.iter().flat_map(|name| mapped_field(field, name, &described)));
     }
     findings.extend(required(config, &described));
     findings.extend(filter(config, systems).await);
@@ -105,8 +105,8 @@ fn external_id(config: &Config, described: &[NativeField]) -> Finding {
     }
 }
 
-fn mapped_field(field: &FieldConfig, described: &[NativeField]) -> Vec<Finding> {
-    let (about, name) = (format!("fields.{}", field.name), &field.native.salesforce);
+fn mapped_field(field: &FieldConfig, name: &str, described: &[NativeField]) -> Vec<Finding> {
+    let about = format!("fields.{}", field.name);
     let Some(native) = find(described, name) else {
         let help = "check the API name; if it is right, give the integration user the right to see the field";
         return vec![finding(Severity::Error, about, format!("Lead has no field {name} that this user may see"), Some(help))];
@@ -146,10 +146,15 @@ fn required(config: &Config, described: &[NativeField]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for native in described.iter().filter(|native| native.required) {
         let mapped = config.fields.iter().find(|field| {
-            field.native.salesforce.eq_ignore_ascii_case(&native.name) && field.direction.writes_to(Side::Salesforce)
+            field.native.salesforce.iter().any(|name| name.eq_ignore_ascii_case(&native.name))
+                && field.direction.writes_to(Side::Salesforce)
         });
         let found = match mapped {
-            Some(field) if field.default.salesforce.is_some() || always_filled(config, &field.native.operate) => continue,
+            Some(field)
+                if field.default.salesforce.is_some() || field.native.operate.iter().any(|name| always_filled(config, name)) =>
+            {
+                continue;
+            }
             Some(_) => format!("Salesforce makes no lead without {}, and an Operate lead may have none", native.name),
             None => format!("Salesforce makes no lead without {}, and no field of the mapping gives it", native.name),
         };

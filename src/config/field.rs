@@ -4,6 +4,7 @@ use chrono::{DateTime, NaiveDate};
 use serde::Deserialize;
 
 use super::keys;
+use super::parts::{self, Parts};
 use super::section::{Fault, Given, Section, wrong_type};
 use super::sync::{CONFLICT_WORDS, ConflictRule};
 use super::value::{quote, scalar_text};
@@ -15,8 +16,10 @@ use crate::lead::{Kind, PerSide, Side, decimal};
 pub struct FieldConfig {
     /// The field's name in the store and in messages.
     pub name: String,
-    /// Both systems' names of it.
-    pub native: PerSide<String>,
+    /// Both systems' names of it: on a side, one field or several that are read as one text; none where the side has no part in it.
+    pub native: PerSide<Vec<String>>,
+    /// How several native fields are one text.
+    pub parts: Parts,
     /// Which way values go.
     pub direction: Direction,
     /// What decides a conflict; `None`: as `[sync].conflict`.
@@ -142,6 +145,32 @@ impl Direction {
 }
 
 impl FieldConfig {
+    /// A field with these names on the sides, and all else as it is where the file says nothing.
+    pub fn new<'n>(
+        name: &str,
+        operate: impl IntoIterator<Item = &'n str>,
+        salesforce: impl IntoIterator<Item = &'n str>,
+        kind: Kind,
+    ) -> Self {
+        Self {
+            name: name.to_owned(),
+            native: PerSide {
+                operate: operate.into_iter().map(str::to_owned).collect(),
+                salesforce: salesforce.into_iter().map(str::to_owned).collect(),
+            },
+            parts: Parts::default(),
+            direction: Direction::Both,
+            conflict: None,
+            kind,
+            kind_is_given: false,
+            default: PerSide::default(),
+            values: Vec::new(),
+            lookup: None,
+            unknown: UnknownRule::Park,
+            empty: EmptyRule::Overwrite,
+        }
+    }
+
     /// Reads one `[[fields]]` table.
     pub(super) fn read(section: &Section<'_>) -> Self {
         let has_values = section.has("values");
@@ -168,12 +197,12 @@ impl FieldConfig {
         let unknown = section.or("unknown", UnknownRule::Park, |given| unknown_rule(given, &map));
         let defaults = section.section("default");
         let default = |side: Side| defaults.optional(side.as_str(), |given| default_value(given, kind, side, &map));
+        let native = PerSide::build(|side| parts::native_names(section, side));
+        parts::refuse_typed(section, &native, kind == Kind::Text && lookup.is_none());
         Self {
             name: section.required("name", "\"company\"", field_name),
-            native: PerSide {
-                operate: section.required("operate", "\"leadname\"", Given::native_name),
-                salesforce: section.required("salesforce", "\"Company\"", Given::native_name),
-            },
+            parts: Parts::read(section, &native),
+            native,
             direction,
             conflict: section.optional("conflict", |given| given.word(&CONFLICT_WORDS)),
             kind,

@@ -42,12 +42,11 @@ fn refuse_same_names(root: &Section<'_>, fields: &[(KeyPath, FieldConfig)]) {
 
 /// Two fields that write the same native field would overwrite each other in turns.
 fn refuse_two_writers(root: &Section<'_>, fields: &[(KeyPath, FieldConfig)], side: Side) {
-    let writers: Vec<&(KeyPath, FieldConfig)> =
-        fields.iter().filter(|(_, field)| field.direction.writes_to(side) && !field.native.get(side).is_empty()).collect();
+    let writers: Vec<&(KeyPath, FieldConfig)> = fields.iter().filter(|(_, field)| field.direction.writes_to(side)).collect();
     for (number, (path, field)) in writers.iter().enumerate() {
-        let native = field.native.get(side);
-        let earlier = writers.iter().take(number).find(|(_, other)| other.native.get(side).eq_ignore_ascii_case(native));
-        if let Some((other, _)) = earlier {
+        for native in field.native.get(side) {
+            let has = |other: &FieldConfig| other.native.get(side).iter().any(|name| name.eq_ignore_ascii_case(native));
+            let Some((other, _)) = writers.iter().take(number).find(|(_, other)| has(other)) else { continue };
             let line = root.report.line(&other.key(side.as_str()));
             let problem = format!("the field on {line} writes {}'s {} too", side.title(), quote(native));
             let help = format!("remove one of them, or limit it with direction = \"to_{}\"", side.other());
@@ -58,8 +57,7 @@ fn refuse_two_writers(root: &Section<'_>, fields: &[(KeyPath, FieldConfig)], sid
 
 fn refuse_own(root: &Section<'_>, fields: &[(KeyPath, FieldConfig)], side: Side, own: &[&str]) {
     for (path, field) in fields {
-        let native = field.native.get(side);
-        if !native.is_empty() && own.iter().any(|each| each.eq_ignore_ascii_case(native)) {
+        for native in field.native.get(side).iter().filter(|native| own.iter().any(|each| each.eq_ignore_ascii_case(native))) {
             let problem = format!("{} is what leads are told apart or followed by, and cannot be mapped", quote(native));
             root.report
                 .error(&path.key(side.as_str()), Fault::new(problem, "remove this [[fields]] table: it is kept without it"));

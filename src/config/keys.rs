@@ -60,7 +60,21 @@ const SECTIONS: &[(&str, &[&str])] = &[
     ("ops", &["listen"]),
     (
         "fields",
-        &["name", "operate", "salesforce", "direction", "conflict", "type", "default", "values", "lookup", "unknown", "empty"],
+        &[
+            "name",
+            "operate",
+            "salesforce",
+            "join",
+            "split",
+            "direction",
+            "conflict",
+            "type",
+            "default",
+            "values",
+            "lookup",
+            "unknown",
+            "empty",
+        ],
     ),
     ("fields.default", &["operate", "salesforce"]),
 ];

@@ -8,6 +8,7 @@ pub(crate) mod fuzz;
 mod keys;
 mod layers;
 pub mod operate;
+pub mod parts;
 pub mod salesforce;
 mod secret;
 mod section;

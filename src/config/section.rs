@@ -175,7 +175,7 @@ impl<'a> Section<'a> {
         self.get(key).is_some()
     }
 
-    fn get(&self, key: &str) -> Option<&'a Value> {
+    pub(super) fn get(&self, key: &str) -> Option<&'a Value> {
         self.table?.get(key)
     }
 

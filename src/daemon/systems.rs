@@ -41,8 +41,8 @@ pub struct Systems {
 impl Systems {
     /// As configured. Nothing is sent yet.
     pub fn of(config: &Config) -> Result<Self, SideError> {
-        let native = |side: Side| config.fields.iter().map(|field| field.native.get(side).clone()).collect::<BTreeSet<_>>();
-        let lookups = config.fields.iter().filter_map(|field| Some((field.native.operate.clone(), field.lookup?)));
+        let native = |side: Side| config.fields.iter().flat_map(|field| field.native.get(side).clone()).collect::<BTreeSet<_>>();
+        let lookups = config.fields.iter().filter_map(|field| Some((field.native.operate.first()?.clone(), field.lookup?)));
         let operate = OperateClient::new(&config.operate, native(Side::Operate).into_iter().collect(), lookups.collect())?;
         let salesforce = SalesforceClient::new(&config.salesforce, native(Side::Salesforce).into_iter().collect())?;
         Ok(Self { operate: Arc::new(operate), salesforce: Arc::new(salesforce), tally: Mutex::default() })

@@ -43,8 +43,11 @@ impl Mapping {
     #[must_use]
     pub fn fits(&self, side: Side, described: &[NativeField]) -> bool {
         self.fields.iter().all(|field| {
-            let native = find(described, field.native.get(side));
-            native.is_some_and(|native| native.writable || !field.policy.writes(side))
+            field
+                .native
+                .get(side)
+                .iter()
+                .all(|name| find(described, name).is_some_and(|native| native.writable || !field.policy.writes(side)))
         })
     }
 }
@@ -53,7 +56,7 @@ impl Mapping {
 #[must_use]
 pub fn user_fields(config: &Config, side: Side, described: &Described) -> Vec<String> {
     let Some(described) = described.get(side) else { return Vec::new() };
-    let users = config.fields.iter().filter(|field| field.lookup == Some(Lookup::User)).map(|field| field.native.get(side));
+    let users = config.fields.iter().filter(|field| field.lookup == Some(Lookup::User)).flat_map(|field| field.native.get(side));
     users.filter(|name| find(described, name).is_some_and(|native| native.role == FieldRole::User)).cloned().collect()
 }
 
@@ -63,21 +66,24 @@ fn fit(field: &FieldConfig, described: &Described, misfits: &mut Vec<Misfit>) ->
     let mut tell = |problem: String| misfits.push(Misfit { field: field.name.clone(), problem });
     for side in Side::BOTH {
         let Some(fields) = described.get(side) else { continue };
-        let (title, name) = (side.title(), field.native.get(side));
-        let Some(native) = find(fields, name) else {
-            tell(format!(
-                "{title} has no field {name} that this user may see: the field is left alone on both sides until it has"
-            ));
-            return None;
-        };
-        if !field.kind_is_given
-            && let Some(kind) = native.kind
-        {
-            field.kind = kind;
+        let title = side.title();
+        let names = field.native.get(side).clone();
+        let mut locked = None;
+        for name in &names {
+            let Some(native) = find(fields, name) else {
+                tell(format!(
+                    "{title} has no field {name} that this user may see: the field is left alone on both sides until it has"
+                ));
+                return None;
+            };
+            if let ([_], Some(kind), false) = (names.as_slice(), native.kind, field.kind_is_given) {
+                field.kind = kind;
+            }
+            if !native.writable {
+                locked = Some(name);
+            }
         }
-        if native.writable || !field.direction.writes_to(side) {
-            continue;
-        }
+        let Some(name) = locked.filter(|_| field.direction.writes_to(side)) else { continue };
         if field.direction != Direction::Both {
             tell(format!("{title} does not let this user write {name}: the field is left alone until it does"));
             return None;

@@ -7,6 +7,7 @@ mod choices;
 mod fit;
 pub(crate) mod fuzz;
 mod lens;
+mod parts;
 
 use std::fmt::Write as _;
 
@@ -15,6 +16,7 @@ use serde_json::{Map, Value as Json};
 
 use crate::config::Config;
 use crate::config::field::{Direction, EmptyRule, FieldConfig, UnknownRule};
+use crate::config::parts::Parts;
 use crate::config::sync::ConflictRule;
 use crate::lead::{Kind, PerSide, Side, Value, is_unresolved};
 use crate::side::NativeFields;
@@ -30,14 +32,16 @@ pub struct Field {
     pub name: String,
     /// Its type.
     pub kind: Kind,
-    /// Both systems' names of it.
-    pub native: PerSide<String>,
+    /// Both systems' names of it: on a side, one field or several that are read as one text.
+    pub native: PerSide<Vec<String>>,
     /// What merging needs to know.
     pub policy: Policy,
     /// What a create gives on a side where the other side is empty.
     pub default: PerSide<Value>,
     /// Whether clients put names in the place of ids.
     is_lookup: bool,
+    /// How several native fields are one text; `None` where there is one on each side.
+    parts: Option<Parts>,
     lens: Lens,
 }
 
@@ -153,7 +157,7 @@ impl Mapping {
     /// The native names to read on a side.
     #[must_use]
     pub fn native_names(&self, side: Side) -> Vec<String> {
-        let mut names: Vec<String> = self.fields.iter().map(|field| field.native.get(side).clone()).collect();
+        let mut names: Vec<String> = self.fields.iter().flat_map(|field| field.native.get(side).clone()).collect();
         names.sort_unstable();
         names.dedup();
         names
@@ -162,12 +166,7 @@ impl Mapping {
     /// Reads a lead.
     #[must_use]
     pub fn read(&self, side: Side, native: &NativeFields) -> Values {
-        let read = |field: &Field| {
-            native
-                .get(field.native.get(side))
-                .map_or_else(|| field.lens.get(side, &Json::Null), |json| field.lens.get(side, json))
-        };
-        Values(self.fields.iter().map(read).collect())
+        Values(self.fields.iter().map(|field| field.read(side, native)).collect())
     }
 
     /// The native fields that set these values.
@@ -179,11 +178,7 @@ impl Mapping {
         let mut native = NativeFields::new();
         for (place, value) in values {
             let Some(field) = self.fields.get(place) else { continue };
-            let json = field
-                .lens
-                .put(side, value)
-                .map_err(|problem| FieldProblem { field: field.name.clone(), reason: problem.to_string() })?;
-            native.insert(field.native.get(side).clone(), json);
+            native.extend(field.write(side, value).map_err(|reason| FieldProblem { field: field.name.clone(), reason })?);
         }
         Ok(native)
     }
@@ -240,7 +235,7 @@ impl Mapping {
     /// Whether these values, given to a new lead on a side, fill all native fields that it must have.
     pub fn require(&self, side: Side, native: &[String], given: &[(usize, Value)]) -> Result<(), FieldProblem> {
         for name in native {
-            let fills = |field: &Field| field.native.get(side) == name && field.policy.writes(side);
+            let fills = |field: &Field| field.native.get(side).contains(name) && field.policy.writes(side);
             let filled = given.iter().filter_map(|(place, _)| self.fields.get(*place)).any(fills);
             if filled {
                 continue;
@@ -250,7 +245,7 @@ impl Mapping {
             let reason = field.map_or_else(
                 || format!("{title} makes no lead without it, and no field of the mapping gives it: map it, with a default"),
                 |field| {
-                    let other = field.native.get(side.other());
+                    let other = field.native_name(side.other());
                     format!("{title} makes no lead without it: fill in {other}, or give the field a default = {{ {side} = … }}")
                 },
             );
@@ -268,10 +263,10 @@ impl Mapping {
     ) -> Result<(), FieldProblem> {
         let cleared = given.find_map(|(place, value)| {
             let field = self.fields.get(place)?;
-            (value.is_empty() && native.contains(field.native.get(side))).then_some(field)
+            (value.is_empty() && field.native.get(side).iter().any(|name| native.contains(name))).then_some(field)
         });
         cleared.map_or(Ok(()), |field| {
-            let (title, other) = (side.title(), field.native.get(side.other()));
+            let (title, other) = (side.title(), field.native_name(side.other()));
             let reason = format!("{title} has no lead without it, and {other} was cleared: fill it in again");
             Err(FieldProblem { field: field.name.clone(), reason })
         })
@@ -364,6 +359,7 @@ impl Field {
     fn build(config: &FieldConfig, conflict: ConflictRule, time: &OperateTime) -> Result<Self, MappingError> {
         let error = |reason: String| MappingError { field: config.name.clone(), reason };
         let choices = Choices::build(&config.values, config.direction, &config.unknown).map_err(error)?;
+        let several = Side::BOTH.iter().any(|side| config.native.get(*side).len() > 1);
         let lens = Lens::new(config.kind, choices, time.clone());
         let mut default = PerSide::<Value>::default();
         for side in Side::BOTH {
@@ -379,6 +375,7 @@ impl Field {
             name: config.name.clone(),
             kind: config.kind,
             native: config.native.clone(),
+            parts: several.then(|| config.parts.clone()),
             policy: Policy {
                 direction: config.direction,
                 rule: config.conflict.unwrap_or(conflict),
@@ -391,10 +388,44 @@ impl Field {
         })
     }
 
+    /// A side's value.
+    fn read(&self, side: Side, native: &NativeFields) -> Value {
+        let names = self.native.get(side);
+        let Some(parts) = &self.parts else {
+            return self.lens.get(side, names.first().and_then(|name| native.get(name)).unwrap_or(&Json::Null));
+        };
+        let texts: Vec<Value> = names.iter().map(|name| self.lens.get(side, native.get(name).unwrap_or(&Json::Null))).collect();
+        if let Some(unknown) = texts.iter().find(|text| matches!(text, Value::Unknown(_))) {
+            return unknown.clone();
+        }
+        let texts = texts.iter().map(|text| if let Value::Text(text) = text { text.as_str() } else { "" });
+        let text = parts::join(parts, texts);
+        if text.is_empty() { Value::Empty } else { Value::Text(text) }
+    }
+
+    /// The native fields that hold a value on a side. An error says why they cannot.
+    fn write(&self, side: Side, value: &Value) -> Result<Vec<(String, Json)>, String> {
+        let names = self.native.get(side);
+        let put = |value: &Value| self.lens.put(side, value).map_err(|problem| problem.to_string());
+        let (Some(parts), Value::Text(text)) = (&self.parts, value) else {
+            let json = put(value)?;
+            return Ok(names.iter().map(|name| (name.clone(), json.clone())).collect());
+        };
+        let texts = parts::split(parts, text, names.len())?;
+        let part = |text: &str| put(&if text.is_empty() { Value::Empty } else { Value::Text(text.to_owned()) });
+        names.iter().zip(&texts).map(|(name, text)| Ok((name.clone(), part(text)?))).collect()
+    }
+
+    /// What people know it by on a side: one name or several.
+    #[must_use]
+    pub fn native_name(&self, side: Side) -> String {
+        self.native.get(side).join(" and ")
+    }
+
     /// Says that a side's value cannot be read.
     #[must_use]
     pub fn unreadable(&self, side: Side, raw: &str) -> FieldProblem {
-        let (title, native) = (side.title(), self.native.get(side));
+        let (title, native) = (side.title(), self.native_name(side));
         let told = self.is_lookup && is_unresolved(raw);
         let said = if told { raw.to_owned() } else { format!("{raw:?}, which is not {}", self.lens.expected()) };
         FieldProblem { field: self.name.clone(), reason: format!("{title}'s {native} is {said}") }

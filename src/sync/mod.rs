@@ -218,7 +218,8 @@ impl Engine {
     fn is_foreign(&self, to: Side, place: usize, value: &Value) -> bool {
         let Some(field) = self.mapping.fields().get(place).filter(|field| !field.policy.unknown_parks) else { return false };
         let native = field.lens().put(to, value);
-        native.is_ok_and(|native| !self.clients.get(to).knows(field.native.get(to), &native))
+        let [name] = field.native.get(to).as_slice() else { return false };
+        native.is_ok_and(|native| !self.clients.get(to).knows(name, &native))
     }
 
     /// A lead's values as they count in a merge: a conversion on one side stands for a value of the configuration.

@@ -69,7 +69,7 @@ impl Setup {
 
     pub fn rules(self, mapping: &Mapping) -> Rules {
         let converted = mapping.field("status").filter(|_| self.converts).map(|(place, field)| {
-            debug_assert_eq!(field.native.salesforce, native(Side::Salesforce, "status"));
+            debug_assert_eq!(field.native.salesforce, [native(Side::Salesforce, "status")]);
             let given = |side: Side, word: &str| Some(field.lens().get(side, &json!(word)));
             (place, PerSide { operate: given(Side::Operate, "Working"), salesforce: given(Side::Salesforce, "Contacted") })
         });

@@ -1,24 +1,12 @@
 //! Mappings for the tests of the pure core.
 
-use leadsync::config::field::{Direction, EmptyRule, FieldConfig, UnknownRule, ValueRow};
+use leadsync::config::field::{Direction, FieldConfig, ValueRow};
 use leadsync::config::sync::ConflictRule;
 use leadsync::lead::{Kind, PerSide};
 use leadsync::mapping::{Mapping, MappingError, OperateTime};
 
 pub fn field(name: &str, kind: Kind) -> FieldConfig {
-    FieldConfig {
-        name: name.to_owned(),
-        native: PerSide { operate: name.to_owned(), salesforce: format!("{name}__c") },
-        direction: Direction::Both,
-        conflict: None,
-        kind,
-        kind_is_given: true,
-        lookup: None,
-        default: PerSide::default(),
-        values: Vec::new(),
-        unknown: UnknownRule::Park,
-        empty: EmptyRule::Overwrite,
-    }
+    FieldConfig { kind_is_given: true, ..FieldConfig::new(name, [name], [format!("{name}__c").as_str()], kind) }
 }
 
 pub fn row(operate: &str, salesforce: &str, direction: Direction) -> ValueRow {

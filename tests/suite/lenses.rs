@@ -1,8 +1,10 @@
 //! The laws of the lenses: writing what was read changes nothing, and reading what was written gives it back.
 
 use chrono::{DateTime, NaiveDate};
-use leadsync::config::field::{Direction, UnknownRule};
+use leadsync::config::field::{Direction, FieldConfig, UnknownRule};
+use leadsync::config::parts::{Parts, Split};
 use leadsync::lead::{Kind, Side, Value, decimal};
+use leadsync::side::NativeFields;
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
@@ -131,4 +133,29 @@ fn a_date_is_no_date_with_a_time() {
     assert_eq!(get(Kind::Date, Side::Operate, &json!("2026-05-01 10:00:00")), Value::Unknown("2026-05-01 10:00:00".to_owned()));
     assert_eq!(get(Kind::Date, Side::Operate, &json!("2026-05-01")), Value::Date(NaiveDate::from_ymd_opt(2026, 5, 1).unwrap()));
     assert_eq!(decimal("007.10").unwrap().to_string(), "7.1");
+}
+
+#[test]
+fn several_native_fields_are_one_text() {
+    let name = FieldConfig::new("name", ["firstname", "lastname"], ["Full_Name__c"], Kind::Text);
+    let mapping = mapping(&[name]).unwrap();
+    let native =
+        |pairs: &[(&str, &str)]| -> NativeFields { pairs.iter().map(|(name, text)| ((*name).to_owned(), json!(text))).collect() };
+    let read = mapping.read(Side::Operate, &native(&[("firstname", "Mary  Jane"), ("lastname", "Watson")]));
+    assert_eq!(read.0, [Value::Text("Mary Jane Watson".to_owned())]);
+    assert_eq!(mapping.read(Side::Salesforce, &native(&[("Full_Name__c", " Mary Jane\u{a0}Watson")])), read);
+    assert_eq!(mapping.read(Side::Operate, &native(&[("firstname", " ")])).0, [Value::Empty]);
+    let write = |side, value: &Value| mapping.write(side, [(0, value)]).unwrap();
+    assert_eq!(write(Side::Operate, &read.0[0]), native(&[("firstname", "Mary Jane"), ("lastname", "Watson")]));
+    assert_eq!(write(Side::Operate, &Value::Empty), native(&[("firstname", ""), ("lastname", "")]));
+    assert_eq!(write(Side::Salesforce, &read.0[0]), native(&[("Full_Name__c", "Mary Jane Watson")]));
+}
+
+#[test]
+fn what_has_more_lines_than_there_are_fields_is_not_cut() {
+    let mut street = FieldConfig::new("street", ["address1", "address2"], ["Street"], Kind::Text);
+    street.parts = Parts { join: "\n".to_owned(), split: Split::Exact };
+    let mapping = mapping(&[street]).unwrap();
+    let problem = mapping.write(Side::Operate, [(0, &Value::Text("1\n2\n3".to_owned()))]).unwrap_err();
+    assert_eq!(problem.to_string(), "street: it has 3 parts, and there are 2 fields for them");
 }
