@@ -198,13 +198,24 @@ pub fn merge_lead(
     newest: Newest,
     resolved: impl Fn(usize) -> Option<Side>,
 ) -> LeadDecision {
-    let mut lead = LeadDecision::default();
     let values = now.operate.0.iter().zip(&now.salesforce.0).zip(&base.0);
-    for (place, (field, ((operate, salesforce), base))) in mapping.fields().iter().zip(values).enumerate() {
-        let state = FieldState { base, now: PerSide { operate, salesforce } };
-        match merge_field(state, field.policy, newest, resolved(place)) {
+    let states: Vec<FieldState<'_>> =
+        values.map(|((operate, salesforce), base)| FieldState { base, now: PerSide { operate, salesforce } }).collect();
+    let policies = mapping.fields().iter().map(|field| field.policy);
+    let mut decisions: Vec<Decision> = states
+        .iter()
+        .zip(policies)
+        .enumerate()
+        .map(|(place, (state, policy))| merge_field(*state, policy, newest, resolved(place)))
+        .collect();
+    for group in mapping.groups() {
+        merge_group(mapping, group, &states, newest, &resolved, &mut decisions);
+    }
+    let mut lead = LeadDecision::default();
+    for (place, (state, decision)) in states.iter().zip(decisions).enumerate() {
+        match decision {
             Decision::Rest => {}
-            Decision::Agree if *operate == base.operate && *salesforce == base.salesforce => {}
+            Decision::Agree if *state.now.operate == state.base.operate && *state.now.salesforce == state.base.salesforce => {}
             decision => {
                 lead.rebased |= matches!(decision, Decision::Agree | Decision::Accept);
                 lead.fields.push((place, decision));
@@ -212,4 +223,32 @@ pub fn merge_lead(
         }
     }
     lead
+}
+
+/// Fields that only make sense together: where each side changed any of them, one side's values win for all that differ.
+fn merge_group(
+    mapping: &Mapping,
+    group: &[usize],
+    states: &[FieldState<'_>],
+    newest: Newest,
+    resolved: &impl Fn(usize) -> Option<Side>,
+    decisions: &mut [Decision],
+) {
+    let fields = || group.iter().filter_map(|place| Some((*place, states.get(*place)?, mapping.fields().get(*place)?.policy)));
+    let moved = |side: Side| fields().any(|(_, state, _)| *state.now.get(side) != state.base.get(side));
+    let apart = || fields().filter(|(_, state, _)| state.now.operate != state.now.salesforce);
+    // Leads that have just found each other, of which one only has more: it fills the other.
+    let first = fields().all(|(_, state, _)| state.base.operate.is_empty() && state.base.salesforce.is_empty());
+    let lacks = |side: Side| apart().all(|(_, state, _)| state.now.get(side).is_empty());
+    if !moved(Side::Operate) || !moved(Side::Salesforce) || (first && Side::BOTH.into_iter().any(lacks)) {
+        return;
+    }
+    let unread = |state: &FieldState<'_>| Side::BOTH.iter().any(|side| matches!(state.now.get(*side), Value::Unknown(_)));
+    let rests = apart().any(|(_, state, policy)| !policy.unknown_parks && unread(state));
+    let word = apart().find_map(|(place, ..)| resolved(place));
+    for (place, state, policy) in apart() {
+        if let Some(decision) = decisions.get_mut(place) {
+            *decision = if rests { Decision::Rest } else { settle(*state, policy, newest, word) };
+        }
+    }
 }

@@ -20,6 +20,8 @@ pub struct FieldConfig {
     pub native: PerSide<Vec<String>>,
     /// How several native fields are one text.
     pub parts: Parts,
+    /// The fields that it merges as one with.
+    pub group: Option<String>,
     /// Which way values go.
     pub direction: Direction,
     /// What decides a conflict; `None`: as `[sync].conflict`.
@@ -159,6 +161,7 @@ impl FieldConfig {
                 salesforce: salesforce.into_iter().map(str::to_owned).collect(),
             },
             parts: Parts::default(),
+            group: None,
             direction: Direction::Both,
             conflict: None,
             kind,
@@ -203,6 +206,7 @@ impl FieldConfig {
             name: section.required("name", "\"company\"", field_name),
             parts: Parts::read(section, &native),
             native,
+            group: section.optional("group", field_name),
             direction,
             conflict: section.optional("conflict", |given| given.word(&CONFLICT_WORDS)),
             kind,

@@ -1,6 +1,6 @@
 //! `[[fields]]` as a whole: what one table cannot say alone.
 
-use super::field::FieldConfig;
+use super::field::{EmptyRule, FieldConfig};
 use super::keys::KeyPath;
 use super::operate::OperateConfig;
 use super::salesforce::SalesforceConfig;
@@ -20,6 +20,7 @@ pub(super) fn read(root: &Section<'_>, operate: &OperateConfig, salesforce: &Sal
         root.report.error_at_key(&root.path.key("fields"), Fault::new("no field is mapped", help));
     }
     refuse_same_names(root, &read);
+    refuse_torn_groups(root, &read);
     for side in Side::BOTH {
         refuse_two_writers(root, &read, side);
     }
@@ -36,6 +37,35 @@ fn refuse_same_names(root: &Section<'_>, fields: &[(KeyPath, FieldConfig)]) {
             let problem =
                 format!("{} is the name of another field too, on {}", quote(&field.name), root.report.line(&other.key("name")));
             root.report.error(&path.key("name"), Fault::new(problem, "give each field a name of its own"));
+        }
+    }
+}
+
+/// Fields of a group are decided together, so what decides has to be the same for all of them.
+fn refuse_torn_groups(root: &Section<'_>, fields: &[(KeyPath, FieldConfig)]) {
+    for (number, (path, field)) in fields.iter().enumerate() {
+        let Some(group) = &field.group else { continue };
+        let others =
+            || fields.iter().enumerate().filter(|(other, (_, config))| *other != number && config.group.as_ref() == Some(group));
+        let key = path.key("group");
+        if others().next().is_none() {
+            let problem = format!("no other field is in the group {}", quote(group));
+            root.report.error(&key, Fault::new(problem, "give the fields that belong together the same group, or remove it"));
+        }
+        if field.empty == EmptyRule::Keep {
+            let problem = "an empty value that is kept back would tear the group apart";
+            root.report.error(&path.key("empty"), Fault::new(problem, "leave out empty = \"keep\" in fields of a group"));
+        }
+        let Some((_, (first, config))) = others().find(|(other, _)| *other < number) else { continue };
+        for (name, differs) in
+            [("direction", config.direction != field.direction), ("conflict", config.conflict != field.conflict)]
+        {
+            if differs {
+                let problem =
+                    format!("the group {} has another {name} on {}", quote(group), root.report.line(&first.key("name")));
+                let help = format!("give all fields of a group the same {name}: they are decided as one");
+                root.report.error(&path.key(name), Fault::new(problem, help));
+            }
         }
     }
 }

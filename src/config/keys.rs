@@ -66,6 +66,7 @@ const SECTIONS: &[(&str, &[&str])] = &[
             "salesforce",
             "join",
             "split",
+            "group",
             "direction",
             "conflict",
             "type",

@@ -9,6 +9,7 @@ pub(crate) mod fuzz;
 mod lens;
 mod parts;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use chrono_tz::Tz;
@@ -104,6 +105,7 @@ pub struct FieldProblem {
 pub struct Mapping {
     fields: Vec<Field>,
     match_keys: Vec<Vec<usize>>,
+    groups: Vec<Vec<usize>>,
     fingerprint: String,
 }
 
@@ -124,6 +126,7 @@ impl Mapping {
         for field in fields {
             let _ = write!(fingerprint, "\n{field:?}");
         }
+        let groups = groups(fields);
         let fields = fields.iter().map(|field| Field::build(field, conflict, time)).collect::<Result<Vec<_>, _>>()?;
         let place = |name: &String| {
             fields.iter().position(|field| field.name == *name).ok_or_else(|| MappingError {
@@ -133,7 +136,7 @@ impl Mapping {
         };
         let match_keys =
             match_keys.iter().map(|names| names.iter().map(place).collect()).collect::<Result<Vec<Vec<usize>>, _>>()?;
-        Ok(Self { fields, match_keys, fingerprint })
+        Ok(Self { fields, match_keys, groups, fingerprint })
     }
 
     /// The fields, in the configuration's order.
@@ -146,6 +149,12 @@ impl Mapping {
     #[must_use]
     pub fn field(&self, name: &str) -> Option<(usize, &Field)> {
         self.fields.iter().enumerate().find(|(_, field)| field.name == name)
+    }
+
+    /// The places of fields that merge as one, group by group.
+    #[must_use]
+    pub fn groups(&self) -> &[Vec<usize>] {
+        &self.groups
     }
 
     /// A text that changes whenever stored observations have to be read anew.
@@ -345,6 +354,16 @@ impl Mapping {
         };
         Base(self.fields.iter().map(read).collect())
     }
+}
+
+fn groups(fields: &[FieldConfig]) -> Vec<Vec<usize>> {
+    let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (place, field) in fields.iter().enumerate() {
+        if let Some(group) = &field.group {
+            groups.entry(group).or_default().push(place);
+        }
+    }
+    groups.into_values().collect()
 }
 
 fn base_entry(pair: &PerSide<Value>) -> Json {

@@ -1,11 +1,13 @@
 //! The merge rules as annotated cases, and the properties that hold for all of them.
 
-use leadsync::config::field::{Direction, EmptyRule};
+use leadsync::config::field::{Direction, EmptyRule, FieldConfig};
 use leadsync::config::sync::ConflictRule;
-use leadsync::lead::{PerSide, Side, Value};
-use leadsync::mapping::Policy;
-use leadsync::merge::{DecidedBy, Decision, FieldState, Newest, merge_field};
+use leadsync::lead::{Kind, PerSide, Side, Value};
+use leadsync::mapping::{Base, Policy, Values};
+use leadsync::merge::{DecidedBy, Decision, FieldState, Newest, merge_field, merge_lead};
 use proptest::prelude::*;
+
+use crate::fixtures::{field, mapping};
 
 const BOTH: Policy =
     Policy { direction: Direction::Both, rule: ConflictRule::Newest, empty: EmptyRule::Overwrite, unknown_parks: true };
@@ -146,4 +148,59 @@ proptest! {
         let value = now[usize::from(winner == Side::Salesforce)];
         prop_assert_eq!(decide([value, value], [value, value], policy, Newest::Tie, None), Decision::Agree);
     }
+}
+
+/// Decides a lead whose fields are all in one group.
+fn decide_group(base: &[[&str; 2]], now: &[[&str; 2]], rule: ConflictRule, resolved: Option<(usize, Side)>) -> Vec<Decision> {
+    let fields: Vec<FieldConfig> = (0..base.len())
+        .map(|place| FieldConfig {
+            group: Some("address".to_owned()),
+            conflict: Some(rule),
+            ..field(&format!("f{place}"), Kind::Text)
+        })
+        .collect();
+    let mapping = mapping(&fields).unwrap();
+    let base = Base(base.iter().map(|pair| PerSide { operate: value(pair[0]), salesforce: value(pair[1]) }).collect());
+    let side = |at: usize| Values(now.iter().map(|pair| value(pair[at])).collect());
+    let (operate, salesforce) = (side(0), side(1));
+    let word = |place| resolved.filter(|(resolved, _)| *resolved == place).map(|(_, side)| side);
+    let now = PerSide { operate: &operate, salesforce: &salesforce };
+    let merged = merge_lead(&mapping, &base, now, Newest::Side(Side::Operate), word);
+    (0..fields.len())
+        .map(|place| merged.fields.iter().find(|(other, _)| *other == place).map_or(Decision::Rest, |(_, decision)| *decision))
+        .collect()
+}
+
+#[test]
+fn a_group_is_never_put_together_from_both_sides() {
+    use Decision::{Agree, Blocked, Give, Open, Rest, Settle};
+    use Side::{Operate as O, Salesforce as S};
+    let newest = Settle { winner: O, by: DecidedBy::Rule(ConflictRule::Newest) };
+    let cases = [
+        (
+            "one side moved house: only what differs is given",
+            vec![["a", "a"], ["b", "b"]],
+            vec![["c", "a"], ["b", "b"]],
+            vec![Give(S), Rest],
+        ),
+        ("each side changed another line", vec![["a", "a"], ["b", "b"]], vec![["c", "a"], ["b", "d"]], vec![newest, newest]),
+        ("a line in which both agree", vec![["a", "a"], ["b", "b"]], vec![["c", "a"], ["d", "d"]], vec![newest, Agree]),
+        ("both moved to the same place", vec![["a", "a"], ["b", "b"]], vec![["c", "c"], ["d", "d"]], vec![Agree, Agree]),
+        ("first pairing, one has nothing", vec![["", ""], ["", ""]], vec![["a", ""], ["b", ""]], vec![Give(S), Give(S)]),
+        ("first pairing, one has less", vec![["", ""], ["", ""]], vec![["a", "a"], ["", "b"]], vec![Agree, Give(O)]),
+        ("first pairing, each has another part", vec![["", ""], ["", ""]], vec![["a", ""], ["", "b"]], vec![newest, newest]),
+        (
+            "the winner's line cannot be read",
+            vec![["a", "a"], ["b", "b"]],
+            vec![["?c", "a"], ["b", "d"]],
+            vec![Blocked(O), newest],
+        ),
+    ];
+    for (what, base, now, expected) in cases {
+        assert_eq!(decide_group(&base, &now, ConflictRule::Newest, None), expected, "{what}");
+    }
+    let (base, now) = ([["a", "a"], ["b", "b"]], [["c", "a"], ["b", "d"]]);
+    assert_eq!(decide_group(&base, &now, ConflictRule::Manual, None), [Open, Open], "a person decides all of it");
+    let word = Settle { winner: S, by: DecidedBy::Person };
+    assert_eq!(decide_group(&base, &now, ConflictRule::Manual, Some((1, S))), [word, word], "and says so once");
 }
