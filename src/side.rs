@@ -279,6 +279,8 @@ pub struct Listed {
     pub id: String,
     /// When it was last modified, where the list tells.
     pub modified_at: Option<DateTime<Utc>>,
+    /// Whether the configured filter lets it take part.
+    pub takes_part: bool,
 }
 
 /// What a side's own lists say about what polls can miss.

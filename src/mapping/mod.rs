@@ -5,6 +5,7 @@
 
 mod choices;
 mod fit;
+mod former;
 pub(crate) mod fuzz;
 mod lens;
 mod parts;
@@ -24,6 +25,7 @@ use crate::side::NativeFields;
 
 pub use choices::Choices;
 pub use fit::{Described, Misfit, find, user_fields};
+pub use former::Former;
 pub use lens::{Lens, Unwritable};
 
 /// A mapped field.
@@ -43,6 +45,8 @@ pub struct Field {
     is_lookup: bool,
     /// How several native fields are one text; `None` where there is one on each side.
     parts: Option<Parts>,
+    /// All that its values depend on.
+    described: String,
     lens: Lens,
 }
 
@@ -356,6 +360,14 @@ impl Mapping {
     }
 }
 
+/// What a field's neutral values depend on, as a text.
+fn described(config: &FieldConfig, time: &OperateTime) -> String {
+    let FieldConfig { native, parts, kind, values, lookup, unknown, direction, .. } = config;
+    let zone = if *kind == Kind::Instant { format!(" {time:?}") } else { String::new() };
+    let FieldConfig { default: _, conflict: _, empty: _, group: _, kind_is_given: _, name: _, .. } = config;
+    format!("{native:?} {parts:?} {kind:?} {values:?} {lookup:?} {unknown:?} {direction:?}{zone}")
+}
+
 fn groups(fields: &[FieldConfig]) -> Vec<Vec<usize>> {
     let mut groups: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (place, field) in fields.iter().enumerate() {
@@ -402,6 +414,7 @@ impl Field {
                 unknown_parks: config.unknown != UnknownRule::Keep,
             },
             default,
+            described: described(config, time),
             is_lookup: config.lookup.is_some(),
             lens,
         })

@@ -58,14 +58,20 @@ impl OperateClient {
     pub(super) async fn list_all(&self, listed: &mpsc::Sender<Vec<Listed>>) -> Result<Swept, SideError> {
         let config = &self.config;
         let fields = [config.id_field.clone(), config.modified_field.clone()];
-        self.list(config.filter.trim(), &fields, listed).await?;
+        self.list(config.filter.trim(), &fields, true, listed).await?;
         if !config.filter.trim().is_empty() {
-            self.list("", &fields[..1], listed).await?;
+            self.list("", &fields[..1], false, listed).await?;
         }
         Ok(Swept { complete: true, ..Swept::default() })
     }
 
-    async fn list(&self, condition: &str, fields: &[String], listed: &mpsc::Sender<Vec<Listed>>) -> Result<(), SideError> {
+    async fn list(
+        &self,
+        condition: &str,
+        fields: &[String],
+        takes_part: bool,
+        listed: &mpsc::Sender<Vec<Listed>>,
+    ) -> Result<(), SideError> {
         let mut answer = self.ask_for("sweep", condition, fields).await?;
         while let Some(rows) = answer.next().await? {
             let mut page = Vec::with_capacity(rows.len());
@@ -73,7 +79,7 @@ impl OperateClient {
                 let id = row.get(&self.config.id_field).and_then(as_id);
                 let id = id.ok_or_else(|| unreadable(format!("a lead without {}", self.config.id_field)))?;
                 let stamp = row.get(&self.config.modified_field).and_then(as_text);
-                page.push(Listed { id, modified_at: stamp.and_then(|stamp| self.time.parse(&stamp)) });
+                page.push(Listed { id, modified_at: stamp.and_then(|stamp| self.time.parse(&stamp)), takes_part });
             }
             if !page.is_empty() {
                 listed.send(page).await.map_err(|_| SideError::Abandoned)?;

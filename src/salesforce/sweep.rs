@@ -78,7 +78,14 @@ impl SalesforceClient {
             };
             covered = covered.min(instant(&updated.latest_date_covered)).or(covered);
             for chunk in updated.ids.chunks(IDS) {
-                listed.send(self.stamps(chunk, true).await?).await.map_err(|_| SideError::Abandoned)?;
+                let mut stamps = self.stamps(chunk, true).await?;
+                if self.filter_condition().is_some() && stamps.len() < chunk.len() {
+                    let all = self.stamps(chunk, false).await?;
+                    let left = all.into_iter().filter(|lead| !stamps.iter().any(|taking| taking.id == lead.id));
+                    let left: Vec<Listed> = left.map(|lead| Listed { takes_part: false, ..lead }).collect();
+                    stamps.extend(left);
+                }
+                listed.send(stamps).await.map_err(|_| SideError::Abandoned)?;
             }
         }
         // Leads that came back since are told as deleted too.
@@ -130,7 +137,7 @@ impl SalesforceClient {
         let (rows, _) = self.rows("sweep", false, &soql, usize::MAX).await?;
         let listed = rows.rows.iter().filter_map(|row| {
             let text = |name: &str| row.get(name).and_then(serde_json::Value::as_str);
-            Some(Listed { id: text("Id")?.to_owned(), modified_at: text("SystemModstamp").and_then(instant) })
+            Some(Listed { id: text("Id")?.to_owned(), modified_at: text("SystemModstamp").and_then(instant), takes_part: true })
         });
         Ok(listed.collect())
     }

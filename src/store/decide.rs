@@ -49,6 +49,19 @@ pub struct LeadRow {
     pub deleted: bool,
     /// What it was merged into.
     pub master_id: Option<String>,
+    /// What it was under the mapping that the base is of, where that is another than the present one.
+    pub former: Option<FormerRow>,
+}
+
+/// A lead as it was under an earlier mapping.
+#[derive(Debug, Clone)]
+pub struct FormerRow {
+    /// The mapping.
+    pub mapping_id: i64,
+    /// Its encoded values.
+    pub fields: Json,
+    /// Whether it was not modified since.
+    pub unmoved: bool,
 }
 
 /// A write to be stored.
@@ -112,9 +125,9 @@ impl Store {
         let rows = sqlx::query(
             "SELECT l.link_id, l.base, l.origin,
                     o.lead_id AS o_id, o.modified_at AS o_modified, o.changed_at AS o_changed, o.fields AS o_fields,
-                    o.external_id AS o_external, o.converted AS o_converted, o.master_id AS o_master, o.deleted_at IS NOT NULL AS o_deleted,
+                    o.external_id AS o_external, o.converted AS o_converted, o.master_id AS o_master, o.deleted_at IS NOT NULL AS o_deleted, o.former AS o_former,
                     s.lead_id AS s_id, s.modified_at AS s_modified, s.changed_at AS s_changed, s.fields AS s_fields,
-                    s.external_id AS s_external, s.converted AS s_converted, s.master_id AS s_master, s.deleted_at IS NOT NULL AS s_deleted,
+                    s.external_id AS s_external, s.converted AS s_converted, s.master_id AS s_master, s.deleted_at IS NOT NULL AS s_deleted, s.former AS s_former,
                     (SELECT json_group_array(json_array(p.side, p.state, json(p.fields))) FROM push p
                      WHERE p.link_id = l.link_id AND p.state IN ('due', 'sent', 'parked')) AS unsettled,
                     (SELECT json_group_array(json_array(c.field, c.winner, json(c.operate_value), json(c.salesforce_value)))
@@ -123,7 +136,9 @@ impl Store {
                     (SELECT json_group_array(json_array(r.side, json(r.fields))) FROM (
                          SELECT p.side, p.fields FROM push p WHERE p.link_id = l.link_id AND p.kind = 'update' AND p.state = 'done'
                              AND p.done_at > max(?3, coalesce(l.retried_at, '')) ORDER BY p.push_id DESC LIMIT 12) r) AS recent
-             FROM (SELECT DISTINCT link_id FROM lead WHERE dirty = 1 AND link_id > ?1 ORDER BY link_id LIMIT ?2) d
+             FROM (SELECT DISTINCT link_id FROM lead WHERE dirty = 1 AND link_id > ?1
+                       AND link_id NOT IN (SELECT link_id FROM lead WHERE aside IS NOT NULL AND link_id IS NOT NULL)
+                   ORDER BY link_id LIMIT ?2) d
              JOIN link l USING (link_id)
              LEFT JOIN lead o ON o.side = 'operate' AND o.lead_id = l.operate_id
              LEFT JOIN lead s ON s.side = 'salesforce' AND s.lead_id = l.salesforce_id
@@ -185,7 +200,7 @@ impl Store {
             }
         }
         insert_pushes(&mut tx, &pushes, now).await?;
-        sqlx::query("UPDATE lead SET dirty = 0 WHERE dirty = 1 AND link_id IN (SELECT value FROM json_each(?))")
+        sqlx::query("UPDATE lead SET dirty = 0, former = NULL WHERE (dirty = 1 OR former IS NOT NULL) AND link_id IN (SELECT value FROM json_each(?))")
             .bind(&links)
             .execute(&mut *tx)
             .await?;
@@ -260,16 +275,28 @@ fn dirty_link(row: &SqliteRow) -> Result<DirtyLink, StoreError> {
 fn lead_row(row: &SqliteRow, prefix: &str) -> Result<Option<LeadRow>, StoreError> {
     let column = |name: &str| format!("{prefix}_{name}");
     let Some(lead_id) = row.try_get(column("id").as_str())? else { return Ok(None) };
+    let modified_at: String = row.try_get(column("modified").as_str())?;
     Ok(Some(LeadRow {
         lead_id,
-        modified_at: time(row.try_get(column("modified").as_str())?),
+        modified_at: time(&modified_at),
         changed_at: time(row.try_get(column("changed").as_str())?),
         fields: serde_json::from_str(row.try_get(column("fields").as_str())?).unwrap_or_default(),
         external_id: row.try_get(column("external").as_str())?,
         converted: row.try_get(column("converted").as_str())?,
         deleted: row.try_get(column("deleted").as_str())?,
         master_id: row.try_get(column("master").as_str())?,
+        former: row.try_get::<Option<&str>, _>(column("former").as_str())?.and_then(|former| former_row(former, &modified_at)),
     }))
+}
+
+fn former_row(former: &str, modified_at: &str) -> Option<FormerRow> {
+    let former: Json = serde_json::from_str(former).ok()?;
+    Some(FormerRow {
+        // There is none for what was read before mappings were kept.
+        mapping_id: former.get("mapping").and_then(Json::as_i64).unwrap_or_default(),
+        fields: former.get("fields").cloned().unwrap_or_default(),
+        unmoved: former.get("modified_at").and_then(Json::as_str) == Some(modified_at),
+    })
 }
 
 /// Stores writes, due now.
@@ -293,8 +320,9 @@ pub(super) async fn insert_pushes(
         ])
     });
     sqlx::query(
-        "INSERT INTO push (link_id, side, kind, fields, before, base, initial, state, due_at, created_at)
-         SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6, 'due', ?1, ?1
+        "INSERT INTO push (link_id, side, kind, fields, before, base, initial, state, due_at, created_at, mapping_id)
+         SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6, 'due', ?1, ?1,
+                (SELECT max(mapping_id) FROM mapping)
          FROM json_each(?2) j ORDER BY j.key",
     )
     .bind(stamp(now))
@@ -317,7 +345,10 @@ pub(super) async fn refresh(tx: &mut Transaction<'_, Sqlite>, links: &str, now: 
                  WHERE a.link_id = l.link_id AND a.deleted_at IS NOT NULL) AS deleted,
                 l.operate_id IS NOT NULL AND l.salesforce_id IS NOT NULL AND NOT EXISTS (
                     SELECT 1 FROM lead a WHERE a.side = 'operate' AND a.lead_id = l.operate_id) AS missing,
-                EXISTS (SELECT 1 FROM lead a WHERE a.link_id = l.link_id AND a.side = 'salesforce' AND a.converted) AS converted
+                EXISTS (SELECT 1 FROM lead a WHERE a.link_id = l.link_id AND a.side = 'salesforce' AND a.converted) AS converted,
+                (SELECT group_concat(a.side || ' lead ' || a.lead_id || iif(a.aside = 'filtered', ' is outside the filter',
+                     ' was not seen since the mapping or a filter changed'), '; ') FROM lead a
+                 WHERE a.link_id = l.link_id AND a.aside IS NOT NULL) AS aside
             FROM json_each(?1) j JOIN link l ON l.link_id = j.value)
          UPDATE link SET updated_at = ?2,
             state = CASE
@@ -325,13 +356,14 @@ pub(super) async fn refresh(tx: &mut Transaction<'_, Sqlite>, links: &str, now: 
                 WHEN link.blocked IS NOT NULL OR now.refused THEN 'parked'
                 WHEN now.deleted IS NOT NULL OR now.missing THEN 'deleted'
                 WHEN now.conflict THEN 'conflict'
-                WHEN now.due OR link.operate_id IS NULL OR link.salesforce_id IS NULL THEN 'pending'
+                WHEN now.aside IS NOT NULL OR now.due OR link.operate_id IS NULL OR link.salesforce_id IS NULL THEN 'pending'
                 WHEN now.converted THEN 'converted'
                 ELSE 'in_step' END,
             reason = CASE
                 WHEN link.blocked IS NOT NULL OR now.refused THEN coalesce(link.blocked, now.refusal)
                 WHEN now.deleted IS NOT NULL THEN now.deleted
-                WHEN now.missing THEN 'operate lead ' || link.operate_id || ' is not there' END
+                WHEN now.missing THEN 'operate lead ' || link.operate_id || ' is not there'
+                ELSE now.aside END
          FROM now WHERE now.link_id = link.link_id",
     )
     .bind(links)

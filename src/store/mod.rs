@@ -8,6 +8,7 @@ mod cycle;
 mod decide;
 mod error;
 mod hold;
+mod mapping;
 mod names;
 mod observe;
 mod pair;
@@ -28,7 +29,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePo
 pub use brake::{Burden, Stops};
 pub use conflict::OpenConflict;
 pub use cycle::{Checkpoint, Cycle};
-pub use decide::{Decided, DirtyLink, LeadRow, NewConflict, NewPush};
+pub use decide::{Decided, DirtyLink, FormerRow, LeadRow, NewConflict, NewPush};
 pub use error::{Place, StoreError};
 pub use hold::Hold;
 pub use observe::{Observation, Observed};

@@ -29,6 +29,8 @@ pub struct Observation {
     pub converted: bool,
     /// What it was merged into.
     pub master_id: Option<String>,
+    /// Whether it is outside the filter: nothing is decided for it.
+    pub filtered: bool,
 }
 
 /// What a page of observations brought.
@@ -47,6 +49,7 @@ struct Known {
     converted: bool,
     master_id: Option<String>,
     deleted: bool,
+    aside: Option<String>,
     keyed: bool,
 }
 
@@ -85,11 +88,11 @@ impl Store {
             };
             rows.push(json!({
                 "id": seen.lead_id, "modified": modified_at, "changed": changed_at, "fields": fields, "external": seen.external_id,
-                "converted": i32::from(seen.converted), "master": seen.master_id, "deleted": seen.deleted,
+                "converted": i32::from(seen.converted), "master": seen.master_id, "deleted": seen.deleted, "aside": seen.aside(),
             }));
             if known.is_none_or(|known| known.link_id.is_none() || known.keyed) {
                 keyed.push(json!(seen.lead_id));
-                for (rule, key) in seen.keys.iter().enumerate().filter(|_| !seen.deleted) {
+                for (rule, key) in seen.keys.iter().enumerate().filter(|_| !seen.deleted && !seen.filtered) {
                     keys.extend(key.as_ref().map(|key| json!([rule, key, seen.lead_id])));
                 }
             }
@@ -111,7 +114,7 @@ impl Store {
 
     async fn known(&self, side: Side, ids: &str) -> Result<HashMap<String, Known>, StoreError> {
         let rows = sqlx::query(
-            "SELECT a.lead_id, a.link_id, a.modified_at, a.changed_at, a.fields, a.external_id, a.converted, a.master_id,
+            "SELECT a.lead_id, a.link_id, a.modified_at, a.changed_at, a.fields, a.external_id, a.converted, a.master_id, a.aside,
                     a.deleted_at IS NOT NULL AS deleted, coalesce(l.origin = 'ambiguous', 1) AS keyed
              FROM json_each(?) j JOIN lead a ON a.side = ? AND a.lead_id = j.value LEFT JOIN link l ON l.link_id = a.link_id",
         )
@@ -132,32 +135,12 @@ impl Store {
                         converted: row.try_get("converted")?,
                         master_id: row.try_get("master_id")?,
                         deleted: row.try_get("deleted")?,
+                        aside: row.try_get("aside")?,
                         keyed: row.try_get("keyed")?,
                     },
                 ))
             })
             .collect()
-    }
-
-    /// Forgets where the pollers were and has every lead looked at again, when `fingerprint` is not what the store was read under.
-    pub async fn read_under(&self, fingerprint: &str) -> Result<(), StoreError> {
-        let mut tx = self.write.begin().await?;
-        let before: Option<String> =
-            sqlx::query_scalar("SELECT value FROM fact WHERE name = 'mapping'").fetch_optional(&mut *tx).await?;
-        if before.as_deref() == Some(fingerprint) {
-            return Ok(());
-        }
-        if before.is_some() {
-            sqlx::query("UPDATE checkpoint SET modified_at = NULL, lead_id = NULL").execute(&mut *tx).await?;
-            sqlx::query("UPDATE lead SET dirty = 1").execute(&mut *tx).await?;
-        }
-        sqlx::query(
-            "INSERT INTO fact (name, value) VALUES ('mapping', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        )
-        .bind(fingerprint)
-        .execute(&mut *tx)
-        .await?;
-        Ok(tx.commit().await?)
     }
 
     /// Forgets every lead, but not what is linked: everything will be read again. For a copy of the store.
@@ -170,12 +153,15 @@ impl Store {
 
     /// A lead is not there any more.
     pub async fn observe_gone(&self, side: Side, lead_id: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
-        sqlx::query("UPDATE lead SET deleted_at = ?, dirty = 1 WHERE side = ? AND lead_id = ? AND deleted_at IS NULL")
-            .bind(stamp(now))
-            .bind(side.as_str())
-            .bind(lead_id)
-            .execute(&self.write)
-            .await?;
+        sqlx::query(
+            "UPDATE lead SET deleted_at = ?, dirty = 1, aside = nullif(aside, 'unread')
+             WHERE side = ? AND lead_id = ? AND deleted_at IS NULL",
+        )
+        .bind(stamp(now))
+        .bind(side.as_str())
+        .bind(lead_id)
+        .execute(&self.write)
+        .await?;
         Ok(())
     }
 
@@ -187,6 +173,13 @@ impl Store {
             .execute(&self.write)
             .await?;
         Ok(())
+    }
+}
+
+impl Observation {
+    /// The store's word for why nothing is decided for it.
+    const fn aside(&self) -> Option<&'static str> {
+        if self.filtered { Some("filtered") } else { None }
     }
 }
 
@@ -203,6 +196,7 @@ impl Known {
             && self.converted == seen.converted
             && self.master_id == seen.master_id
             && self.deleted == seen.deleted
+            && self.aside.as_deref() == seen.aside()
     }
 }
 
@@ -225,14 +219,14 @@ async fn upsert(tx: &mut Transaction<'_, Sqlite>, side: Side, rows: Vec<Json>, n
         return Ok(());
     }
     sqlx::query(
-        "INSERT INTO lead (side, lead_id, modified_at, changed_at, fields, external_id, converted, master_id, deleted_at, seen_at)
+        "INSERT INTO lead (side, lead_id, modified_at, changed_at, fields, external_id, converted, master_id, deleted_at, seen_at, aside)
          SELECT ?1, j.value ->> 'id', j.value ->> 'modified', j.value ->> 'changed', j.value ->> 'fields', j.value ->> 'external',
-                j.value ->> 'converted', j.value ->> 'master', CASE WHEN j.value ->> 'deleted' THEN ?2 END, ?2
+                j.value ->> 'converted', j.value ->> 'master', CASE WHEN j.value ->> 'deleted' THEN ?2 END, ?2, j.value ->> 'aside'
          FROM json_each(?3) j WHERE true
          ON CONFLICT (side, lead_id) DO UPDATE SET
              modified_at = excluded.modified_at, changed_at = excluded.changed_at, fields = excluded.fields,
              external_id = excluded.external_id, converted = excluded.converted, master_id = excluded.master_id,
-             deleted_at = excluded.deleted_at, seen_at = excluded.seen_at, dirty = 1",
+             deleted_at = excluded.deleted_at, seen_at = excluded.seen_at, aside = excluded.aside, dirty = 1",
     )
     .bind(side.as_str())
     .bind(stamp(now))

@@ -215,7 +215,7 @@ impl Store {
         let (after_side, after_id) = after.map_or(("", String::new()), |(side, id)| (side.as_str(), id));
         let rows = sqlx::query(
             "SELECT side, lead_id, fields, converted, deleted_at IS NOT NULL AS deleted, modified_at FROM lead
-             WHERE dirty = 1 AND link_id IS NULL AND (side, lead_id) > (?, ?) ORDER BY side, lead_id LIMIT ?",
+             WHERE dirty = 1 AND link_id IS NULL AND aside IS NULL AND (side, lead_id) > (?, ?) ORDER BY side, lead_id LIMIT ?",
         )
         .bind(after_side)
         .bind(after_id)

@@ -35,8 +35,10 @@ pub enum Master {
 impl Store {
     /// Begins a list of what is there.
     pub async fn start_list(&self) -> Result<(), StoreError> {
-        for sql in ["CREATE TEMP TABLE IF NOT EXISTS listed (lead_id TEXT PRIMARY KEY) WITHOUT ROWID", "DELETE FROM temp.listed"]
-        {
+        for sql in [
+            "CREATE TEMP TABLE IF NOT EXISTS listed (lead_id TEXT PRIMARY KEY, takes_part INTEGER NOT NULL) WITHOUT ROWID",
+            "DELETE FROM temp.listed",
+        ] {
             sqlx::query(sql).execute(&self.write).await?;
         }
         Ok(())
@@ -44,16 +46,17 @@ impl Store {
 
     /// Takes part of the list, and gives the leads that are not known as they were listed.
     pub async fn list(&self, side: Side, listed: &[Listed]) -> Result<Vec<String>, StoreError> {
-        let rows: Json = listed.iter().map(|lead| json!([lead.id, lead.modified_at.map(stamp)])).collect();
+        let rows: Json = listed.iter().map(|lead| json!([lead.id, lead.modified_at.map(stamp), lead.takes_part])).collect();
         let rows = rows.to_string();
-        sqlx::query("INSERT OR IGNORE INTO temp.listed SELECT value ->> 0 FROM json_each(?)")
+        sqlx::query("INSERT OR IGNORE INTO temp.listed SELECT value ->> 0, value ->> 2 FROM json_each(?)")
             .bind(&rows)
             .execute(&self.write)
             .await?;
         Ok(sqlx::query_scalar(
             "SELECT j.value ->> 0 FROM json_each(?1) j
              LEFT JOIN lead a ON a.side = ?2 AND a.lead_id = j.value ->> 0
-             WHERE a.lead_id IS NULL OR a.deleted_at IS NOT NULL OR a.modified_at < j.value ->> 1",
+             WHERE j.value ->> 2
+               AND (a.lead_id IS NULL OR a.deleted_at IS NOT NULL OR a.aside IS NOT NULL OR a.modified_at < j.value ->> 1)",
         )
         .bind(&rows)
         .bind(side.as_str())
@@ -87,7 +90,7 @@ impl Store {
     /// These leads are gone. Gives how many were thought to be there.
     pub async fn observe_all_gone(&self, side: Side, ids: &[String], now: DateTime<Utc>) -> Result<u64, StoreError> {
         let done = sqlx::query(
-            "UPDATE lead SET deleted_at = ?1, dirty = 1 WHERE side = ?2 AND deleted_at IS NULL
+            "UPDATE lead SET deleted_at = ?1, dirty = 1, aside = nullif(aside, 'unread') WHERE side = ?2 AND deleted_at IS NULL
                  AND lead_id IN (SELECT value FROM json_each(?3))",
         )
         .bind(stamp(now))

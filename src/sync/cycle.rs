@@ -111,6 +111,7 @@ impl Engine {
     }
 
     async fn decide_all(&self, cycle: &mut Cycle, as_of: DateTime<Utc>) -> Result<u64, CycleError> {
+        self.store.rest(self.rules.unlinks, self.now()).await?;
         cycle.parked += self.pair().await?;
         let reconciled = self.reconcile(as_of).await?;
         cycle.conflicts += reconciled.conflicts;

@@ -170,6 +170,7 @@ impl Engine {
                 deleted: false,
                 converted: lead.converted,
                 master_id: None,
+                filtered: false,
             };
             candidates.push(Candidate { lead, values });
         }

@@ -29,8 +29,9 @@ mod swing;
 mod thrift;
 mod turns;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value as Json;
@@ -39,9 +40,9 @@ use crate::config::Config;
 use crate::config::salesforce::DuplicateRule;
 use crate::config::sync::{CreateRule, DeleteRule};
 use crate::lead::{PerSide, Side, Value};
-use crate::mapping::{Mapping, MappingError, Values};
+use crate::mapping::{Base, Former, Mapping, MappingError, Values};
 use crate::side::{SideClient, SideError};
-use crate::store::{LeadRow, Observation, Store, StoreError};
+use crate::store::{DirtyLink, LeadRow, Observation, Store, StoreError};
 
 pub use compare::{Compared, Drift};
 pub use cycle::Patience;
@@ -73,6 +74,8 @@ pub struct Rules {
     pub daily_request_share: f64,
     /// Operate's fields that a new lead must be given.
     pub required_fields: Vec<String>,
+    /// Whether a pair of which a lead leaves the filter forgets what it had in step.
+    pub unlinks: bool,
     /// The place of a field, and what a side's field gets when the other side's lead was converted.
     pub converted: Option<(usize, PerSide<Option<Value>>)>,
 }
@@ -117,6 +120,7 @@ impl Rules {
             max_delete: sync.max_delete.into(),
             daily_request_share: config.salesforce.daily_request_share,
             required_fields: config.operate.required_fields.clone(),
+            unlinks: false,
             converted,
         })
     }
@@ -161,6 +165,8 @@ pub struct Engine {
     turns: Option<Arc<Turns>>,
     /// What held writes back or slowed polls down last, for the log.
     held: Mutex<Option<&'static str>>,
+    /// What earlier mappings were, by their number in the store, as far as that was needed.
+    former: Mutex<BTreeMap<i64, Json>>,
     /// Until when Salesforce is left alone, because its limit is used up.
     exhausted_until: Mutex<Option<DateTime<Utc>>>,
 }
@@ -174,9 +180,9 @@ impl Engine {
         rules: Rules,
         clock: Clock,
     ) -> Result<Self, StoreError> {
-        store.read_under(mapping.fingerprint()).await?;
-        let (held, exhausted_until) = (Mutex::default(), Mutex::default());
-        Ok(Self { store, mapping, clients, rules, clock, turns: None, held, exhausted_until })
+        store.read_under(mapping.fingerprint(), &mapping.described(), clock()).await?;
+        let (held, former, exhausted_until) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Ok(Self { store, mapping, clients, rules, clock, turns: None, held, former, exhausted_until })
     }
 
     /// Has whatever would go on side by side go on in turns instead.
@@ -234,6 +240,37 @@ impl Engine {
         values
     }
 
+    /// The base of a link in the words of the present mapping.
+    fn base_of(&self, link: &DirtyLink) -> Base {
+        let leads = &link.leads;
+        let rows = PerSide::build(|side| leads.get(side).as_ref().and_then(|lead| lead.former.as_ref()));
+        if rows.operate.is_none() && rows.salesforce.is_none() {
+            return self.mapping.decode_base(&link.base);
+        }
+        let mappings = self.former.lock().unwrap_or_else(PoisonError::into_inner);
+        let former = PerSide::build(|side| {
+            let row = (*rows.get(side))?;
+            let described = mappings.get(&row.mapping_id).filter(|described| described.is_object())?;
+            Some(Former { described, fields: &row.fields, unmoved: row.unmoved })
+        });
+        let now =
+            PerSide::build(|side| leads.get(side).as_ref().map(|lead| self.mapping.decode(&lead.fields)).unwrap_or_default());
+        self.mapping.translate(&link.base, former, &now)
+    }
+
+    /// Has at hand what the mappings were that these links were decided under.
+    async fn recall_mappings(&self, links: &[DirtyLink]) -> Result<(), CycleError> {
+        let rows = links.iter().flat_map(|link| [&link.leads.operate, &link.leads.salesforce]).flatten();
+        let ids: BTreeSet<i64> = rows.filter_map(|lead| Some(lead.former.as_ref()?.mapping_id)).collect();
+        for id in ids {
+            if !self.former.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&id) {
+                let fields = self.store.mapping_fields(id).await?;
+                self.former.lock().unwrap_or_else(PoisonError::into_inner).insert(id, fields);
+            }
+        }
+        Ok(())
+    }
+
     fn observation(&self, side: Side, record: crate::side::Record) -> Observation {
         let values = self.mapping.read(side, &record.fields);
         Observation {
@@ -245,6 +282,7 @@ impl Engine {
             deleted: record.deleted,
             converted: record.converted,
             master_id: record.master_id,
+            filtered: false,
         }
     }
 }

@@ -37,6 +37,7 @@ impl Engine {
             let links = self.store.dirty_links(after, BATCH, self.now() - SWING_TIME).await?;
             let Some(last) = links.last() else { return Ok(reconciled) };
             after = last.link_id;
+            self.recall_mappings(&links).await?;
             let decided: Vec<Decided> = links.iter().filter_map(|link| self.decide(link, as_of)).collect();
             reconciled.held += (links.len() - decided.len()) as u64;
             for link in &decided {
@@ -97,7 +98,7 @@ impl Engine {
 
     fn merge(&self, link: &DirtyLink, leads: PerSide<&LeadRow>, as_of: DateTime<Utc>, decided: &mut Decided) -> Option<()> {
         let now = PerSide::build(|side| self.values_of(side, leads.get(side)));
-        let mut base = self.mapping.decode_base(&link.base);
+        let mut base = self.base_of(link);
         let resolved = |place: usize| {
             let field = self.mapping.fields().get(place)?;
             let (_, side, values) = link.resolved.iter().find(|(name, ..)| *name == field.name)?;

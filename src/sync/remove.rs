@@ -36,7 +36,7 @@ impl Engine {
     /// Whether somebody changed the lead that is left since both were last in step. Where they never were, or both were gone and
     /// one came back, that counts as an edit: nothing is deleted that nobody compared.
     fn was_edited(&self, link: &DirtyLink, side: Side, lead: &LeadRow) -> bool {
-        let (now, base) = (self.values_of(side, lead), self.mapping.decode_base(&link.base));
+        let (now, base) = (self.values_of(side, lead), self.base_of(link));
         is_first(&link.base) || now.0.iter().zip(&base.0).any(|(now, base)| now != base.get(side))
     }
 

@@ -70,6 +70,7 @@ impl Engine {
             }
         }
         found.gone += self.store.observe_all_gone(side, &swept.deleted, self.now()).await?;
+        self.store.set_aside_unlisted(side).await?;
         if swept.complete {
             found.gone += self.confirm_missing(side).await?;
         }

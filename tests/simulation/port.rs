@@ -185,7 +185,7 @@ impl SideClient for Port {
         let all: Vec<Listed> = {
             let model = self.shared.model();
             let leads = model.leads.get(self.side).values().map(|lead| &lead.record).filter(|lead| !lead.deleted);
-            leads.map(|lead| Listed { id: lead.id.clone(), modified_at: Some(lead.modified_at) }).collect()
+            leads.map(|lead| Listed { id: lead.id.clone(), modified_at: Some(lead.modified_at), takes_part: true }).collect()
         };
         listed.send(all).await.map_err(|_| SideError::Abandoned)?;
         Ok(Swept { complete: self.side == Side::Operate, deleted: Vec::new(), covered: None })

@@ -83,6 +83,7 @@ impl Setup {
             max_delete: self.max_delete,
             daily_request_share: 0.5,
             required_fields: Vec::new(),
+            unlinks: false,
             converted,
         }
     }

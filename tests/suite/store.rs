@@ -23,6 +23,7 @@ fn lead(id: &str, second: i64, phone: &str) -> Observation {
         deleted: false,
         converted: false,
         master_id: None,
+        filtered: false,
     }
 }
 

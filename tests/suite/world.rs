@@ -231,8 +231,11 @@ impl SideClient for World {
 
     async fn sweep(&self, _: Option<DateTime<Utc>>, listed: mpsc::Sender<Vec<Listed>>) -> Result<Swept, SideError> {
         self.requests.fetch_add(1, Ordering::Relaxed);
-        let all: Vec<Listed> =
-            self.leads().into_iter().map(|lead| Listed { id: lead.id, modified_at: Some(lead.modified_at) }).collect();
+        let all: Vec<Listed> = self
+            .leads()
+            .into_iter()
+            .map(|lead| Listed { id: lead.id, modified_at: Some(lead.modified_at), takes_part: true })
+            .collect();
         listed.send(all).await.map_err(|_| SideError::Abandoned)?;
         Ok(Swept { complete: self.side == Side::Operate, deleted: self.inner().purged.clone(), covered: None })
     }
