@@ -21,6 +21,7 @@ pub struct Bench {
     pub salesforce: Arc<World>,
     pub engine: Engine,
     pub fields: Vec<FieldConfig>,
+    pub match_keys: Vec<Vec<String>>,
     pub rules: Rules,
     pub folder: TempDir,
 }
@@ -50,13 +51,14 @@ impl Bench {
     async fn under(fields: Vec<FieldConfig>, rules: Rules) -> Self {
         let (operate, salesforce) = (Arc::new(World::new(Side::Operate)), Arc::new(World::new(Side::Salesforce)));
         let folder = TempDir::new().unwrap();
-        let engine = engine(&folder, &fields, &rules, &operate, &salesforce).await;
-        Self { operate, salesforce, engine, fields, rules, folder }
+        let match_keys = vec![vec!["email".to_owned()]];
+        let engine = engine(&folder, (&fields, &match_keys), &rules, &operate, &salesforce).await;
+        Self { operate, salesforce, engine, fields, match_keys, rules, folder }
     }
 
     /// Drops the engine, as a crash would, and starts another on the same store.
     pub async fn restart(&mut self) {
-        self.engine = engine(&self.folder, &self.fields, &self.rules, &self.operate, &self.salesforce).await;
+        self.engine = engine(&self.folder, (&self.fields, &self.match_keys), &self.rules, &self.operate, &self.salesforce).await;
     }
 
     pub async fn cycle(&self) -> Cycle {
@@ -97,13 +99,13 @@ pub fn rules() -> Rules {
 
 async fn engine(
     folder: &TempDir,
-    fields: &[FieldConfig],
+    (fields, match_keys): (&[FieldConfig], &[Vec<String>]),
     rules: &Rules,
     operate: &Arc<World>,
     salesforce: &Arc<World>,
 ) -> Engine {
     let time = OperateTime { zone: chrono_tz::UTC, format: "%Y-%m-%d %H:%M:%S".to_owned() };
-    let mapping = Mapping::new(fields, &[vec!["email".to_owned()]], ConflictRule::Newest, &time).unwrap();
+    let mapping = Mapping::new(fields, match_keys, ConflictRule::Newest, &time).unwrap();
     let store = Store::open(&format!("sqlite:{}", folder.path().join("leads.db").display())).await.unwrap();
     let clients = PerSide { operate: Arc::clone(operate) as _, salesforce: Arc::clone(salesforce) as _ };
     Engine::new(Arc::new(store), Arc::new(mapping), clients, rules.clone(), Arc::new(Utc::now)).await.unwrap()

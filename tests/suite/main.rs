@@ -23,6 +23,7 @@ mod org_trouble;
 mod org_writes;
 mod program;
 mod references;
+mod remapping;
 mod removal;
 mod sign_in;
 mod starting;
