@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::config::{Config, ConfigError, Loaded};
+use crate::config::{Config, ConfigError, Loaded, schema};
 use crate::daemon::{AssemblyError, SignalError};
 use crate::demo::DemoError;
 use crate::lead::Side;
@@ -110,6 +110,8 @@ pub enum Command {
     Sandbox(sandbox::Systems),
     /// The sandbox and the daemon together, with changes arriving on both sides: start here.
     Demo(sandbox::Demo),
+    /// Print the JSON Schema of the configuration, for editors that complete and check it.
+    Schema,
     /// Print shell completions.
     Completions {
         /// For this shell.
@@ -251,6 +253,10 @@ async fn dispatch(arguments: Arguments) -> Result<Ended, Failure> {
         Command::Check { offline, report } => check::check(&Config::load(file)?, offline, report).await,
         Command::Sandbox(systems) => sandbox::sandbox(&systems).await,
         Command::Demo(options) => sandbox::demo(options).await,
+        Command::Schema => {
+            output::line(schema::text().trim_end());
+            Ok(Ended::Done)
+        }
         Command::Completions { shell } => {
             output::completions(shell);
             Ok(Ended::Done)

@@ -120,7 +120,7 @@ pub(super) const DIRECTION_WORDS: [(&str, Direction); 3] =
     [("both", Direction::Both), ("to_salesforce", Direction::ToSalesforce), ("to_operate", Direction::ToOperate)];
 
 /// The words for reference lists.
-const LOOKUP_WORDS: [(&str, Lookup); 5] = [
+pub(super) const LOOKUP_WORDS: [(&str, Lookup); 5] = [
     ("Location", Lookup::Location),
     ("LeadSource", Lookup::LeadSource),
     ("LeadRejectionReason", Lookup::LeadRejectionReason),
@@ -128,8 +128,11 @@ const LOOKUP_WORDS: [(&str, Lookup); 5] = [
     ("User", Lookup::User),
 ];
 
+/// The words for what an empty value does.
+pub(super) const EMPTY_WORDS: [(&str, EmptyRule); 2] = [("overwrite", EmptyRule::Overwrite), ("keep", EmptyRule::Keep)];
+
 /// The words for types.
-const KIND_WORDS: [(&str, Kind); 6] = [
+pub(super) const KIND_WORDS: [(&str, Kind); 6] = [
     ("text", Kind::Text),
     ("number", Kind::Number),
     ("boolean", Kind::Boolean),
@@ -214,9 +217,7 @@ impl FieldConfig {
             lookup,
             default: PerSide::build(default),
             unknown,
-            empty: section.or("empty", EmptyRule::Overwrite, |given| {
-                given.word(&[("overwrite", EmptyRule::Overwrite), ("keep", EmptyRule::Keep)])
-            }),
+            empty: section.or("empty", EmptyRule::Overwrite, |given| given.word(&EMPTY_WORDS)),
             values: map.rows,
         }
     }
@@ -258,15 +259,18 @@ fn default_value(given: &Given<'_>, kind: Kind, side: Side, map: &value_map::Val
         return Err(Fault::new("an empty default gives nothing", "leave it out"));
     }
     let (fits, help) = match kind {
-        Kind::Text => return Ok(text),
+        Kind::Choice if map.complete && !map.spellings(side).any(|known| known == value_map::normal(&text)) => {
+            let help = keys::nearest(&text, map.spellings(side)).map_or_else(
+                || format!("write a value that a row of the map has for {}", side.title()),
+                |near| format!("did you mean \"{near}\"?"),
+            );
+            return Err(Fault::new(format!("{} is no value of {} in the value map", quote(&text), side.title()), help));
+        }
+        Kind::Text | Kind::Choice => return Ok(text),
         Kind::Number => (decimal(&text).is_some(), "write a decimal number"),
         Kind::Boolean => (is_boolean(&text), "write true or false, yes or no"),
         Kind::Date => (text.len() == 10 && text.parse::<NaiveDate>().is_ok(), "write a date as 2026-12-31"),
         Kind::Instant => (DateTime::parse_from_rfc3339(&text).is_ok(), "write a moment with its offset, as 2026-12-31T12:00:00Z"),
-        Kind::Choice => (
-            !map.complete || map.spellings(side).any(|known| known == value_map::normal(&text)),
-            "write a value that a row of the map has on this side",
-        ),
     };
     if fits { Ok(text) } else { Err(Fault::new(format!("{} is not of type {}", quote(&text), kind.as_str()), help)) }
 }

@@ -61,8 +61,11 @@ fn refuse_torn_groups(root: &Section<'_>, fields: &[(KeyPath, FieldConfig)]) {
             [("direction", config.direction != field.direction), ("conflict", config.conflict != field.conflict)]
         {
             if differs {
-                let problem =
-                    format!("the group {} has another {name} on {}", quote(group), root.report.line(&first.key("name")));
+                let problem = format!(
+                    "the field on {} is in the group {} and has another {name}",
+                    root.report.line(&first.key("name")),
+                    quote(group)
+                );
                 let help = format!("give all fields of a group the same {name}: they are decided as one");
                 root.report.error(&path.key(name), Fault::new(problem, help));
             }
@@ -89,8 +92,10 @@ fn refuse_own(root: &Section<'_>, fields: &[(KeyPath, FieldConfig)], side: Side,
     for (path, field) in fields {
         for native in field.native.get(side).iter().filter(|native| own.iter().any(|each| each.eq_ignore_ascii_case(native))) {
             let problem = format!("{} is what leads are told apart or followed by, and cannot be mapped", quote(native));
-            root.report
-                .error(&path.key(side.as_str()), Fault::new(problem, "remove this [[fields]] table: it is kept without it"));
+            root.report.error(
+                &path.key(side.as_str()),
+                Fault::new(problem, "remove this [[fields]] table: leadsync looks after it by itself"),
+            );
         }
     }
 }

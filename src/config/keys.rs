@@ -1,118 +1,49 @@
-//! Every key that the file may hold, by section: what is unknown, which known key is meant, which environment variables
-//! count, and which values may be shown in a message.
+//! Keys by name: what is unknown, which known key is meant, which environment variables count, and which values may be shown in
+//! a message. All of it follows from the table of keys in `spec`.
 
 use std::fmt;
 
-/// The sections and their keys. `fields` stands for every `[[fields]]` table. A section nested in another is a key of it.
-const SECTIONS: &[(&str, &[&str])] = &[
-    ("", &["store", "operate", "salesforce", "schedule", "sync", "ops", "fields"]),
-    ("store", &["url"]),
-    (
-        "operate",
-        &[
-            "base_url",
-            "timezone",
-            "requests_per_second",
-            "concurrency",
-            "timeout",
-            "auth",
-            "endpoint",
-            "envelope",
-            "id_field",
-            "modified_field",
-            "created_field",
-            "converted_field",
-            "timestamp_format",
-            "batch_size",
-            "window",
-            "external_id_field",
-            "filter",
-            "settle",
-            "required_fields",
-            "lookups",
-        ],
-    ),
-    ("operate.lookups", &["id_field", "name_field", "email_field"]),
-    ("operate.auth", &["grant", "client_id", "client_secret", "username", "password"]),
-    (
-        "salesforce",
-        &[
-            "login_url",
-            "api_version",
-            "auth",
-            "external_id_field",
-            "filter",
-            "daily_request_share",
-            "requests_per_second",
-            "concurrency",
-            "timeout",
-            "duplicates",
-            "auto_assign",
-            "guarded_updates",
-            "bulk_creates",
-            "bulk_read",
-        ],
-    ),
-    ("salesforce.auth", &["flow", "client_id", "client_secret", "username", "private_key", "audience", "refresh_token"]),
-    ("schedule", &["poll", "sweep", "overlap"]),
-    ("sync", &["create", "conflict", "delete", "match", "max_change", "max_delete", "converted"]),
-    ("sync.converted", &["field", "operate", "salesforce"]),
-    ("ops", &["listen"]),
-    (
-        "fields",
-        &[
-            "name",
-            "operate",
-            "salesforce",
-            "join",
-            "split",
-            "group",
-            "direction",
-            "conflict",
-            "type",
-            "default",
-            "values",
-            "lookup",
-            "unknown",
-            "empty",
-        ],
-    ),
-    ("fields.default", &["operate", "salesforce"]),
-];
-
-/// Keys whose value is a secret: it appears in no message.
-const SECRETS: &[&str] = &["client_secret", "password", "private_key", "refresh_token"];
-
-/// The keys that no environment variable can set, because they hold lists.
-pub(super) const LISTS: &[&str] = &["fields", "sync.match", "operate.required_fields"];
+use super::spec::{self, Form, Key};
 
 /// The keys of a section; none for a section that is not known. Indices are not part of the name.
-pub(super) fn of_section(section: &str) -> &'static [&'static str] {
-    SECTIONS.iter().find(|(name, _)| *name == section).map_or(&[], |(_, keys)| keys)
+pub(super) fn of_section(section: &str) -> Vec<&'static str> {
+    spec::section(section).map_or_else(Vec::new, |section| section.keys.iter().map(|key| key.name).collect())
 }
 
 /// Whether the name is that of a section rather than of a value.
 pub(super) fn is_section(name: &str) -> bool {
-    SECTIONS.iter().any(|(section, _)| *section == name)
+    spec::section(name).is_some()
+}
+
+/// Every key of every section, dotted, with what is known of it.
+fn all() -> impl Iterator<Item = (String, &'static Key)> {
+    spec::sections().flat_map(|section| {
+        let prefix = if section.name.is_empty() { String::new() } else { format!("{}.", section.name) };
+        section.keys.iter().map(move |key| (format!("{prefix}{}", key.name), key))
+    })
+}
+
+/// The keys that no environment variable can set, because they hold lists.
+pub(super) fn lists() -> impl Iterator<Item = String> {
+    all().filter(|(name, key)| key.form.is_list() && !name.starts_with("fields.")).map(|(name, _)| name)
 }
 
 /// Every key that an environment variable can set, dotted.
 pub(super) fn settable() -> impl Iterator<Item = String> {
-    SECTIONS
-        .iter()
-        .filter(|(section, _)| !section.is_empty() && !section.starts_with("fields"))
-        .flat_map(|(section, keys)| keys.iter().map(move |key| format!("{section}.{key}")))
-        .filter(|key| !is_section(key) && !LISTS.contains(&key.as_str()))
+    all()
+        .filter(|(name, key)| !key.form.is_list() && !key.form.is_section() && !name.starts_with("fields."))
+        .map(|(name, _)| name)
 }
 
 /// The sections that have a key of this name.
 pub(super) fn sections_with(key: &str) -> impl Iterator<Item = &'static str> {
-    SECTIONS.iter().filter(move |(_, keys)| keys.contains(&key)).map(|(section, _)| *section)
+    spec::sections().filter(move |section| section.keys.iter().any(|each| each.name == key)).map(|section| section.name)
 }
 
 /// Whether what stands under a key of this name may be shown. A misspelt key may be that of a secret.
 pub(super) fn may_be_shown(key: &str) -> bool {
-    !SECRETS.contains(&key) && sections_with(key).next().is_some()
+    let mut known = spec::sections().flat_map(|section| section.keys).filter(|each| each.name == key).peekable();
+    known.peek().is_some() && known.all(|each| !matches!(each.form, Form::Secret))
 }
 
 /// Whether a text looks like an address that carries credentials.

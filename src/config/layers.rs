@@ -76,8 +76,8 @@ fn settable(key: &str) -> Result<(), (String, String)> {
     if known.iter().any(|each| each == key) {
         return Ok(());
     }
-    if let Some(list) = keys::LISTS.iter().find(|list| key == **list || key.starts_with(&format!("{list}."))) {
-        let shown = if *list == "fields" { "[[fields]]" } else { *list };
+    if let Some(list) = keys::lists().find(|list| key == list || key.starts_with(&format!("{list}."))) {
+        let shown = if list == "fields" { "[[fields]]" } else { list.as_str() };
         return Err((
             format!("{shown} cannot be set by an environment variable"),
             "unset the variable and write the list in the file; variables set single values".to_owned(),

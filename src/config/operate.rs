@@ -76,6 +76,9 @@ pub struct OperateAuth {
     pub password: Option<(String, SecretString)>,
 }
 
+/// The words for the grants, and whether a user's name and password go with each.
+pub(super) const GRANT_WORDS: [(&str, bool); 2] = [("client_credentials", false), ("password", true)];
+
 impl OperateConfig {
     /// Reads `[operate]`.
     pub(super) fn read(section: &Section<'_>) -> Self {
@@ -135,7 +138,7 @@ impl LookupConfig {
 
 impl OperateAuth {
     fn read(section: &Section<'_>) -> Self {
-        let with_password = section.or("grant", false, |given| given.word(&[("client_credentials", false), ("password", true)]));
+        let with_password = section.or("grant", false, |given| given.word(&GRANT_WORDS));
         let password = with_password.then(|| {
             let username = section.required("username", "\"…\"", Given::filled);
             (username, secret::required(section, "password"))

@@ -29,6 +29,9 @@ pub enum Split {
 /// What stands between parts, unless the file says otherwise.
 const JOIN: &str = " ";
 
+/// The words for where a text is split.
+pub(super) const SPLIT_WORDS: [(&str, Split); 3] = [("first", Split::First), ("last", Split::Last), ("exact", Split::Exact)];
+
 impl Default for Parts {
     fn default() -> Self {
         Self { join: JOIN.to_owned(), split: Split::Last }
@@ -45,8 +48,7 @@ impl Parts {
         }
         let join = section.or("join", JOIN.to_owned(), separator);
         let split = if join.contains('\n') { Split::Exact } else { Split::Last };
-        let words = [("first", Split::First), ("last", Split::Last), ("exact", Split::Exact)];
-        Self { split: section.or("split", split, |given| given.word(&words)), join }
+        Self { split: section.or("split", split, |given| given.word(&SPLIT_WORDS)), join }
     }
 }
 
@@ -98,7 +100,7 @@ pub(super) fn refuse_typed(section: &Section<'_>, native: &PerSide<Vec<String>>,
         if native.get(side).len() > 1 && !is_text {
             let fault = Fault::new(
                 "several fields are one text, and this field is something else",
-                "name one field, or leave out what makes it so",
+                "name one field, or leave out what says so (type, values or lookup)",
             );
             section.report.error(&section.path.key(side.as_str()), fault);
         }

@@ -90,7 +90,7 @@ pub enum DuplicateRule {
 }
 
 /// The words for what to do about duplicates.
-const DUPLICATE_WORDS: [(&str, DuplicateRule); 3] =
+pub(super) const DUPLICATE_WORDS: [(&str, DuplicateRule); 3] =
     [("park", DuplicateRule::Park), ("link", DuplicateRule::Link), ("save", DuplicateRule::Save)];
 
 /// Hosts of everybody's sign-in page, which refuse the client credentials flow.
@@ -134,7 +134,7 @@ fn bulk_creates(section: &Section<'_>) -> u64 {
 }
 
 /// The words for the flows, each with the keys that go with it alone.
-const FLOWS: [(&str, &[&str]); 3] = [
+pub(super) const FLOWS: [(&str, &[&str]); 3] = [
     ("client_credentials", &["client_secret"]),
     ("jwt_bearer", &["username", "private_key", "audience"]),
     ("refresh_token", &["client_secret", "refresh_token"]),

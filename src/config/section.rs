@@ -221,14 +221,14 @@ impl<'a> Section<'a> {
     fn has_misspelt(&self, key: &str) -> bool {
         let known = keys::of_section(&self.path.section());
         let mut given = self.table.into_iter().flat_map(Map::keys);
-        given.any(|given| !known.contains(&given.as_str()) && keys::nearest(given, known) == Some(key))
+        given.any(|given| !known.contains(&given.as_str()) && keys::nearest(given, known.iter().copied()) == Some(key))
     }
 
     fn refuse_unknown_keys(&self) {
         let known = keys::of_section(&self.path.section());
         for key in self.table.into_iter().flat_map(Map::keys).filter(|key| !known.contains(&key.as_str())) {
             let home = keys::sections_with(key).find(|home| !home.is_empty() && !home.starts_with("fields"));
-            let help = match (keys::nearest(key, known), home) {
+            let help = match (keys::nearest(key, known.iter().copied()), home) {
                 (Some(near), _) => format!("did you mean `{near}`?"),
                 (None, Some(home)) => format!("it is a key of [{home}]: move it there"),
                 (None, None) => format!("remove it; known here: {}", known.join(", ")),

@@ -74,6 +74,17 @@ pub enum DeleteRule {
     Propagate,
 }
 
+/// The words for where leads are created.
+pub(super) const CREATE_WORDS: [(&str, CreateRule); 4] = [
+    ("both", CreateRule::Both),
+    ("to_salesforce", CreateRule::ToSalesforce),
+    ("to_operate", CreateRule::ToOperate),
+    ("none", CreateRule::None),
+];
+
+/// The words for what a delete does.
+pub(super) const DELETE_WORDS: [(&str, DeleteRule); 2] = [("ignore", DeleteRule::Ignore), ("propagate", DeleteRule::Propagate)];
+
 /// The words for what decides a conflict.
 pub(super) const CONFLICT_WORDS: [(&str, ConflictRule); 4] = [
     ("newest", ConflictRule::Newest),
@@ -88,17 +99,10 @@ const MATCH_HELP: &str = "write lists of field names, such as match = [[\"email\
 impl SyncConfig {
     /// Reads `[sync]`. The match keys must be among the mapping's field names.
     pub(super) fn read(section: &Section<'_>, field_names: &[String]) -> Self {
-        let create_words = [
-            ("both", CreateRule::Both),
-            ("to_salesforce", CreateRule::ToSalesforce),
-            ("to_operate", CreateRule::ToOperate),
-            ("none", CreateRule::None),
-        ];
-        let delete_words = [("ignore", DeleteRule::Ignore), ("propagate", DeleteRule::Propagate)];
         Self {
-            create: section.or("create", CreateRule::Both, |given| given.word(&create_words)),
+            create: section.or("create", CreateRule::Both, |given| given.word(&CREATE_WORDS)),
             conflict: section.or("conflict", ConflictRule::Newest, |given| given.word(&CONFLICT_WORDS)),
-            delete: section.or("delete", DeleteRule::Ignore, |given| given.word(&delete_words)),
+            delete: section.or("delete", DeleteRule::Ignore, |given| given.word(&DELETE_WORDS)),
             match_keys: match_keys(section, field_names),
             max_change: section.or("max_change", Some(0.2), Given::percentage),
             max_delete: section.or("max_delete", 10, |given| given.whole(0..=i64::from(u32::MAX))),

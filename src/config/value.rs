@@ -155,7 +155,9 @@ impl Given<'_> {
         let text = self.text()?.trim();
         text.parse().map_err(|_| {
             let names = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
-            let help = keys::nearest(text, names).map_or_else(
+            let is_city = |zone: &&str| zone.rsplit('/').next().is_some_and(|city| city.eq_ignore_ascii_case(text));
+            let near = names.clone().find(is_city).or_else(|| keys::nearest(text, names));
+            let help = near.map_or_else(
                 || "write UTC or an IANA name, such as \"Europe/London\"".to_owned(),
                 |near| format!("did you mean \"{near}\"?"),
             );

@@ -375,3 +375,11 @@ async fn the_sandbox_prints_where_it_is_and_stays_on_loopback() {
     let (status, _, errors) = run_with(command).await;
     assert!(status == 1 && errors.contains("loopback"), "{errors}");
 }
+
+#[test]
+fn the_schema_is_printed_without_a_configuration() {
+    let printed = program(Path::new("/nowhere/leadsync.toml"), &["schema"]).output().unwrap();
+    let (status, said, errors) = read(&printed);
+    assert_eq!((status, errors.as_str()), (0, ""));
+    assert!(said == include_str!("../../config/leadsync.schema.json"));
+}

@@ -1,0 +1,92 @@
+//! `[store]`, `[schedule]`, `[sync]` and `[ops]`.
+
+use super::{Form, Key, Section, default, optional, required, words};
+use crate::config::sync::{CONFLICT_WORDS, CREATE_WORDS, DELETE_WORDS};
+
+/// `[store]`.
+pub(super) const STORE: &[Section] = &[Section {
+    name: "store",
+    about: "What leadsync remembers: what it saw, and what is in step.",
+    keys: &[default(
+        "url",
+        Form::StoreUrl,
+        r#""sqlite:leadsync.db""#,
+        "The SQLite file, which is made if it is missing: sqlite: and a path.",
+    )],
+}];
+
+/// The sections of what is done when.
+pub(super) const SECTIONS: &[Section] = &[
+    Section { name: "schedule", about: "When leads are looked at: cron expressions with seconds, in UTC.", keys: SCHEDULE },
+    Section { name: "sync", about: "How leads are paired, created, merged and deleted.", keys: SYNC },
+    Section { name: "sync.converted", about: "The value that a lead gets when its counterpart was converted.", keys: CONVERTED },
+    Section {
+        name: "ops",
+        about: "What the daemon shows of itself.",
+        keys: &[default(
+            "listen",
+            Form::Text,
+            r#""""#,
+            "Where health, metrics and the status page are served: an IP address and a port; empty: nowhere.",
+        )],
+    },
+];
+
+const SCHEDULE: &[Key] = &[
+    default("poll", Form::Cron, r#""*/30 * * * * *""#, "When changes are fetched and passed on."),
+    default("sweep", Form::Cron, r#""0 0 3 * * *""#, "When everything is compared."),
+    default(
+        "overlap",
+        Form::Duration("5s", "7d"),
+        r#""10m""#,
+        "How far behind the newest change seen a poll reads again, for changes that become visible late.",
+    ),
+];
+
+const SYNC: &[Key] = &[
+    default("create", Form::Word(|| words(&CREATE_WORDS)), r#""both""#, "Where a lead that is on one side only is created."),
+    default(
+        "conflict",
+        Form::Word(|| words(&CONFLICT_WORDS)),
+        r#""newest""#,
+        "What decides if both sides changed the same field: the later edit, a side, or a person (manual).",
+    ),
+    default(
+        "delete",
+        Form::Word(|| words(&DELETE_WORDS)),
+        r#""ignore""#,
+        "What a delete on one side does to the other: nothing, or it is deleted too unless somebody edited it since.",
+    ),
+    required(
+        "match",
+        Form::List(&Form::List(&Form::FieldName, 1), 0),
+        "How leads that were never linked find each other: the first list of fields that all agree, and are filled, decides.",
+    ),
+    default(
+        "max_change",
+        Form::Percentage,
+        r#""20%""#,
+        "Brake: a cycle that would change more than this share of all links, and more than 25, stops and asks; \"off\" lifts it.",
+    ),
+    default(
+        "max_delete",
+        Form::Whole(0, u32::MAX as i64),
+        "10",
+        "Brake: a cycle that would carry out more deletes than this carries out none, and asks.",
+    ),
+    optional("converted", Form::Table, "The value that a lead gets when its counterpart was converted."),
+];
+
+const CONVERTED: &[Key] = &[
+    required("field", Form::FieldName, "The name of the field of the mapping that gets the value."),
+    optional(
+        "operate",
+        Form::Filled,
+        "What it gets in Operate, in Operate's spelling, when the Salesforce lead was converted; left out: nothing.",
+    ),
+    optional(
+        "salesforce",
+        Form::Filled,
+        "What it gets in Salesforce, in Salesforce's spelling, when the Operate lead was converted; left out: nothing.",
+    ),
+];
