@@ -4,6 +4,7 @@
 //! reading what was just written gives it back.
 
 mod choices;
+pub mod expression;
 mod fit;
 pub(crate) mod fuzz;
 mod lens;

@@ -9,6 +9,7 @@ mod clients;
 mod config;
 mod edges;
 mod engine;
+mod expressions;
 mod fixtures;
 mod found;
 mod fuzz;
