@@ -12,6 +12,7 @@ pub mod salesforce;
 mod secret;
 mod section;
 pub mod sync;
+pub mod transform;
 mod value;
 mod value_map;
 

@@ -8,6 +8,7 @@ pub mod expression;
 mod fit;
 pub(crate) mod fuzz;
 mod lens;
+pub(crate) mod transform;
 
 use std::fmt::Write as _;
 
@@ -23,6 +24,7 @@ use crate::side::NativeFields;
 pub use choices::Choices;
 pub use fit::{Described, Misfit, find, user_fields};
 pub use lens::{Lens, Unwritable};
+pub use transform::Transforms;
 
 /// A mapped field.
 #[derive(Debug, Clone)]
@@ -365,7 +367,13 @@ impl Field {
     fn build(config: &FieldConfig, conflict: ConflictRule, time: &OperateTime) -> Result<Self, MappingError> {
         let error = |reason: String| MappingError { field: config.name.clone(), reason };
         let choices = Choices::build(&config.values, config.direction, &config.unknown).map_err(error)?;
-        let lens = Lens::new(config.kind, choices, time.clone());
+        if let Some(transform) = config.transforms.iter().find(|each| each.is_format() && each.kind() != config.kind) {
+            return Err(error(format!("the transform {} does not go with type {}", transform.name(), config.kind.as_str())));
+        }
+        let mut lens = Lens::new(config.kind, choices, time.clone());
+        if !config.transforms.is_empty() {
+            lens = lens.with_transforms(Transforms::new(&config.transforms, config.direction, time.zone));
+        }
         let mut default = PerSide::<Value>::default();
         for side in Side::BOTH {
             if let Some(text) = config.default.get(side) {

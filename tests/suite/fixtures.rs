@@ -16,6 +16,8 @@ pub fn field(name: &str, kind: Kind) -> FieldConfig {
         lookup: None,
         default: PerSide::default(),
         values: Vec::new(),
+        transforms: Vec::new(),
+        expression: None,
         unknown: UnknownRule::Park,
         empty: EmptyRule::Overwrite,
     }
