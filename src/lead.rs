@@ -79,6 +79,11 @@ impl<T> PerSide<T> {
         Self { operate: make(Side::Operate), salesforce: make(Side::Salesforce) }
     }
 
+    /// Both of them changed.
+    pub fn map<U>(self, mut change: impl FnMut(T) -> U) -> PerSide<U> {
+        PerSide { operate: change(self.operate), salesforce: change(self.salesforce) }
+    }
+
     /// That side's.
     pub const fn get(&self, side: Side) -> &T {
         match side {

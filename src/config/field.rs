@@ -3,13 +3,15 @@
 use chrono::{DateTime, NaiveDate};
 use serde::Deserialize;
 
-use super::keys;
+use super::keys::{self, KeyPath};
 use super::parts::{self, Parts};
 use super::section::{Fault, Given, Section, wrong_type};
 use super::sync::{CONFLICT_WORDS, ConflictRule};
+use super::transform::{self, Transform};
 use super::value::{quote, scalar_text};
 use super::value_map;
 use crate::lead::{Kind, PerSide, Side, decimal};
+use crate::mapping::expression::Expression;
 
 /// One `[[fields]]` table.
 #[derive(Debug, Clone)]
@@ -34,6 +36,10 @@ pub struct FieldConfig {
     pub default: PerSide<Option<String>>,
     /// The value map.
     pub values: Vec<ValueRow>,
+    /// What is done to values on the way between the sides' spellings.
+    pub transforms: Vec<Transform>,
+    /// What gives the value on the side that it comes from, in a field that goes one way only: an [`Expression`].
+    pub expression: Option<String>,
     /// The reference list whose ids Operate's field holds.
     pub lookup: Option<Lookup>,
     /// What to do with a value that the value map does not list.
@@ -171,6 +177,8 @@ impl FieldConfig {
             kind_is_given: false,
             default: PerSide::default(),
             values: Vec::new(),
+            transforms: Vec::new(),
+            expression: None,
             lookup: None,
             unknown: UnknownRule::Park,
             empty: EmptyRule::Overwrite,
@@ -182,30 +190,24 @@ impl FieldConfig {
         let has_values = section.has("values");
         let given_kind = section.optional("type", |given| given.word(&KIND_WORDS));
         let lookup = section.optional("lookup", |given| given.word(&LOOKUP_WORDS));
-        let kind = given_kind.unwrap_or(if has_values { Kind::Choice } else { Kind::Text });
-        let misplaced = |key: &str, problem: &str, help: &str| {
-            section.report.error_at_key(&section.path.key(key), Fault::new(problem, help));
-        };
-        if has_values && kind != Kind::Choice {
-            misplaced("values", "a value map goes with type = \"choice\" only", "remove the map, or leave out the type");
-        }
-        if !has_values && kind == Kind::Choice {
-            misplaced("type", "a choice needs a value map", "add values = [[\"New\", \"Open\"]], with a row for each value");
-        }
-        if !has_values && lookup.is_none() && section.has("unknown") {
-            misplaced("unknown", "this goes with a value map or a lookup only", "remove it, or add values");
-        }
-        if lookup.is_some() && !matches!(kind, Kind::Text | Kind::Choice) {
-            misplaced("lookup", "the names of a reference list are text", "leave out the type, or write type = \"text\"");
-        }
+        let transforms = transform::read(section);
+        let made = transforms.iter().map(|(_, transform)| transform).find(|transform| transform.is_format());
+        let made = made.map_or(Kind::Text, Transform::kind);
+        let kind = given_kind.unwrap_or(if has_values { Kind::Choice } else { made });
+        refuse_misplaced(section, kind, lookup, &transforms);
         let direction = section.or("direction", Direction::Both, |given| given.word(&DIRECTION_WORDS));
         let map = value_map::read(section, direction);
         let unknown = section.or("unknown", UnknownRule::Park, |given| unknown_rule(given, &map));
         let defaults = section.section("default");
-        let default = |side: Side| defaults.optional(side.as_str(), |given| default_value(given, kind, side, &map));
         let native = PerSide::build(|side| parts::native_names(section, side));
         parts::refuse_typed(section, &native, kind == Kind::Text && lookup.is_none());
-        Self {
+        let default = |side: Side| {
+            defaults.optional(side.as_str(), |given| {
+                // Where transforms read it, they say whether it can be read.
+                default_value(given, if transforms.is_empty() { kind } else { Kind::Text }, side, &map)
+            })
+        };
+        let field = Self {
             name: section.required("name", "\"company\"", field_name),
             parts: Parts::read(section, &native),
             native,
@@ -213,14 +215,56 @@ impl FieldConfig {
             direction,
             conflict: section.optional("conflict", |given| given.word(&CONFLICT_WORDS)),
             kind,
-            kind_is_given: given_kind.is_some() || has_values || lookup.is_some(),
+            kind_is_given: given_kind.is_some() || has_values || lookup.is_some() || !transforms.is_empty(),
             lookup,
+            transforms: transforms.iter().map(|(_, transform)| transform.clone()).collect(),
+            expression: section.optional("expression", |given| expression(given, section, direction)),
             default: PerSide::build(default),
             unknown,
             empty: section.or("empty", EmptyRule::Overwrite, |given| given.word(&EMPTY_WORDS)),
             values: map.rows,
-        }
+        };
+        transform::check(section, &transforms, &field);
+        field
     }
+}
+
+/// Notes keys that do not go with the type of the field.
+fn refuse_misplaced(section: &Section<'_>, kind: Kind, lookup: Option<Lookup>, transforms: &[(KeyPath, Transform)]) {
+    let has_values = section.has("values");
+    let misplaced = |key: &str, problem: &str, help: &str| {
+        section.report.error_at_key(&section.path.key(key), Fault::new(problem, help));
+    };
+    if has_values && kind != Kind::Choice {
+        misplaced("values", "a value map goes with type = \"choice\" only", "remove the map, or leave out the type");
+    }
+    if !has_values && kind == Kind::Choice {
+        misplaced("type", "a choice needs a value map", "add values = [[\"New\", \"Open\"]], with a row for each value");
+    }
+    let reads_all = !has_values && lookup.is_none() && !transforms.iter().any(|(_, transform)| transform.is_format());
+    // Of transforms that are wrong it is not known what they would have read.
+    if reads_all && section.has("unknown") && (!section.has("transform") || !transforms.is_empty()) {
+        let problem = "this goes with a value map, a lookup, or a transform that says how a value is spelt, only";
+        misplaced("unknown", problem, "remove it, or add values");
+    }
+    if lookup.is_some() && !matches!(kind, Kind::Text | Kind::Choice) {
+        misplaced("lookup", "the names of a reference list are text", "leave out the type, or write type = \"text\"");
+    }
+}
+
+/// Something that gives a value from several fields: it cannot be turned round.
+fn expression(given: &Given<'_>, section: &Section<'_>, direction: Direction) -> Result<String, Fault> {
+    let text = given.filled()?;
+    if direction == Direction::Both {
+        let help = "add direction = \"to_salesforce\" or \"to_operate\": an expression cannot be turned round";
+        return Err(Fault::new("an expression gives a value one way only", help));
+    }
+    if section.has("lookup") {
+        return Err(Fault::new("an expression does not go with `lookup`", "remove one of the two"));
+    }
+    let help = "write an expression such as firstname ~ ' ' ~ lastname; see docs/mapping.md";
+    Expression::compile(&text).map_err(|problem| Fault::new(format!("this is no expression: {problem}"), help))?;
+    Ok(text)
 }
 
 fn field_name(given: &Given<'_>) -> Result<String, Fault> {

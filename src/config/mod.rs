@@ -15,6 +15,7 @@ mod secret;
 mod section;
 mod spec;
 pub mod sync;
+pub mod transform;
 mod value;
 mod value_map;
 

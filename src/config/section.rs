@@ -105,6 +105,11 @@ impl<'a> Report<'a> {
         self.findings.borrow_mut().push(Finding { severity, key, problem: fault.problem, help: fault.help, place });
     }
 
+    /// How much was found so far.
+    pub(super) fn count(&self) -> usize {
+        self.findings.borrow().len()
+    }
+
     /// Everything that was found, in the order of the file.
     pub(super) fn into_findings(self) -> Vec<Finding> {
         let mut findings = self.findings.into_inner();
@@ -158,6 +163,23 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// The one value of a key, or the elements of its list, with their places.
+    pub(super) fn one_or_more(&self, key: &str) -> Vec<(KeyPath, &'a Value)> {
+        let path = self.path.key(key);
+        match self.get(key) {
+            None => Vec::new(),
+            Some(Value { kind: ValueKind::Array(elements), .. }) => {
+                elements.iter().enumerate().map(|(index, element)| (path.index(index), element)).collect()
+            }
+            Some(value) => vec![(path, value)],
+        }
+    }
+
+    /// A table that stands at this place below.
+    pub(super) fn at(&self, path: KeyPath, value: &'a Value) -> Option<Self> {
+        self.as_section(path, value)
+    }
+
     fn as_section(&self, path: KeyPath, value: &'a Value) -> Option<Self> {
         let ValueKind::Table(table) = &value.kind else {
             let problem = format!("this is {}, where a table is expected", kind_name(&value.kind));
@@ -196,7 +218,7 @@ impl<'a> Section<'a> {
     pub(super) fn required<T: Default>(&self, key: &str, example: &str, read: impl FnOnce(&Given<'a>) -> Result<T, Fault>) -> T {
         if !self.has(key) && !self.broken && !self.has_misspelt(key) {
             let section = self.path.section();
-            let home = if section == "fields" { String::new() } else { format!(" to [{section}]") };
+            let home = if section.starts_with("fields") { String::new() } else { format!(" to [{section}]") };
             let help = format!("add {key} = {example}{home}");
             self.report.error_at_key(&self.path.key(key), Fault::new("this key is missing", help));
         }
@@ -218,7 +240,7 @@ impl<'a> Section<'a> {
     }
 
     /// Whether an unknown key stands here that was refused with this one as the nearest.
-    fn has_misspelt(&self, key: &str) -> bool {
+    pub(super) fn has_misspelt(&self, key: &str) -> bool {
         let known = keys::of_section(&self.path.section());
         let mut given = self.table.into_iter().flat_map(Map::keys);
         given.any(|given| !known.contains(&given.as_str()) && keys::nearest(given, known.iter().copied()) == Some(key))

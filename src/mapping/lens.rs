@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 use unicode_normalization::UnicodeNormalization as _;
 
 use crate::lead::{Kind, Side, Value, decimal, is_writable, number_to_json, writable};
+use crate::mapping::transform::{Read, Refusal, Transforms};
 use crate::mapping::{Choices, OperateTime};
 
 /// Reads and writes one field on both sides.
@@ -13,6 +14,7 @@ pub struct Lens {
     kind: Kind,
     choices: Option<Choices>,
     operate_time: OperateTime,
+    transforms: Option<Transforms>,
 }
 
 /// A neutral value has no native form on a side.
@@ -32,18 +34,39 @@ pub enum Unwritable {
     /// The moment lies in the hour that is repeated when clocks are set back, in its second half.
     #[error("{0} lies in a repeated hour of Operate's time zone, which its timestamps cannot tell apart")]
     RepeatedHour(DateTime<Utc>),
+    /// A transform has no spelling for it that is read back as the same value.
+    #[error("the transform `{transform}` does not write this value to {side}: {reason}", side = .side.title())]
+    Transform {
+        /// The side to be written.
+        side: Side,
+        /// The transform's name.
+        transform: &'static str,
+        /// Why.
+        reason: &'static str,
+    },
 }
 
 impl Lens {
     /// A lens for fields of this kind.
     #[must_use]
     pub const fn new(kind: Kind, choices: Option<Choices>, operate_time: OperateTime) -> Self {
-        Self { kind, choices, operate_time }
+        Self { kind, choices, operate_time, transforms: None }
+    }
+
+    /// The same lens with these transforms before it. The field's type must be the one that they make.
+    #[must_use]
+    pub fn with_transforms(self, transforms: Transforms) -> Self {
+        Self { transforms: Some(transforms), ..self }
     }
 
     /// What a readable value is, for messages: "a number", "in its value map".
     #[must_use]
     pub const fn expected(&self) -> &'static str {
+        if let Some(transforms) = &self.transforms
+            && let Some(expected) = transforms.expected()
+        {
+            return expected;
+        }
         match self.kind {
             Kind::Text => "text",
             Kind::Number => "a number",
@@ -76,6 +99,18 @@ impl Lens {
             // Salesforce has no empty checkbox, so an empty one in Operate means the same as an unset one.
             return if self.kind == Kind::Boolean { Value::Boolean(false) } else { Value::Empty };
         }
+        let transformed;
+        let text = match &self.transforms {
+            None => text,
+            Some(transforms) => match transforms.read(side, native, normal(text)) {
+                Read::Value(value) => return value,
+                Read::Unknown => return Value::Unknown(normal(text)),
+                Read::Text(text) => {
+                    transformed = text;
+                    &transformed
+                }
+            },
+        };
         let read = match self.kind {
             Kind::Text => Some(Value::Text(normal(text))),
             Kind::Number => decimal(text).map(Value::Number),
@@ -92,6 +127,22 @@ impl Lens {
 
     /// Neutral to native.
     pub fn put(&self, side: Side, value: &Value) -> Result<Json, Unwritable> {
+        let Some(transforms) = &self.transforms else { return self.put_plain(side, value) };
+        let unwritable = |Refusal { transform, reason }| Unwritable::Transform { side, transform, reason };
+        let spelt = match value {
+            Value::Empty | Value::Unknown(_) => None,
+            value => transforms.write(side, value).map_err(unwritable)?,
+        };
+        let native = match spelt {
+            // Salesforce has no empty text.
+            Some(Json::String(text)) if text.is_empty() => self.put_plain(side, &Value::Empty)?,
+            Some(native) => native,
+            None => self.put_plain(side, value)?,
+        };
+        if self.get(side, &native) == *value { Ok(native) } else { Err(unwritable(transforms.refusal())) }
+    }
+
+    fn put_plain(&self, side: Side, value: &Value) -> Result<Json, Unwritable> {
         Ok(match (value, side) {
             (Value::Empty, Side::Operate) => Json::String(String::new()),
             (Value::Empty, Side::Salesforce) => Json::Null,
@@ -143,7 +194,7 @@ impl Lens {
 }
 
 /// Trimmed, NFC, LF line ends.
-fn normal(text: &str) -> String {
+pub(super) fn normal(text: &str) -> String {
     let text: String = text.trim().nfc().collect();
     if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text }
 }

@@ -4,11 +4,13 @@
 //! reading what was just written gives it back.
 
 mod choices;
+pub mod expression;
 mod fit;
 mod former;
 pub(crate) mod fuzz;
 mod lens;
 mod parts;
+pub(crate) mod transform;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -23,10 +25,13 @@ use crate::config::sync::ConflictRule;
 use crate::lead::{Kind, PerSide, Side, Value, is_unresolved};
 use crate::side::NativeFields;
 
+use expression::Expression;
+
 pub use choices::Choices;
 pub use fit::{Described, Misfit, find, user_fields};
 pub use former::Former;
 pub use lens::{Lens, Unwritable};
+pub use transform::Transforms;
 
 /// A mapped field.
 #[derive(Debug, Clone)]
@@ -45,6 +50,8 @@ pub struct Field {
     is_lookup: bool,
     /// How several native fields are one text; `None` where there is one on each side.
     parts: Option<Parts>,
+    /// What gives its value on the side that it comes from.
+    expression: Option<(Side, Expression)>,
     /// All that its values depend on.
     described: String,
     lens: Lens,
@@ -360,12 +367,24 @@ impl Mapping {
     }
 }
 
+/// What gives the field's value, and on which side.
+fn expression(config: &FieldConfig) -> Result<Option<(Side, Expression)>, String> {
+    let Some(source) = &config.expression else { return Ok(None) };
+    let from = if config.direction == Direction::ToOperate { Side::Salesforce } else { Side::Operate };
+    let expression = Expression::compile(source)?;
+    let names = config.native.get(from);
+    if let Some(unknown) = expression.variables().iter().find(|name| !names.contains(name)) {
+        return Err(format!("the expression names {unknown}, which is not among the field's {from} names: {}", names.join(", ")));
+    }
+    Ok(Some((from, expression)))
+}
+
 /// What a field's neutral values depend on, as a text.
 fn described(config: &FieldConfig, time: &OperateTime) -> String {
-    let FieldConfig { native, parts, kind, values, lookup, unknown, direction, .. } = config;
+    let FieldConfig { native, parts, kind, values, lookup, unknown, direction, transforms, expression, .. } = config;
     let zone = if *kind == Kind::Instant { format!(" {time:?}") } else { String::new() };
     let FieldConfig { default: _, conflict: _, empty: _, group: _, kind_is_given: _, name: _, .. } = config;
-    format!("{native:?} {parts:?} {kind:?} {values:?} {lookup:?} {unknown:?} {direction:?}{zone}")
+    format!("{native:?} {parts:?} {kind:?} {values:?} {lookup:?} {unknown:?} {direction:?} {transforms:?} {expression:?}{zone}")
 }
 
 fn groups(fields: &[FieldConfig]) -> Vec<Vec<usize>> {
@@ -391,7 +410,13 @@ impl Field {
         let error = |reason: String| MappingError { field: config.name.clone(), reason };
         let choices = Choices::build(&config.values, config.direction, &config.unknown).map_err(error)?;
         let several = Side::BOTH.iter().any(|side| config.native.get(*side).len() > 1);
-        let lens = Lens::new(config.kind, choices, time.clone());
+        if let Some(transform) = config.transforms.iter().find(|each| each.is_format() && each.kind() != config.kind) {
+            return Err(error(format!("the transform {} does not go with type {}", transform.name(), config.kind.as_str())));
+        }
+        let mut lens = Lens::new(config.kind, choices, time.clone());
+        if !config.transforms.is_empty() {
+            lens = lens.with_transforms(Transforms::new(&config.transforms, config.direction, time.zone));
+        }
         let mut default = PerSide::<Value>::default();
         for side in Side::BOTH {
             if let Some(text) = config.default.get(side) {
@@ -414,6 +439,7 @@ impl Field {
                 unknown_parks: config.unknown != UnknownRule::Keep,
             },
             default,
+            expression: expression(config).map_err(error)?,
             described: described(config, time),
             is_lookup: config.lookup.is_some(),
             lens,
@@ -423,6 +449,11 @@ impl Field {
     /// A side's value.
     fn read(&self, side: Side, native: &NativeFields) -> Value {
         let names = self.native.get(side);
+        if let Some((_, expression)) = self.expression.as_ref().filter(|(from, _)| *from == side) {
+            let variables = names.iter().map(|name| (name.clone(), native.get(name).cloned().unwrap_or_default())).collect();
+            // What went wrong stands where a value that cannot be read stands, and the lead waits.
+            return expression.evaluate(&variables).map_or_else(Value::Unknown, |text| self.lens.get(side, &Json::String(text)));
+        }
         let Some(parts) = &self.parts else {
             return self.lens.get(side, names.first().and_then(|name| native.get(name)).unwrap_or(&Json::Null));
         };
