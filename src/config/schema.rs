@@ -81,6 +81,11 @@ fn form(form: &Form, name: &str) -> Map<String, Json> {
     let pattern = |pattern: &str| json!({ "type": "string", "pattern": pattern });
     object(match form {
         Form::Table => return section(),
+        Form::OneKey => {
+            let mut table = section();
+            table.extend(object(json!({ "minProperties": 1, "maxProperties": 1 })));
+            return table;
+        }
         Form::Tables => json!({ "type": "array", "minItems": 1, "items": section() }),
         Form::Text => json!({ "type": "string" }),
         Form::Filled => pattern(r"\S"),
@@ -105,6 +110,8 @@ fn form(form: &Form, name: &str) -> Map<String, Json> {
             let one = Json::Object(self::form(each, name));
             json!({ "anyOf": [one, { "type": "array", "minItems": 1, "items": one }] })
         }
+        Form::Either(forms) => json!({ "anyOf": forms.iter().map(|each| self::form(each, name)).collect::<Vec<_>>() }),
+        Form::Pair => json!({ "type": "array", "minItems": 2, "maxItems": 2, "items": { "type": "string" } }),
         Form::Rows => json!({ "type": "array", "minItems": 1, "items": row() }),
     })
 }

@@ -33,6 +33,20 @@ salesforce = "Status"
 values = [["New", "Open"]]
 "#;
 
+/// Each transform with settings, with what it must have.
+const TRANSFORMS: &str = r#"
+prefix = { operate = "OP-", salesforce = "SF-" }
+suffix = { operate = "-OP", salesforce = "-SF" }
+truncate = { length = 80 }
+phone = { country = "GB" }
+country = { operate = "name", salesforce = "alpha2" }
+state = { country = "US", operate = "name", salesforce = "code" }
+number = { operate = { places = 2 }, salesforce = { places = 2 } }
+boolean = { operate = ["Yes", "No"], salesforce = ["Y", "N"] }
+date = { operate = "%d/%m/%Y", salesforce = "%Y-%m-%d" }
+datetime = { operate = "%d/%m/%Y %H:%M", salesforce = "%Y-%m-%d %H:%M" }
+"#;
+
 /// A key of the schema: the way to it (a list counts as its element), what the schema says of it, and whether it must be there.
 struct Key {
     steps: Vec<String>,
@@ -85,6 +99,17 @@ fn changed(key: &Key, value: Option<&toml::Value>) -> Vec<toml::Table> {
 fn with(key: &Key, value: Option<&toml::Value>, place: usize) -> toml::Table {
     let mut root: toml::Table = BASE.parse().unwrap();
     let (last, above) = key.steps.split_last().unwrap();
+    if let [_, transform, name, ..] = above
+        && transform == "transform"
+    {
+        let known: toml::Table = TRANSFORMS.parse().unwrap();
+        let alone: toml::Table = [(name.clone(), known[name].clone())].into_iter().collect();
+        let field = root["fields"][place].as_table_mut().unwrap();
+        field.insert("transform".to_owned(), toml::Value::Table(alone));
+        if name == "truncate" {
+            field.insert("direction".to_owned(), "to_operate".into());
+        }
+    }
     let mut table = &mut root;
     for step in above {
         let next = table.entry(step).or_insert_with(|| toml::Value::Table(toml::Table::new()));
@@ -205,7 +230,8 @@ fn a_key_that_must_be_there_is_missed_and_no_other_is() {
         let found = changed(&key, None).iter().all(|root| load(root).is_err());
         // Another flow does without it.
         let is_alternative = key.name() == "salesforce.auth.client_secret";
-        if !is_alternative && !key.steps.iter().any(|step| step == "transform") {
+        let names_a_transform = key.steps.get(1).is_some_and(|step| step == "transform") && key.steps.len() <= 3;
+        if !is_alternative && !names_a_transform {
             assert_eq!(found, key.required, "{}", key.name());
         }
     }

@@ -4,6 +4,7 @@ use super::{Form, Key, Section, default, optional, required, words};
 use crate::config::field::{DIRECTION_WORDS, EMPTY_WORDS, KIND_WORDS, LOOKUP_WORDS};
 use crate::config::parts::SPLIT_WORDS;
 use crate::config::sync::CONFLICT_WORDS;
+use crate::config::transform::read::WORDS;
 
 /// The sections of a field.
 pub(super) const SECTIONS: &[Section] = &[
@@ -61,6 +62,16 @@ const FIELD: &[Key] = &[
         "The value map: rows of Operate's and Salesforce's word for one thing, and a third word for a row that goes one way only.",
     ),
     optional(
+        "transform",
+        Form::OneOrMore(&TRANSFORM),
+        "What is done to values on the way: a word or a table with one key, or a list of them; at most one, the last, says how each side spells a value.",
+    ),
+    optional(
+        "expression",
+        Form::Filled,
+        "What gives the value from the native fields of the side that it comes from, in a field that goes one way only.",
+    ),
+    optional(
         "lookup",
         Form::Word(|| words(&LOOKUP_WORDS)),
         "The reference list whose ids Operate's field holds: the mapping has the name, of a user the e-mail address.",
@@ -78,3 +89,6 @@ const DEFAULT: &[Key] = &[
     optional("operate", Form::Scalar, "What a new Operate lead gets where Salesforce's field is empty."),
     optional("salesforce", Form::Scalar, "What a new Salesforce lead gets where Operate's field is empty."),
 ];
+
+/// One transform.
+const TRANSFORM: Form = Form::Either(&[Form::Word(|| words(&WORDS)), Form::OneKey]);

@@ -6,6 +6,7 @@
 
 mod fields;
 mod systems;
+mod transforms;
 mod work;
 
 /// A table of the file.
@@ -46,6 +47,8 @@ pub(super) enum Form {
     Table,
     /// A list of such tables.
     Tables,
+    /// Such a table with exactly one of the keys.
+    OneKey,
     /// Any text.
     Text,
     /// Text that is not empty.
@@ -86,6 +89,10 @@ pub(super) enum Form {
     List(&'static Form, usize),
     /// One value, or a list of them.
     OneOrMore(&'static Form),
+    /// Any of these.
+    Either(&'static [Form]),
+    /// Two texts.
+    Pair,
     /// Rows of a value map.
     Rows,
 }
@@ -93,12 +100,12 @@ pub(super) enum Form {
 impl Form {
     /// Whether no environment variable can set it, because it is no single value.
     pub(super) const fn is_list(&self) -> bool {
-        matches!(self, Self::Tables | Self::List(..) | Self::OneOrMore(_) | Self::Rows)
+        matches!(self, Self::Tables | Self::List(..) | Self::OneOrMore(_) | Self::Pair | Self::Rows)
     }
 
     /// Whether it is a section.
     pub(super) const fn is_section(&self) -> bool {
-        matches!(self, Self::Table | Self::Tables)
+        matches!(self, Self::Table | Self::Tables | Self::OneKey)
     }
 }
 
@@ -139,7 +146,12 @@ const FILE: Section = Section {
 
 /// Every section, in the order in which the example has them.
 pub(super) fn sections() -> impl Iterator<Item = &'static Section> {
-    std::iter::once(&FILE).chain(work::STORE).chain(systems::SECTIONS).chain(work::SECTIONS).chain(fields::SECTIONS)
+    std::iter::once(&FILE)
+        .chain(work::STORE)
+        .chain(systems::SECTIONS)
+        .chain(work::SECTIONS)
+        .chain(fields::SECTIONS)
+        .chain(transforms::SECTIONS)
 }
 
 /// The section of this name.

@@ -2,7 +2,7 @@
 //! [`crate::mapping`].
 
 mod check;
-mod read;
+pub(super) mod read;
 
 use chrono_tz::Tz;
 

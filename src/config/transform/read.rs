@@ -12,25 +12,25 @@ use crate::lead::{PerSide, Side};
 use crate::mapping::transform::{country, phone, state};
 
 /// Those that need no settings.
-const WORDS: [(&str, Transform); 5] = [
+pub(in crate::config) const WORDS: [(&str, Transform); 5] = [
     ("trim", Transform::Trim),
     ("squeeze", Transform::Squeeze),
     ("lower", Transform::Lower),
     ("upper", Transform::Upper),
     ("title", Transform::Title),
 ];
-const PHONE_STYLES: [(&str, PhoneStyle); 3] =
+pub(in crate::config) const PHONE_STYLES: [(&str, PhoneStyle); 3] =
     [("national", PhoneStyle::National), ("international", PhoneStyle::International), ("e164", PhoneStyle::E164)];
-const COUNTRY_STYLES: [(&str, CountryStyle); 3] =
+pub(in crate::config) const COUNTRY_STYLES: [(&str, CountryStyle); 3] =
     [("name", CountryStyle::Name), ("alpha2", CountryStyle::Alpha2), ("alpha3", CountryStyle::Alpha3)];
-const STATE_STYLES: [(&str, StateStyle); 2] = [("name", StateStyle::Name), ("code", StateStyle::Code)];
+pub(in crate::config) const STATE_STYLES: [(&str, StateStyle); 2] = [("name", StateStyle::Name), ("code", StateStyle::Code)];
 
 /// How a transform is written.
 const HELP: &str = "write a word such as \"squeeze\", a table such as { prefix = { operate = \"OP-\" } }, or a list of them";
 /// The characters that a text may be cut to.
-const LENGTHS: std::ops::RangeInclusive<i64> = 1..=100_000;
+pub(in crate::config) const LENGTHS: std::ops::RangeInclusive<i64> = 1..=100_000;
 /// The decimal places of a number.
-const PLACES: std::ops::RangeInclusive<i64> = 0..=15;
+pub(in crate::config) const PLACES: std::ops::RangeInclusive<i64> = 0..=15;
 
 /// Reads the transforms of a field, each with its place. Those that are wrong are noted and left out.
 pub(in crate::config) fn read(field: &Section<'_>) -> Vec<(KeyPath, Transform)> {
