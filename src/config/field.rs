@@ -210,7 +210,6 @@ impl FieldConfig {
         let field = Self {
             name: section.required("name", "\"company\"", field_name),
             parts: Parts::read(section, &native),
-            native,
             group: section.optional("group", field_name),
             direction,
             conflict: section.optional("conflict", |given| given.word(&CONFLICT_WORDS)),
@@ -218,7 +217,8 @@ impl FieldConfig {
             kind_is_given: given_kind.is_some() || has_values || lookup.is_some() || !transforms.is_empty(),
             lookup,
             transforms: transforms.iter().map(|(_, transform)| transform.clone()).collect(),
-            expression: section.optional("expression", |given| expression(given, section, direction)),
+            expression: section.optional("expression", |given| expression(given, section, direction, &native)),
+            native,
             default: PerSide::build(default),
             unknown,
             empty: section.or("empty", EmptyRule::Overwrite, |given| given.word(&EMPTY_WORDS)),
@@ -253,7 +253,12 @@ fn refuse_misplaced(section: &Section<'_>, kind: Kind, lookup: Option<Lookup>, t
 }
 
 /// Something that gives a value from several fields: it cannot be turned round.
-fn expression(given: &Given<'_>, section: &Section<'_>, direction: Direction) -> Result<String, Fault> {
+fn expression(
+    given: &Given<'_>,
+    section: &Section<'_>,
+    direction: Direction,
+    native: &PerSide<Vec<String>>,
+) -> Result<String, Fault> {
     let text = given.filled()?;
     if direction == Direction::Both {
         let help = "add direction = \"to_salesforce\" or \"to_operate\": an expression cannot be turned round";
@@ -263,7 +268,17 @@ fn expression(given: &Given<'_>, section: &Section<'_>, direction: Direction) ->
         return Err(Fault::new("an expression does not go with `lookup`", "remove one of the two"));
     }
     let help = "write an expression such as firstname ~ ' ' ~ lastname; see docs/mapping.md";
-    Expression::compile(&text).map_err(|problem| Fault::new(format!("this is no expression: {problem}"), help))?;
+    let compiled = Expression::compile(&text).map_err(|problem| Fault::new(format!("this is no expression: {problem}"), help))?;
+    let from = if direction == Direction::ToOperate { Side::Salesforce } else { Side::Operate };
+    if native.get(from.other()).len() > 1 {
+        return Err(Fault::new("an expression gives one value", format!("name one field of {}", from.other().title())));
+    }
+    let names = native.get(from);
+    if let Some(unknown) = compiled.variables().iter().find(|name| !names.contains(name)) {
+        let problem = format!("{} is not among the field's {} names", quote(unknown), from.title());
+        let all: Vec<String> = names.iter().chain([unknown]).map(|name| format!("\"{name}\"")).collect();
+        return Err(Fault::new(problem, format!("list all that it needs: {from} = [{}]", all.join(", "))));
+    }
     Ok(text)
 }
 

@@ -367,6 +367,15 @@ impl Mapping {
     }
 }
 
+/// A native value for an expression: white space is empty there too.
+fn trimmed(native: Option<&Json>) -> Json {
+    match native {
+        Some(Json::String(text)) => Json::from(text.trim()),
+        Some(other) => other.clone(),
+        None => Json::Null,
+    }
+}
+
 /// What gives the field's value, and on which side.
 fn expression(config: &FieldConfig) -> Result<Option<(Side, Expression)>, String> {
     let Some(source) = &config.expression else { return Ok(None) };
@@ -431,7 +440,7 @@ impl Field {
             name: config.name.clone(),
             kind: config.kind,
             native: config.native.clone(),
-            parts: several.then(|| config.parts.clone()),
+            parts: (several && config.expression.is_none()).then(|| config.parts.clone()),
             policy: Policy {
                 direction: config.direction,
                 rule: config.conflict.unwrap_or(conflict),
@@ -450,7 +459,7 @@ impl Field {
     fn read(&self, side: Side, native: &NativeFields) -> Value {
         let names = self.native.get(side);
         if let Some((_, expression)) = self.expression.as_ref().filter(|(from, _)| *from == side) {
-            let variables = names.iter().map(|name| (name.clone(), native.get(name).cloned().unwrap_or_default())).collect();
+            let variables = names.iter().map(|name| (name.clone(), trimmed(native.get(name)))).collect();
             // What went wrong stands where a value that cannot be read stands, and the lead waits.
             return expression.evaluate(&variables).map_or_else(Value::Unknown, |text| self.lens.get(side, &Json::String(text)));
         }

@@ -159,3 +159,21 @@ fn what_has_more_lines_than_there_are_fields_is_not_cut() {
     let problem = mapping.write(Side::Operate, [(0, &Value::Text("1\n2\n3".to_owned()))]).unwrap_err();
     assert_eq!(problem.to_string(), "street: it has 3 parts, and there are 2 fields for them");
 }
+
+#[test]
+fn an_expression_gives_a_value_from_several_fields_and_what_it_cannot_reckon_with_waits() {
+    let mut headline = FieldConfig::new("headline", ["desks", "city"], ["Headline__c"], Kind::Text);
+    headline.direction = Direction::ToSalesforce;
+    headline.expression = Some("(desks|int) ~ ' desks in ' ~ (city or 'no city')".to_owned());
+    let mapping = mapping(&[headline]).unwrap();
+    let read = |desks: &str, city: &str| {
+        let native = [("desks", desks), ("city", city)].map(|(name, text)| (name.to_owned(), json!(text)));
+        mapping.read(Side::Operate, &native.into_iter().collect()).0.remove(0)
+    };
+    assert_eq!(read("4", "Leeds"), Value::Text("4 desks in Leeds".to_owned()));
+    assert_eq!(read("4", " "), Value::Text("4 desks in no city".to_owned()));
+    let unread = read("a lot", "Leeds");
+    assert!(matches!(&unread, Value::Unknown(why) if !why.contains("a lot")), "{unread:?}");
+    let native: NativeFields = [("Headline__c".to_owned(), json!("4 desks in Leeds"))].into();
+    assert_eq!(mapping.read(Side::Salesforce, &native).0, [Value::Text("4 desks in Leeds".to_owned())]);
+}

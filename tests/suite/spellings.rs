@@ -290,5 +290,5 @@ fn what_a_side_is_only_read_by_may_lose_the_century() {
     let field = "direction = \"to_salesforce\"\ntransform = { date = { operate = \"%d/%m/%y\" } }";
     assert_eq!(text(&lens(field), Side::Operate, "31/12/26"), "2026-12-31");
     assert!(load("unknown = \"keep\"\ntransform = { phone = { country = \"GB\" } }").is_ok());
-    assert!(load("direction = \"to_operate\"\nexpression = \"a ~ ' ' ~ b\"").unwrap().config.fields[0].expression.is_some());
+    assert!(load("direction = \"to_operate\"\nexpression = \"F__c ~ '!'\"").unwrap().config.fields[0].expression.is_some());
 }
