@@ -121,6 +121,8 @@ pub enum Value {
     Instant(DateTime<Utc>),
     /// A token of the field's value map: the Operate spelling of the row.
     Choice(String),
+    /// The field has no part in this lead: nothing is compared, and nothing written.
+    Aside,
     /// A native value outside of what the mapping can read, as it stands. Equal only to itself; never written to a side.
     Unknown(String),
 }
@@ -154,7 +156,7 @@ impl Value {
     #[must_use]
     pub fn to_json(&self) -> Json {
         match self {
-            Self::Empty => Json::Null,
+            Self::Empty | Self::Aside => Json::Null,
             Self::Text(text) | Self::Choice(text) => Json::String(text.clone()),
             Self::Number(number) => number_to_json(number),
             Self::Boolean(flag) => Json::Bool(*flag),
@@ -191,6 +193,7 @@ impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("(empty)"),
+            Self::Aside => f.write_str("(not in this lead)"),
             Self::Text(text) | Self::Choice(text) | Self::Unknown(text) => f.write_str(text),
             Self::Number(number) => number.fmt(f),
             Self::Boolean(flag) => flag.fmt(f),

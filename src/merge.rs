@@ -107,6 +107,9 @@ pub struct FieldState<'v> {
 #[must_use]
 pub fn merge_field(state: FieldState<'_>, policy: Policy, newest: Newest, resolved: Option<Side>) -> Decision {
     let PerSide { operate, salesforce } = state.now;
+    if matches!(operate, Value::Aside) || matches!(salesforce, Value::Aside) {
+        return Decision::Rest;
+    }
     if operate == salesforce {
         return Decision::Agree;
     }
@@ -244,7 +247,8 @@ fn merge_group(
         return;
     }
     let unread = |state: &FieldState<'_>| Side::BOTH.iter().any(|side| matches!(state.now.get(*side), Value::Unknown(_)));
-    let rests = apart().any(|(_, state, policy)| !policy.unknown_parks && unread(state));
+    let aside = |state: &FieldState<'_>| Side::BOTH.iter().any(|side| matches!(state.now.get(*side), Value::Aside));
+    let rests = apart().any(|(_, state, policy)| aside(state) || (!policy.unknown_parks && unread(state)));
     let word = apart().find_map(|(place, ..)| resolved(place));
     for (place, state, policy) in apart() {
         if let Some(decision) = decisions.get_mut(place) {

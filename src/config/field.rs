@@ -4,6 +4,7 @@ use chrono::{DateTime, NaiveDate};
 use serde::Deserialize;
 
 use super::keys::{self, KeyPath};
+use super::part;
 use super::parts::{self, Parts};
 use super::section::{Fault, Given, Section, wrong_type};
 use super::sync::{CONFLICT_WORDS, ConflictRule};
@@ -24,6 +25,8 @@ pub struct FieldConfig {
     pub parts: Parts,
     /// The fields that it merges as one with.
     pub group: Option<String>,
+    /// The mappings of whose leads it is a field; empty: of all leads.
+    pub only_in: Vec<String>,
     /// Which way values go.
     pub direction: Direction,
     /// What decides a conflict; `None`: as `[sync].conflict`.
@@ -171,6 +174,7 @@ impl FieldConfig {
             },
             parts: Parts::default(),
             group: None,
+            only_in: Vec::new(),
             direction: Direction::Both,
             conflict: None,
             kind,
@@ -211,6 +215,7 @@ impl FieldConfig {
             name: section.required("name", "\"company\"", field_name),
             parts: Parts::read(section, &native),
             group: section.optional("group", field_name),
+            only_in: part::only_in(section),
             direction,
             conflict: section.optional("conflict", |given| given.word(&CONFLICT_WORDS)),
             kind,
@@ -225,7 +230,30 @@ impl FieldConfig {
             values: map.rows,
         };
         transform::check(section, &transforms, &field);
-        field
+        if section.has("constant") { field.constant(section) } else { field }
+    }
+
+    /// The same as a constant: given to new leads of the one side that it names, whatever is on the other.
+    fn constant(mut self, section: &Section<'_>) -> Self {
+        let key = section.path.key("constant");
+        let named: Vec<Side> = Side::BOTH.into_iter().filter(|side| !self.native.get(*side).is_empty()).collect();
+        let [to] = named.as_slice() else {
+            let fault = Fault::new("a constant is given to one side", "name the field of that side, and leave out the other");
+            section.report.error_at_key(&key, fault);
+            return self;
+        };
+        let others = ["direction", "default", "values", "lookup", "expression", "group", "conflict", "empty", "unknown"];
+        for other in others.into_iter().filter(|other| section.has(other)) {
+            let fault =
+                Fault::new("this does not go with a constant", "remove it: a constant is given to new leads and never compared");
+            section.report.error_at_key(&section.path.key(other), fault);
+        }
+        self.direction = if *to == Side::Operate { Direction::ToOperate } else { Direction::ToSalesforce };
+        self.empty = EmptyRule::Keep;
+        let whole = value_map::ValueMap { rows: Vec::new(), complete: true };
+        let kind = if self.transforms.is_empty() { self.kind } else { Kind::Text };
+        *self.default.get_mut(*to) = section.optional("constant", |given| default_value(given, kind, *to, &whole));
+        self
     }
 }
 
@@ -282,7 +310,7 @@ fn expression(
     Ok(text)
 }
 
-fn field_name(given: &Given<'_>) -> Result<String, Fault> {
+pub(super) fn field_name(given: &Given<'_>) -> Result<String, Fault> {
     let text = given.filled()?;
     let fits = text.starts_with(|first: char| first.is_ascii_lowercase())
         && text.chars().all(|each| each.is_ascii_lowercase() || each.is_ascii_digit() || each == '_');

@@ -57,9 +57,11 @@ fn refuse_torn_groups(root: &Section<'_>, fields: &[(KeyPath, FieldConfig)]) {
             root.report.error(&path.key("empty"), Fault::new(problem, "leave out empty = \"keep\" in fields of a group"));
         }
         let Some((_, (first, config))) = others().find(|(other, _)| *other < number) else { continue };
-        for (name, differs) in
-            [("direction", config.direction != field.direction), ("conflict", config.conflict != field.conflict)]
-        {
+        for (name, differs) in [
+            ("direction", config.direction != field.direction),
+            ("conflict", config.conflict != field.conflict),
+            ("mapping", config.only_in != field.only_in),
+        ] {
             if differs {
                 let problem = format!(
                     "the field on {} is in the group {} and has another {name}",
@@ -78,11 +80,22 @@ fn refuse_two_writers(root: &Section<'_>, fields: &[(KeyPath, FieldConfig)], sid
     let writers: Vec<&(KeyPath, FieldConfig)> = fields.iter().filter(|(_, field)| field.direction.writes_to(side)).collect();
     for (number, (path, field)) in writers.iter().enumerate() {
         for native in field.native.get(side) {
-            let has = |other: &FieldConfig| other.native.get(side).iter().any(|name| name.eq_ignore_ascii_case(native));
+            // Fields of different mappings are never in one lead.
+            let apart = |other: &FieldConfig| {
+                !field.only_in.is_empty()
+                    && !other.only_in.is_empty()
+                    && !other.only_in.iter().any(|name| field.only_in.contains(name))
+            };
+            let has = |other: &FieldConfig| {
+                !apart(other) && other.native.get(side).iter().any(|name| name.eq_ignore_ascii_case(native))
+            };
             let Some((other, _)) = writers.iter().take(number).find(|(_, other)| has(other)) else { continue };
             let line = root.report.line(&other.key(side.as_str()));
             let problem = format!("the field on {line} writes {}'s {} too", side.title(), quote(native));
-            let help = format!("remove one of them, or limit it with direction = \"to_{}\"", side.other());
+            let help = format!(
+                "remove one of them, limit it with direction = \"to_{}\", or give each a `mapping` of its own",
+                side.other()
+            );
             root.report.error(&path.key(side.as_str()), Fault::new(problem, help));
         }
     }

@@ -8,6 +8,7 @@ pub(crate) mod fuzz;
 mod keys;
 mod layers;
 pub mod operate;
+pub mod part;
 pub mod parts;
 pub mod salesforce;
 pub mod schema;
@@ -52,6 +53,8 @@ pub struct Config {
     pub sync: sync::SyncConfig,
     /// `[[fields]]`, in the file's order.
     pub fields: Vec<field::FieldConfig>,
+    /// `[[mappings]]`, in the file's order.
+    pub mappings: Vec<part::MappingConfig>,
     /// `[ops]`.
     pub ops: OpsConfig,
     /// The file that it was read from.
@@ -157,7 +160,8 @@ impl Config {
             operate,
             salesforce,
             schedule: ScheduleConfig::read(&root.section("schedule")),
-            sync: sync::SyncConfig::read(&root.section("sync"), &names),
+            sync: sync::SyncConfig::read(&root.section("sync"), &names, &fields),
+            mappings: part::mappings(root, &fields),
             fields,
             ops: OpsConfig::read(&root.section("ops")),
             file: file.to_owned(),

@@ -70,6 +70,10 @@ pub(super) fn native_names(section: &Section<'_>, side: Side) -> Vec<String> {
     let example = if side == Side::Operate { "\"leadname\"" } else { "\"Company\"" };
     let is_list = section.get(key).is_some_and(|value| matches!(value.kind, ValueKind::Array(_)));
     if !is_list {
+        // A constant is on one side only.
+        if section.has("constant") && !section.has(key) {
+            return Vec::new();
+        }
         let name: String = section.required(key, example, Given::native_name);
         return if name.is_empty() { Vec::new() } else { vec![name] };
     }

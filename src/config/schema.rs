@@ -44,6 +44,10 @@ fn table(section: &Section) -> Map<String, Json> {
     if !required.is_empty() {
         table.insert("required".to_owned(), json!(required));
     }
+    if section.name == "fields" {
+        // A constant is on one side only.
+        table.insert("anyOf".to_owned(), json!([{ "required": ["operate", "salesforce"] }, { "required": ["constant"] }]));
+    }
     table
 }
 

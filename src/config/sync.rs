@@ -3,7 +3,9 @@
 use config::{Value, ValueKind};
 use serde::Deserialize;
 
+use super::field::FieldConfig;
 use super::keys::{self, KeyPath};
+use super::part::{self, LEAVES_WORDS, LeavesRule};
 use super::section::{Fault, Given, Report, Section, wrong_type};
 use super::value::quote;
 use crate::lead::{PerSide, Side};
@@ -23,6 +25,10 @@ pub struct SyncConfig {
     pub max_change: Option<f64>,
     /// Brake: how many deletes one cycle may carry out.
     pub max_delete: u32,
+    /// The condition for leads to take part; `None`: all do.
+    pub filter: Option<String>,
+    /// What becomes of a link when one of its leads leaves the filter.
+    pub leaves: LeavesRule,
     /// What a conversion on one side is on the other.
     pub converted: Option<ConvertedConfig>,
 }
@@ -98,7 +104,7 @@ const MATCH_HELP: &str = "write lists of field names, such as match = [[\"email\
 
 impl SyncConfig {
     /// Reads `[sync]`. The match keys must be among the mapping's field names.
-    pub(super) fn read(section: &Section<'_>, field_names: &[String]) -> Self {
+    pub(super) fn read(section: &Section<'_>, field_names: &[String], fields: &[FieldConfig]) -> Self {
         Self {
             create: section.or("create", CreateRule::Both, |given| given.word(&CREATE_WORDS)),
             conflict: section.or("conflict", ConflictRule::Newest, |given| given.word(&CONFLICT_WORDS)),
@@ -106,6 +112,12 @@ impl SyncConfig {
             match_keys: match_keys(section, field_names),
             max_change: section.or("max_change", Some(0.2), Given::percentage),
             max_delete: section.or("max_delete", 10, |given| given.whole(0..=i64::from(u32::MAX))),
+            filter: section
+                .optional("filter", |given| {
+                    if given.text()?.trim().is_empty() { Ok(None) } else { part::condition(given, fields).map(Some) }
+                })
+                .flatten(),
+            leaves: section.or("leaves", LeavesRule::Stop, |given| given.word(&LEAVES_WORDS)),
             converted: section.has("converted").then(|| converted(&section.section("converted"), field_names)),
         }
     }

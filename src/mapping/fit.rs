@@ -1,6 +1,8 @@
 //! Fits the configured fields to those that a system really has: types that the configuration leaves open, fields that are gone, and
 //! fields that this user may only read.
 
+use std::fmt::Write as _;
+
 use super::{Mapping, MappingError, OperateTime};
 use crate::config::Config;
 use crate::config::field::{Direction, FieldConfig, Lookup};
@@ -36,7 +38,11 @@ impl Mapping {
         let match_keys: Vec<Vec<String>> =
             config.sync.match_keys.iter().filter(|names| !names.iter().any(gone)).cloned().collect();
         let time = OperateTime { zone: config.operate.timezone, format: config.operate.timestamp_format.clone() };
-        Ok((Self::new(&fields, &match_keys, config.sync.conflict, &time)?, misfits))
+        let mut mapping = Self::new(&fields, &match_keys, config.sync.conflict, &time)?
+            .limited(config.sync.filter.as_deref(), &config.mappings)?;
+        // What the systems' own filters hide or show has to be looked at anew as well.
+        let _ = write!(mapping.fingerprint, "\n{:?} {:?}", config.operate.filter, config.salesforce.filter);
+        Ok((mapping, misfits))
     }
 
     /// Whether a side has every field of this mapping, and lets those be written that are.

@@ -159,6 +159,7 @@ impl Lens {
                     None => return Err(Unwritable::NoSpelling { side, token: token.clone() }),
                 },
             },
+            (Value::Aside, _) => return Err(Unwritable::Unknown(value.to_string())),
             (Value::Unknown(raw), _) => return Err(Unwritable::Unknown(raw.clone())),
         })
     }

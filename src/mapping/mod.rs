@@ -9,6 +9,7 @@ mod fit;
 mod former;
 pub(crate) mod fuzz;
 mod lens;
+mod part;
 mod parts;
 pub(crate) mod transform;
 
@@ -46,6 +47,8 @@ pub struct Field {
     pub policy: Policy,
     /// What a create gives on a side where the other side is empty.
     pub default: PerSide<Value>,
+    /// The mappings of whose leads it is a field; empty: of all leads.
+    only_in: Vec<String>,
     /// Whether clients put names in the place of ids.
     is_lookup: bool,
     /// How several native fields are one text; `None` where there is one on each side.
@@ -117,6 +120,7 @@ pub struct Mapping {
     fields: Vec<Field>,
     match_keys: Vec<Vec<usize>>,
     groups: Vec<Vec<usize>>,
+    part: part::Part,
     fingerprint: String,
 }
 
@@ -147,7 +151,7 @@ impl Mapping {
         };
         let match_keys =
             match_keys.iter().map(|names| names.iter().map(place).collect()).collect::<Result<Vec<Vec<usize>>, _>>()?;
-        Ok(Self { fields, match_keys, groups, fingerprint })
+        Ok(Self { fields, match_keys, groups, part: part::Part::default(), fingerprint })
     }
 
     /// The fields, in the configuration's order.
@@ -213,6 +217,7 @@ impl Mapping {
             }
             let value = match value {
                 Value::Empty => field.default.get(to),
+                Value::Aside => continue,
                 Value::Unknown(_) if !field.policy.unknown_parks => field.default.get(to),
                 Value::Unknown(raw) => return Err(field.unreadable(to.other(), raw)),
                 value => value,
@@ -231,7 +236,7 @@ impl Mapping {
             let mut key = String::new();
             for place in places {
                 match values.0.get(*place) {
-                    None | Some(Value::Empty | Value::Unknown(_)) => return None,
+                    None | Some(Value::Empty | Value::Unknown(_) | Value::Aside) => return None,
                     Some(value) => {
                         for word in value.to_string().split_whitespace() {
                             key.push_str(&word.to_lowercase());
@@ -450,6 +455,7 @@ impl Field {
             default,
             expression: expression(config).map_err(error)?,
             described: described(config, time),
+            only_in: config.only_in.clone(),
             is_lookup: config.lookup.is_some(),
             lens,
         })
@@ -458,6 +464,9 @@ impl Field {
     /// A side's value.
     fn read(&self, side: Side, native: &NativeFields) -> Value {
         let names = self.native.get(side);
+        if names.is_empty() {
+            return Value::Empty;
+        }
         if let Some((_, expression)) = self.expression.as_ref().filter(|(from, _)| *from == side) {
             let variables = names.iter().map(|name| (name.clone(), trimmed(native.get(name)))).collect();
             // What went wrong stands where a value that cannot be read stands, and the lead waits.

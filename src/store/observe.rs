@@ -86,9 +86,12 @@ impl Store {
                 Some(known) if known.has(seen, &fields) => known.changed_at.clone(),
                 _ => modified_at.clone(),
             };
+            // A lead that is outside the filter when it is deleted stays there: the delete concerns nobody.
+            let filtered = seen.deleted && known.is_some_and(|known| known.aside.as_deref() == Some("filtered"));
+            let aside = if filtered { Some("filtered") } else { seen.aside() };
             rows.push(json!({
                 "id": seen.lead_id, "modified": modified_at, "changed": changed_at, "fields": fields, "external": seen.external_id,
-                "converted": i32::from(seen.converted), "master": seen.master_id, "deleted": seen.deleted, "aside": seen.aside(),
+                "converted": i32::from(seen.converted), "master": seen.master_id, "deleted": seen.deleted, "aside": aside,
             }));
             if known.is_none_or(|known| known.link_id.is_none() || known.keyed) {
                 keyed.push(json!(seen.lead_id));
@@ -196,7 +199,7 @@ impl Known {
             && self.converted == seen.converted
             && self.master_id == seen.master_id
             && self.deleted == seen.deleted
-            && self.aside.as_deref() == seen.aside()
+            && (self.deleted || self.aside.as_deref() == seen.aside())
     }
 }
 

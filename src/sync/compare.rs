@@ -106,7 +106,8 @@ fn differs(field: &Field, operate: &Value, salesforce: &Value) -> bool {
     let pair = PerSide { operate, salesforce };
     let unknown = |value: &Value| matches!(value, Value::Unknown(_));
     let defaulted = |side: Side| pair.get(side.other()).is_empty() && *pair.get(side) == field.default.get(side);
-    if operate == salesforce || defaulted(Side::Operate) || defaulted(Side::Salesforce) {
+    let aside = matches!(operate, Value::Aside) || matches!(salesforce, Value::Aside);
+    if aside || operate == salesforce || defaulted(Side::Operate) || defaulted(Side::Salesforce) {
         return false;
     }
     if field.policy.direction != Direction::Both || (!field.policy.unknown_parks && (unknown(operate) || unknown(salesforce))) {

@@ -37,6 +37,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value as Json;
 
 use crate::config::Config;
+use crate::config::part::LeavesRule;
 use crate::config::salesforce::DuplicateRule;
 use crate::config::sync::{CreateRule, DeleteRule};
 use crate::lead::{PerSide, Side, Value};
@@ -120,7 +121,7 @@ impl Rules {
             max_delete: sync.max_delete.into(),
             daily_request_share: config.salesforce.daily_request_share,
             required_fields: config.operate.required_fields.clone(),
-            unlinks: false,
+            unlinks: sync.leaves == LeavesRule::Unlink,
             converted,
         })
     }
@@ -230,6 +231,13 @@ impl Engine {
 
     /// A lead's values as they count in a merge: a conversion on one side stands for a value of the configuration.
     fn values_of(&self, side: Side, lead: &LeadRow) -> Values {
+        let mut values = self.all_values_of(side, lead);
+        self.mapping.set_aside(&mut values);
+        values
+    }
+
+    /// The same, with the fields that have no part in this lead.
+    fn all_values_of(&self, side: Side, lead: &LeadRow) -> Values {
         let mut values = self.mapping.decode(&lead.fields);
         if lead.converted
             && let Some((place, given)) = &self.rules.converted
@@ -272,17 +280,20 @@ impl Engine {
     }
 
     fn observation(&self, side: Side, record: crate::side::Record) -> Observation {
-        let values = self.mapping.read(side, &record.fields);
+        let mut values = self.mapping.read(side, &record.fields);
+        let fields = self.mapping.encode(&values);
+        let filtered = !record.deleted && !self.mapping.takes_part(&values);
+        self.mapping.set_aside(&mut values);
         Observation {
             keys: self.mapping.match_keys(&values),
-            fields: self.mapping.encode(&values),
+            fields,
             lead_id: record.id,
             modified_at: record.modified_at,
             external_id: record.external_id,
             deleted: record.deleted,
             converted: record.converted,
             master_id: record.master_id,
-            filtered: false,
+            filtered,
         }
     }
 }

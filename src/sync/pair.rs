@@ -55,7 +55,8 @@ impl Engine {
         link_id: i64,
         fields: &serde_json::Value,
     ) -> Result<NewPush, crate::mapping::FieldProblem> {
-        let source = self.mapping.decode(fields);
+        let mut source = self.mapping.decode(fields);
+        self.mapping.set_aside(&mut source);
         let mut given = self.mapping.create(from.other(), &source)?;
         given.retain(|(place, value)| !self.is_foreign(from.other(), *place, value));
         if from.other() == Side::Operate {

@@ -97,8 +97,12 @@ impl Engine {
     }
 
     fn merge(&self, link: &DirtyLink, leads: PerSide<&LeadRow>, as_of: DateTime<Utc>, decided: &mut Decided) -> Option<()> {
-        let now = PerSide::build(|side| self.values_of(side, leads.get(side)));
+        let mut now = PerSide::build(|side| self.all_values_of(side, leads.get(side)));
         let mut base = self.base_of(link);
+        if self.mapping.has_variants() {
+            let common = self.in_common(&base, &now, self.newest(leads));
+            self.mapping.set_aside_both(&mut now, &common);
+        }
         let resolved = |place: usize| {
             let field = self.mapping.fields().get(place)?;
             let (_, side, values) = link.resolved.iter().find(|(name, ..)| *name == field.name)?;
@@ -154,6 +158,19 @@ impl Engine {
             }
         }
         Some(())
+    }
+
+    /// What both leads will have once they are merged, as far as it can be told: it decides which fields have a part in them.
+    fn in_common(&self, base: &Base, now: &PerSide<Values>, newest: Newest) -> Values {
+        let merged =
+            merge_lead(&self.mapping, base, PerSide { operate: &now.operate, salesforce: &now.salesforce }, newest, |_| None);
+        let mut common = now.operate.clone();
+        for place in merged.given(Side::Operate) {
+            if let (Some(slot), Some(value)) = (common.0.get_mut(place), now.salesforce.0.get(place)) {
+                slot.clone_from(value);
+            }
+        }
+        common
     }
 
     /// What a converted lead can no longer be given is kept where people look for what did not reach the other side.

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::Engine;
 use super::reconcile::{is_first, replace};
 use crate::config::sync::DeleteRule;
-use crate::lead::{PerSide, Side};
+use crate::lead::{PerSide, Side, Value};
 use crate::side::WriteKind;
 use crate::store::{Decided, DirtyLink, LeadRow, NewPush};
 
@@ -37,7 +37,7 @@ impl Engine {
     /// one came back, that counts as an edit: nothing is deleted that nobody compared.
     fn was_edited(&self, link: &DirtyLink, side: Side, lead: &LeadRow) -> bool {
         let (now, base) = (self.values_of(side, lead), self.base_of(link));
-        is_first(&link.base) || now.0.iter().zip(&base.0).any(|(now, base)| now != base.get(side))
+        is_first(&link.base) || now.0.iter().zip(&base.0).any(|(now, base)| !matches!(now, Value::Aside) && now != base.get(side))
     }
 
     /// The edit wins: the lead is made anew on the side where it was deleted.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use leadsync::config::field::{Direction, FieldConfig};
+use leadsync::config::part::MappingConfig;
 use leadsync::config::salesforce::DuplicateRule;
 use leadsync::config::sync::{ConflictRule, CreateRule, DeleteRule};
 use leadsync::lead::{Kind, PerSide, Side};
@@ -22,6 +23,8 @@ pub struct Bench {
     pub engine: Engine,
     pub fields: Vec<FieldConfig>,
     pub match_keys: Vec<Vec<String>>,
+    pub filter: Option<String>,
+    pub mappings: Vec<MappingConfig>,
     pub rules: Rules,
     pub folder: TempDir,
 }
@@ -52,13 +55,15 @@ impl Bench {
         let (operate, salesforce) = (Arc::new(World::new(Side::Operate)), Arc::new(World::new(Side::Salesforce)));
         let folder = TempDir::new().unwrap();
         let match_keys = vec![vec!["email".to_owned()]];
-        let engine = engine(&folder, (&fields, &match_keys), &rules, &operate, &salesforce).await;
-        Self { operate, salesforce, engine, fields, match_keys, rules, folder }
+        let mapping = mapping(&fields, &match_keys);
+        let engine = engine(&folder, mapping, &rules, &operate, &salesforce).await;
+        Self { operate, salesforce, engine, fields, match_keys, filter: None, mappings: Vec::new(), rules, folder }
     }
 
     /// Drops the engine, as a crash would, and starts another on the same store.
     pub async fn restart(&mut self) {
-        self.engine = engine(&self.folder, (&self.fields, &self.match_keys), &self.rules, &self.operate, &self.salesforce).await;
+        let mapping = mapping(&self.fields, &self.match_keys).limited(self.filter.as_deref(), &self.mappings).unwrap();
+        self.engine = engine(&self.folder, mapping, &self.rules, &self.operate, &self.salesforce).await;
     }
 
     pub async fn cycle(&self) -> Cycle {
@@ -97,15 +102,12 @@ pub fn rules() -> Rules {
     }
 }
 
-async fn engine(
-    folder: &TempDir,
-    (fields, match_keys): (&[FieldConfig], &[Vec<String>]),
-    rules: &Rules,
-    operate: &Arc<World>,
-    salesforce: &Arc<World>,
-) -> Engine {
+fn mapping(fields: &[FieldConfig], match_keys: &[Vec<String>]) -> Mapping {
     let time = OperateTime { zone: chrono_tz::UTC, format: "%Y-%m-%d %H:%M:%S".to_owned() };
-    let mapping = Mapping::new(fields, match_keys, ConflictRule::Newest, &time).unwrap();
+    Mapping::new(fields, match_keys, ConflictRule::Newest, &time).unwrap()
+}
+
+async fn engine(folder: &TempDir, mapping: Mapping, rules: &Rules, operate: &Arc<World>, salesforce: &Arc<World>) -> Engine {
     let store = Store::open(&format!("sqlite:{}", folder.path().join("leads.db").display())).await.unwrap();
     let clients = PerSide { operate: Arc::clone(operate) as _, salesforce: Arc::clone(salesforce) as _ };
     Engine::new(Arc::new(store), Arc::new(mapping), clients, rules.clone(), Arc::new(Utc::now)).await.unwrap()

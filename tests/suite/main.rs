@@ -34,6 +34,7 @@ mod spellings;
 mod starting;
 mod store;
 mod systems;
+mod taking_part;
 mod transform_refusals;
 mod transforms;
 mod watched;

@@ -10,6 +10,11 @@ use crate::config::transform::read::WORDS;
 pub(super) const SECTIONS: &[Section] = &[
     Section { name: "fields", about: "A field to keep in step.", keys: FIELD },
     Section {
+        name: "mappings",
+        about: "Fields of their own for some leads: the first mapping whose condition is true applies.",
+        keys: MAPPING,
+    },
+    Section {
         name: "fields.default",
         about: "What a create gives where the other side is empty, in the side's own spelling.",
         keys: DEFAULT,
@@ -22,8 +27,8 @@ const FIELD: &[Key] = &[
         Form::FieldName,
         "What the field is called in the store, in messages and in match: small letters, digits and _.",
     ),
-    required("operate", Form::OneOrMore(&Form::NativeName), "Its name in Operate, or a list of several that are one text."),
-    required(
+    optional("operate", Form::OneOrMore(&Form::NativeName), "Its name in Operate, or a list of several that are one text."),
+    optional(
         "salesforce",
         Form::OneOrMore(&Form::NativeName),
         "Its API name in Salesforce, or a list of several that are one text.",
@@ -43,6 +48,16 @@ const FIELD: &[Key] = &[
         "group",
         Form::FieldName,
         "The fields that have the same word here merge as one: what is together on one side never comes from both.",
+    ),
+    optional(
+        "mapping",
+        Form::OneOrMore(&Form::FieldName),
+        "The mappings of whose leads it is a field; left out: it is in every lead.",
+    ),
+    optional(
+        "constant",
+        Form::Scalar,
+        "What every new lead gets, in a field that names one side only; it is never touched later.",
     ),
     default("direction", Form::Word(|| words(&DIRECTION_WORDS)), r#""both""#, "Which way values go."),
     optional(
@@ -83,6 +98,15 @@ const FIELD: &[Key] = &[
         "A value that is in no row or list: the lead waits for a person (park), each side keeps its own (keep), or a value of the map to take instead.",
     ),
     default("empty", Form::Word(|| words(&EMPTY_WORDS)), r#""overwrite""#, "Whether an empty value clears the other side's."),
+];
+
+const MAPPING: &[Key] = &[
+    required("name", Form::FieldName, "What fields call it in `mapping`."),
+    required(
+        "when",
+        Form::Filled,
+        "The condition: an expression over the values of fields that are in every lead, by their names.",
+    ),
 ];
 
 const DEFAULT: &[Key] = &[

@@ -140,6 +140,7 @@ const FILE: Section = Section {
         optional("schedule", Form::Table, "When leads are looked at."),
         required("sync", Form::Table, "How leads are paired, created, merged and deleted."),
         optional("ops", Form::Table, "What the daemon shows of itself."),
+        optional("mappings", Form::Tables, "Mappings with fields of their own, for some of the leads."),
         required("fields", Form::Tables, "The mapping: a table for each field to keep in step."),
     ],
 };

@@ -1,6 +1,7 @@
 //! `[store]`, `[schedule]`, `[sync]` and `[ops]`.
 
 use super::{Form, Key, Section, default, optional, required, words};
+use crate::config::part::LEAVES_WORDS;
 use crate::config::sync::{CONFLICT_WORDS, CREATE_WORDS, DELETE_WORDS};
 
 /// `[store]`.
@@ -73,6 +74,18 @@ const SYNC: &[Key] = &[
         Form::Whole(0, u32::MAX as i64),
         "10",
         "Brake: a cycle that would carry out more deletes than this carries out none, and asks.",
+    ),
+    default(
+        "filter",
+        Form::Text,
+        r#""""#,
+        "An expression over the values of fields, by their names: leads of which it is not true are left alone; empty: all take part.",
+    ),
+    default(
+        "leaves",
+        Form::Word(|| words(&LEAVES_WORDS)),
+        r#""stop""#,
+        "What becomes of a link when a lead leaves a filter: it rests (stop), or forgets what was in step too (unlink).",
     ),
     optional("converted", Form::Table, "The value that a lead gets when its counterpart was converted."),
 ];
