@@ -19,4 +19,5 @@ pub mod sandbox;
 pub mod schedule;
 pub mod side;
 pub mod store;
+pub mod survey;
 pub mod sync;

@@ -20,7 +20,7 @@ struct Checked<'a> {
 }
 
 pub(super) async fn check(loaded: &Loaded, offline: bool, report: Report) -> Result<Ended, Failure> {
-    let Loaded { config, path, warnings } = loaded;
+    let Loaded { config, path, warnings, .. } = loaded;
     let mapping = Mapping::build(config)?;
     Rules::of(config, &mapping)?;
     let findings = if offline { Vec::new() } else { check::live(config).await };

@@ -1,8 +1,9 @@
 //! Listing every lead by its id alone: what is missing from the list may have been deleted.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashSet};
 
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::mpsc;
 
 use super::record::{as_id, as_text, unreadable};
@@ -51,6 +52,41 @@ impl OperateClient {
         let missing = self.fields.iter().filter(|name| rows > 0 && !seen.contains(*name)).cloned().collect();
         let newest_ahead = newest.map(|newest| newest - now).filter(|ahead| *ahead > TimeDelta::minutes(5));
         Ok(Probe { missing, newest_ahead, references })
+    }
+
+    /// When the one of the newest leads was modified that so many are not older than; `None`: there are no more than that.
+    pub async fn since_newest(&self, count: usize) -> Result<Option<DateTime<Utc>>, SideError> {
+        let fields = [self.config.id_field.clone(), self.config.modified_field.clone()];
+        let mut answer = self.ask_for("check", self.config.filter.trim(), &fields).await?;
+        let mut newest: BinaryHeap<Reverse<DateTime<Utc>>> = BinaryHeap::new();
+        let mut more = false;
+        while let Some(rows) = answer.next().await? {
+            for row in &rows {
+                newest.push(Reverse(self.record(row)?.modified_at));
+                if newest.len() > count {
+                    newest.pop();
+                    more = true;
+                }
+            }
+        }
+        Ok(newest.pop().map(|Reverse(oldest)| oldest).filter(|_| more))
+    }
+
+    /// The leads modified at this moment or later, as Operate finds them by that time.
+    pub async fn modified_since(&self, moment: DateTime<Utc>) -> Result<Vec<Listed>, SideError> {
+        let fields = [self.config.id_field.clone(), self.config.modified_field.clone()];
+        let since = format!("[{}]>='{}'", self.config.modified_field, self.time.lower_bound(moment));
+        let conditions: Vec<&str> =
+            [since.as_str(), self.config.filter.trim()].into_iter().filter(|each| !each.is_empty()).collect();
+        let mut answer = self.ask_for("check", &conditions.join("AND"), &fields).await?;
+        let mut found = Vec::new();
+        while let Some(rows) = answer.next().await? {
+            for row in &rows {
+                let record = self.record(row)?;
+                found.push(Listed { id: record.id, modified_at: Some(record.modified_at) });
+            }
+        }
+        Ok(found)
     }
 
     /// Lists the leads that take part with their times, for changes that no poll saw, and then, where a filter hides some, all of
