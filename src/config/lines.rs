@@ -10,7 +10,7 @@ use super::layers::Overrides;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lines {
     /// By key, such as `operate.timezone` or `fields[2].values`; lines count from 1.
-    lines: BTreeMap<String, usize>,
+    keys: BTreeMap<String, usize>,
     /// By a field's name, the key of its table: `fields[2]`.
     fields: BTreeMap<String, String>,
     /// By key, the environment variable that gave it.
@@ -38,10 +38,10 @@ impl fmt::Display for Origin {
 impl Lines {
     /// Those of a parsed file, under these variables.
     pub(super) fn of(document: &Document<'_>, overrides: &Overrides) -> Self {
-        let (lines, fields) = document.keys();
-        let given = lines.keys().cloned().chain(super::keys::settable());
+        let (keys, fields) = document.keys();
+        let given = keys.keys().cloned().chain(super::keys::settable());
         let variables = given.filter_map(|key| Some((key.clone(), overrides.variable(&key)?.to_owned()))).collect();
-        Self { lines, fields, variables }
+        Self { keys, fields, variables }
     }
 
     /// The key of a field's table, by the field's name.
@@ -58,7 +58,7 @@ impl Lines {
         }
         let mut key = key;
         loop {
-            if let Some(line) = self.lines.get(key) {
+            if let Some(line) = self.keys.get(key) {
                 return Some(Origin::Line(*line));
             }
             key = key.get(..key.rfind(['.', '['])?)?;

@@ -18,8 +18,6 @@ const ENOUGH: usize = 500;
 pub struct Probe {
     /// Fields that none of the leads read has.
     pub missing: Vec<String>,
-    /// How far in the future the newest lead was modified, where that cannot be: the time zone is wrong then.
-    pub newest_ahead: Option<TimeDelta>,
     /// What leads hold in mapped fields that refer to a list, by field: some of it, where it is much.
     pub references: BTreeMap<String, BTreeSet<String>>,
 }
@@ -37,7 +35,7 @@ impl OperateClient {
         };
         let mut references: BTreeMap<String, BTreeSet<String>> =
             self.mapped.iter().filter(refers).map(|field| (field.clone(), BTreeSet::new())).collect();
-        let (mut seen, mut rows, mut newest) = (HashSet::new(), 0, None);
+        let (mut seen, mut rows) = (HashSet::new(), 0);
         while let Some(part) = answer.next().await? {
             for row in part {
                 rows += 1;
@@ -45,13 +43,11 @@ impl OperateClient {
                 for (field, values) in references.iter_mut().filter(|(_, values)| values.len() < ENOUGH) {
                     values.extend(row.get(field).and_then(as_text).filter(|value| !value.is_empty()));
                 }
-                newest = newest.max(Some(self.record(&row)?.modified_at));
             }
         }
         references.retain(|_, values| !values.is_empty());
         let missing = self.fields.iter().filter(|name| rows > 0 && !seen.contains(*name)).cloned().collect();
-        let newest_ahead = newest.map(|newest| newest - now).filter(|ahead| *ahead > TimeDelta::minutes(5));
-        Ok(Probe { missing, newest_ahead, references })
+        Ok(Probe { missing, references })
     }
 
     /// When the one of the newest leads was modified that so many are not older than; `None`: there are no more than that.

@@ -119,7 +119,9 @@ mod tests {
 
     fn profile(values: &[Json]) -> Profile {
         let (mut profile, hashing) = (Profile::default(), Hashing::new());
-        values.iter().for_each(|value| profile.take(value, &hashing));
+        for value in values {
+            profile.take(value, &hashing);
+        }
         profile
     }
 

@@ -180,7 +180,7 @@ fn duplicate_rule(active: bool, now: DateTime<Utc>) -> Row {
         ("SobjectType", json!("Lead")),
         ("IsActive", json!(active)),
     ];
-    fixed("0Bm5g0000000001AAA", &values, now)
+    fixed("0Bm5g0000000001CAA", &values, now)
 }
 
 /// A row that stays as it is.
