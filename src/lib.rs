@@ -14,6 +14,7 @@ pub mod logging;
 pub mod mapping;
 pub mod merge;
 pub mod operate;
+pub mod propose;
 pub mod salesforce;
 pub mod sandbox;
 pub mod schedule;
