@@ -1,6 +1,7 @@
 //! The command line: one file a command, each thin.
 
 mod check;
+mod fields;
 mod output;
 mod people;
 mod report;
@@ -63,6 +64,15 @@ pub enum Command {
         offline: bool,
         /// Of each side read only about so many leads, those that were modified last [default: all].
         #[arg(long, value_name = "N", value_parser = sample, conflicts_with = "offline")]
+        sample: Option<usize>,
+        /// As JSON.
+        #[command(flatten)]
+        report: Report,
+    },
+    /// List both systems' lead fields side by side, with types, how often they are filled, and a proposed mapping; prints no values.
+    Fields {
+        /// Of each side read only about so many leads, those that were modified last [default: all].
+        #[arg(long, value_name = "N", value_parser = sample)]
         sample: Option<usize>,
         /// As JSON.
         #[command(flatten)]
@@ -252,6 +262,7 @@ async fn dispatch(arguments: Arguments) -> Result<Ended, Failure> {
         Command::Parked(report) => people::parked(&load(file)?, report).await,
         Command::Retry { ids, all } => people::retry(&load(file)?, &ids, all).await,
         Command::Check { offline, sample, report } => check::check(&Config::load(file)?, offline, sample, report).await,
+        Command::Fields { sample, report } => fields::fields(&load(file)?, sample, report).await,
         Command::Sandbox(systems) => sandbox::sandbox(&systems).await,
         Command::Demo(options) => sandbox::demo(options).await,
         Command::Completions { shell } => {

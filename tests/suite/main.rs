@@ -9,6 +9,7 @@ mod clients;
 mod config;
 mod edges;
 mod engine;
+mod fields;
 mod fixtures;
 mod found;
 mod fuzz;
