@@ -9,6 +9,7 @@ pub mod directory;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod http;
+pub mod init;
 pub mod lead;
 pub mod logging;
 pub mod mapping;

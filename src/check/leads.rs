@@ -111,7 +111,8 @@ fn uncovered(field: &crate::config::field::FieldConfig, described: &[NativeField
     let severity = if field.unknown == crate::config::field::UnknownRule::Park { Severity::Warning } else { Severity::Ok };
     let remedy = "add a row for each to `values`: whoever chooses one has the lead wait for a person";
     let about = format!("fields.{}", field.name);
-    (!without.is_empty()).then(|| finding(severity, about, found, Some(remedy)).on("values"))
+    let remedy = Some(remedy).filter(|_| severity != Severity::Ok);
+    (!without.is_empty()).then(|| finding(severity, about, found, remedy).on("values"))
 }
 
 /// Leads that the other side would not make.

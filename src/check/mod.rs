@@ -128,7 +128,7 @@ fn failed(about: &str, error: &SideError) -> Finding {
 pub async fn live(loaded: &Loaded, sample: Option<usize>) -> Vec<Finding> {
     let found = ask(&loaded.config, sample).await;
     let mut findings: Vec<Finding> = found.into_iter().map(|finding| finding.placed(&loaded.path, &loaded.lines)).collect();
-    findings.sort_by_key(|finding| (finding.line.unwrap_or_default(), finding.severity));
+    findings.sort_by_key(|finding| (finding.line.unwrap_or(usize::MAX), finding.severity));
     findings
 }
 

@@ -55,6 +55,9 @@ pub enum Reason {
     /// Leads of both sides hold the same values in them.
     #[serde(rename = "similar values")]
     SimilarValues,
+    /// A person said so.
+    #[serde(rename = "chosen")]
+    Chosen,
 }
 
 impl Reason {
@@ -67,6 +70,7 @@ impl Reason {
             Self::Label => "label",
             Self::SimilarName => "similar name",
             Self::SimilarValues => "similar values",
+            Self::Chosen => "chosen",
         }
     }
 }
@@ -148,6 +152,16 @@ pub fn propose(surveyed: &Surveyed, operate: &OperateConfig, external_id_field: 
     }
     chosen.sort_by(|one, other| one.operate.cmp(&other.operate));
     chosen
+}
+
+/// The pair that a person chose; `None` where Salesforce has no such field.
+#[must_use]
+pub fn chosen(surveyed: &Surveyed, operate: &str, salesforce: &str) -> Option<Proposal> {
+    let empty = Profile::default();
+    let native = find(&surveyed.described, salesforce)?;
+    let ours = surveyed.surveys.operate.fields.get(operate).unwrap_or(&empty);
+    let theirs = surveyed.surveys.salesforce.fields.get(&native.name).unwrap_or(&empty);
+    Some(pair(operate, ours, native, theirs, 100, Reason::Chosen))
 }
 
 fn is_candidate(field: &NativeField, external_id_field: &str) -> bool {
