@@ -2,6 +2,7 @@
 
 mod check;
 mod fields;
+mod init;
 mod output;
 mod people;
 mod report;
@@ -69,6 +70,8 @@ pub enum Command {
         #[command(flatten)]
         report: Report,
     },
+    /// Write a commented configuration from what both systems have; asks on a terminal, and nothing in a pipe.
+    Init(init::Init),
     /// List both systems' lead fields side by side, with types, how often they are filled, and a proposed mapping; prints no values.
     Fields {
         /// Of each side read only about so many leads, those that were modified last [default: all].
@@ -262,6 +265,7 @@ async fn dispatch(arguments: Arguments) -> Result<Ended, Failure> {
         Command::Parked(report) => people::parked(&load(file)?, report).await,
         Command::Retry { ids, all } => people::retry(&load(file)?, &ids, all).await,
         Command::Check { offline, sample, report } => check::check(&Config::load(file)?, offline, sample, report).await,
+        Command::Init(options) => init::init(&options, file).await,
         Command::Fields { sample, report } => fields::fields(&load(file)?, sample, report).await,
         Command::Sandbox(systems) => sandbox::sandbox(&systems).await,
         Command::Demo(options) => sandbox::demo(options).await,

@@ -15,6 +15,7 @@ mod found;
 mod fuzz;
 mod hardship;
 mod in_step;
+mod init;
 mod lenses;
 mod merging;
 mod moved;
