@@ -30,7 +30,7 @@ pub struct Init {
     /// The id of Operate's OAuth client.
     #[arg(long, env = "LEADSYNC__OPERATE__AUTH__CLIENT_ID", value_name = "ID")]
     pub operate_client_id: Option<String>,
-    /// Where its secret stands: env:NAME or file:PATH, never the secret itself [default: env:OPERATE_CLIENT_SECRET].
+    /// Where its secret stands: `env:NAME` or `file:PATH`, never the secret itself [default: `env:OPERATE_CLIENT_SECRET`].
     #[arg(long, value_name = "WHERE")]
     pub operate_secret: Option<String>,
     /// The org's own address (My Domain).
@@ -39,7 +39,7 @@ pub struct Init {
     /// The consumer key of the app.
     #[arg(long, env = "LEADSYNC__SALESFORCE__AUTH__CLIENT_ID", value_name = "ID")]
     pub salesforce_client_id: Option<String>,
-    /// Where its secret stands, as above [default: env:SALESFORCE_CLIENT_SECRET].
+    /// Where its secret stands, as above [default: `env:SALESFORCE_CLIENT_SECRET`].
     #[arg(long, value_name = "WHERE")]
     pub salesforce_secret: Option<String>,
     /// Of each side read only about so many leads, those that were modified last [default: all].

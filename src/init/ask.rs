@@ -48,7 +48,7 @@ impl<R: BufRead, W: Write> Asker<R, W> {
         loop {
             let mut answer = self.line(&question)?;
             if answer.is_empty() {
-                answer = default.unwrap_or_default().to_owned();
+                default.unwrap_or_default().clone_into(&mut answer);
             }
             match if answer.is_empty() { Some("an answer is needed".to_owned()) } else { wrong(&answer) } {
                 None => return Ok(answer),
