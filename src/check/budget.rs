@@ -43,13 +43,15 @@ pub(super) fn requests(config: &Config, systems: &Systems) -> Option<Finding> {
 /// How often a cron expression comes in a day.
 fn a_day(expression: &str, start: DateTime<Utc>) -> u64 {
     let Ok(schedule) = Schedule::parse(expression) else { return 0 };
-    let (mut at, mut count) = (start, 0_u32);
-    while let Some(next) = schedule.next(at).filter(|next| *next - start <= TimeDelta::days(1)) {
+    let Some(first) = schedule.next(start) else { return 0 };
+    let (mut at, mut count) = (first, 1_u32);
+    // The day begins with the first moment, and the same moment of the next day is no part of it.
+    while let Some(next) = schedule.next(at).filter(|next| *next - first < TimeDelta::days(1)) {
         at = next;
         count += 1;
-        if count == COUNTED {
-            let passed = (at - start).num_milliseconds().max(1);
-            return u64::try_from(i64::from(count) * TimeDelta::days(1).num_milliseconds() / passed).unwrap_or_default();
+        if count > COUNTED {
+            let passed = (at - first).num_milliseconds().max(1);
+            return u64::try_from(i64::from(COUNTED) * TimeDelta::days(1).num_milliseconds() / passed).unwrap_or_default();
         }
     }
     count.into()
@@ -90,7 +92,7 @@ mod tests {
 
     #[test]
     fn moments_of_a_day_are_counted_and_dense_ones_reckoned() {
-        let start = DateTime::from_timestamp(1_800_057_600, 0).unwrap_or_default();
+        let start = DateTime::from_timestamp(1_800_057_600, 500_000_000).unwrap_or_default();
         for (expression, expected) in
             [("*/30 * * * * *", 2_880), ("* * * * * *", 86_400), ("0 */5 * * * *", 288), ("0 0 3 * * *", 1), ("nonsense", 0)]
         {

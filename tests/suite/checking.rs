@@ -216,3 +216,32 @@ async fn a_sample_is_of_the_leads_that_were_modified_last() {
     let found = found(&systems, &["--sample", "1000"]).await;
     assert_found(&found, "ok", "", "read 60 leads of Operate and 40 of Salesforce");
 }
+
+#[tokio::test]
+async fn what_cannot_be_written_back_and_what_may_be_chosen_is_told() {
+    let systems = Systems::of(4, 4, 2).await;
+    let salesforce = systems.sandbox.salesforce();
+    let id = salesforce.leads()[1]["Id"].as_str().unwrap().to_owned();
+    salesforce.edit(&id, &json!({ "Street": "Unit 7, Old Mill, Mill Lane" })).unwrap();
+    let parts = "operate = [\"address1\", \"address2\"]\njoin = \", \"\nsplit = \"exact\"\n";
+    systems.configure("operate = \"address1\"\n", parts);
+    systems.configure("# A source that one side alone knows stays there.\nunknown = \"keep\"\n", "");
+    let found = found(&systems, &[]).await;
+    let told =
+        format!("1 Salesforce lead(s) hold a value in Street that cannot be written to Operate's address1 and address2: {id}");
+    assert_found(&found, "warning", "[[fields]]", &told);
+    assert_found(&found, "warning", "values = [", "1 value(s) of the picklist LeadSource have no row: Purchased List");
+    assert!(!found.iter().any(|(_, _, found)| found.contains("Old Mill")), "{found:#?}");
+}
+
+#[tokio::test]
+async fn a_modified_time_that_moves_by_itself_is_noticed() {
+    let systems = Systems::of(4, 2, 1).await;
+    let operate = systems.sandbox.operate();
+    let leads = operate.leads();
+    let newest = leads.iter().max_by_key(|lead| lead["lastmodified"].as_str().unwrap().to_owned()).unwrap();
+    let later = json!([{ "leadid": newest["leadid"], "lastmodified": "2020-01-01 00:00:00" }]).to_string();
+    let moved = Fault { times: 0, status: Some(200), body: Some(later), ..Fault::on("GET fields=%5Bleadid%2Clastmodified%5D") };
+    operate.fault(moved).unwrap();
+    assert_found(&found(&systems, &[]).await, "warning", "[operate]", "has another lastmodified than a moment ago");
+}
