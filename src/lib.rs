@@ -9,14 +9,17 @@ pub mod directory;
 #[doc(hidden)]
 pub mod fuzz;
 pub mod http;
+pub mod init;
 pub mod lead;
 pub mod logging;
 pub mod mapping;
 pub mod merge;
 pub mod operate;
+pub mod propose;
 pub mod salesforce;
 pub mod sandbox;
 pub mod schedule;
 pub mod side;
 pub mod store;
+pub mod survey;
 pub mod sync;

@@ -8,7 +8,7 @@ use crate::daemon::Systems;
 use crate::lead::Side;
 use crate::mapping::find;
 use crate::salesforce::{Identity, Rights};
-use crate::side::{FieldRole, NativeField, SideClient as _};
+use crate::side::{FieldRole, NativeField};
 
 /// Gives the fields of a lead as well, as far as they are known.
 pub(super) async fn check(config: &Config, systems: &Systems) -> (Vec<Finding>, Vec<NativeField>) {
@@ -42,7 +42,6 @@ pub(super) async fn check(config: &Config, systems: &Systems) -> (Vec<Finding>, 
     }
     findings.extend(required(config, &described));
     findings.extend(filter(config, systems).await);
-    findings.extend(budget(config, systems));
     (findings, described)
 }
 
@@ -168,14 +167,4 @@ fn required(config: &Config, described: &[NativeField]) -> Vec<Finding> {
 fn always_filled(config: &Config, name: &str) -> bool {
     // Operate's reference names this one as the least that a lead needs.
     name == "leadname" || config.operate.required_fields.iter().any(|required| required == name)
-}
-
-fn budget(config: &Config, systems: &Systems) -> Option<Finding> {
-    let usage = systems.salesforce.usage()?;
-    let share = config.salesforce.daily_request_share;
-    let found = format!(
-        "the org allows {} requests in 24 hours and has used {}; leadsync may make the share {share} of them",
-        usage.limit, usage.used
-    );
-    Some(finding(Severity::Ok, "salesforce.daily_request_share", found, None))
 }

@@ -19,11 +19,12 @@ struct Checked<'a> {
     findings: &'a [Finding],
 }
 
-pub(super) async fn check(loaded: &Loaded, offline: bool, report: Report) -> Result<Ended, Failure> {
-    let Loaded { config, path, warnings } = loaded;
+pub(super) async fn check(loaded: &Loaded, offline: bool, sample: Option<usize>, report: Report) -> Result<Ended, Failure> {
+    let Loaded { config, path, warnings, .. } = loaded;
     let mapping = Mapping::build(config)?;
     Rules::of(config, &mapping)?;
-    let findings = if offline { Vec::new() } else { check::live(config).await };
+    let findings =
+        if offline { Vec::new() } else { output::busy("reading every lead on both sides", check::live(loaded, sample)).await };
     if report.json {
         let warnings = warnings.iter().map(config::Finding::to_string).collect();
         output::json(&Checked { file: path, fields: mapping.fields().len(), warnings, findings: &findings })?;

@@ -1,6 +1,8 @@
 //! The command line: one file a command, each thin.
 
 mod check;
+mod fields;
+mod init;
 mod output;
 mod people;
 mod report;
@@ -56,11 +58,25 @@ pub enum Command {
     },
     /// What a cycle would write, field by field; writes nothing.
     Plan(Report),
-    /// Check the configuration, against both systems too: sign-in, fields, rights, picklist values; writes nothing.
+    /// Check the configuration, against both systems and their leads too: sign-in, fields, rights, values, lengths; writes nothing.
     Check {
         /// The configuration alone, without a request to either system.
         #[arg(long)]
         offline: bool,
+        /// Of each side read only about so many leads, those that were modified last [default: all].
+        #[arg(long, value_name = "N", value_parser = sample, conflicts_with = "offline")]
+        sample: Option<usize>,
+        /// As JSON.
+        #[command(flatten)]
+        report: Report,
+    },
+    /// Write a commented configuration from what both systems have; asks on a terminal, and nothing in a pipe.
+    Init(init::Init),
+    /// List both systems' lead fields side by side, with types, how often they are filled, and a proposed mapping; prints no values.
+    Fields {
+        /// Of each side read only about so many leads, those that were modified last [default: all].
+        #[arg(long, value_name = "N", value_parser = sample)]
+        sample: Option<usize>,
         /// As JSON.
         #[command(flatten)]
         report: Report,
@@ -250,7 +266,9 @@ async fn dispatch(arguments: Arguments) -> Result<Ended, Failure> {
         Command::Resolve { conflict_id, take } => people::resolve(&load(file)?, conflict_id, take.into()).await,
         Command::Parked(report) => people::parked(&load(file)?, report).await,
         Command::Retry { ids, all } => people::retry(&load(file)?, &ids, all).await,
-        Command::Check { offline, report } => check::check(&Config::load(file)?, offline, report).await,
+        Command::Check { offline, sample, report } => check::check(&Config::load(file)?, offline, sample, report).await,
+        Command::Init(options) => init::init(&options, file).await,
+        Command::Fields { sample, report } => fields::fields(&load(file)?, sample, report).await,
         Command::Sandbox(systems) => sandbox::sandbox(&systems).await,
         Command::Demo(options) => sandbox::demo(options).await,
         Command::Schema => {
@@ -262,6 +280,11 @@ async fn dispatch(arguments: Arguments) -> Result<Ended, Failure> {
             Ok(Ended::Done)
         }
     }
+}
+
+/// `--sample`.
+fn sample(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| format!("`{text}` is not a number of leads: write 1 or more"))
 }
 
 /// Reads the configuration, and says what could be better in it.

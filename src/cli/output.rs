@@ -73,6 +73,15 @@ pub(super) async fn with_progress<T>(what: &str, store: &Store, work: impl Futur
     done
 }
 
+/// Does long work under a spinner, on a terminal.
+pub(super) async fn busy<T>(what: &str, work: impl Future<Output = T>) -> T {
+    let bar = ProgressBar::new_spinner().with_message(what.to_owned());
+    bar.enable_steady_tick(Duration::from_millis(120));
+    let done = work.await;
+    bar.finish_and_clear();
+    done
+}
+
 /// A value of the store's JSON, for people.
 pub(super) fn value(json: &Json) -> String {
     match json {

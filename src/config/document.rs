@@ -3,6 +3,7 @@
 //! It also decides what of a line may be shown. Only values under known keys that hold no secret are: a misspelt key may be
 //! that of a secret, and a secret never reaches a message.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -88,6 +89,38 @@ impl<'a> Document<'a> {
     /// The line of a key, from 1.
     pub(super) fn line(&self, path: &KeyPath) -> Option<usize> {
         self.span(path, Part::Key).map(|span| self.position(span.start).0)
+    }
+
+    /// The line of every key, by its name, and the keys of the tables in `fields`, by the name that each gives its field.
+    pub(super) fn keys(&self) -> (BTreeMap<String, usize>, BTreeMap<String, String>) {
+        let (mut lines, mut fields) = (BTreeMap::new(), BTreeMap::new());
+        self.note_keys(&self.root, &KeyPath::root(), &mut lines);
+        for (index, table) in self.root.get("fields").and_then(|list| list.get_ref().as_array()).into_iter().flatten().enumerate()
+        {
+            let name = table.get_ref().as_table().and_then(|table| table.get("name")).and_then(|name| name.get_ref().as_str());
+            fields.extend(name.map(|name| (name.to_owned(), KeyPath::root().key("fields").index(index).to_string())));
+        }
+        (lines, fields)
+    }
+
+    fn note_keys(&self, table: &DeTable<'a>, path: &KeyPath, lines: &mut BTreeMap<String, usize>) {
+        for (key, value) in table {
+            let path = path.key(key.get_ref());
+            lines.insert(path.to_string(), self.position(key.span().start).0);
+            match value.get_ref() {
+                DeValue::Table(table) => self.note_keys(table, &path, lines),
+                DeValue::Array(elements) => {
+                    for (index, element) in elements.iter().enumerate() {
+                        let path = path.index(index);
+                        lines.insert(path.to_string(), self.position(element.span().start).0);
+                        if let DeValue::Table(table) = element.get_ref() {
+                            self.note_keys(table, &path, lines);
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
     }
 
     fn span(&self, path: &KeyPath, part: Part) -> Option<Range<usize>> {

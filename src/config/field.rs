@@ -90,6 +90,12 @@ pub enum Lookup {
 }
 
 impl Lookup {
+    /// The list of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        LOOKUP_WORDS.iter().find(|(word, _)| *word == name).map(|(_, lookup)| *lookup)
+    }
+
     /// The list's name, which is its endpoint too.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -7,6 +7,7 @@ pub mod finding;
 pub(crate) mod fuzz;
 mod keys;
 mod layers;
+mod lines;
 pub mod operate;
 pub mod part;
 pub mod parts;
@@ -28,6 +29,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 pub use self::finding::{ConfigError, Excerpt, Finding, Place, Severity};
+pub use self::lines::{Lines, Origin};
 
 use self::document::Document;
 use self::keys::KeyPath;
@@ -97,6 +99,8 @@ pub struct Loaded {
     pub path: PathBuf,
     /// What could be better, in the order of the file.
     pub warnings: Vec<Finding>,
+    /// Where its keys stand.
+    pub lines: Lines,
 }
 
 impl Config {
@@ -142,10 +146,11 @@ impl Config {
         } else {
             None
         };
+        let lines = Lines::of(&document, &overrides);
         let (errors, warnings): (Vec<Finding>, Vec<Finding>) =
             report.into_findings().into_iter().partition(|finding| finding.severity == Severity::Error);
         match config {
-            Some(config) if errors.is_empty() => Ok(Loaded { config, path: origin.to_owned(), warnings }),
+            Some(config) if errors.is_empty() => Ok(Loaded { config, path: origin.to_owned(), warnings, lines }),
             _ => Err(ConfigError { findings: errors }),
         }
     }

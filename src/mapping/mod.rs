@@ -512,6 +512,12 @@ impl Field {
         FieldProblem { field: self.name.clone(), reason: format!("{title}'s {native} is {said}") }
     }
 
+    /// Whether clients put names in the place of ids.
+    #[must_use]
+    pub const fn is_lookup(&self) -> bool {
+        self.is_lookup
+    }
+
     /// The lens of this field.
     #[must_use]
     pub const fn lens(&self) -> &Lens {

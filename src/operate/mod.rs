@@ -49,6 +49,8 @@ pub struct OperateClient {
     fields: Vec<String>,
     /// The mapped fields.
     mapped: Vec<String>,
+    /// Whether leads are read with all that they have, whatever is mapped.
+    whole: bool,
     /// Those of them that hold an id of a reference list.
     lookups: Vec<(String, Lookup)>,
     directories: Mutex<HashMap<&'static str, Directory>>,
@@ -75,9 +77,15 @@ impl OperateClient {
             time,
             fields,
             mapped,
+            whole: false,
             lookups,
             directories: Mutex::default(),
         })
+    }
+
+    /// A client that reads all that leads have: Operate does not say which fields there are, so a query names none.
+    pub fn of_whole_leads(config: &OperateConfig) -> Result<Self, SideError> {
+        Ok(Self { whole: true, fields: Vec::new(), ..Self::new(config, Vec::new(), Vec::new())? })
     }
 
     /// A request below `/api/1.0/{endpoint}`.

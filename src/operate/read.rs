@@ -144,7 +144,7 @@ impl OperateClient {
         self.ask_for(operation, &conditions.join("AND"), &self.fields).await
     }
 
-    /// A query for these fields, without the configured filter.
+    /// A query for these fields, all of them where none is named, without the configured filter.
     pub(super) async fn ask_for(
         &self,
         operation: &'static str,
@@ -155,7 +155,9 @@ impl OperateClient {
         if !condition.is_empty() {
             request = request.query("where", condition.to_owned());
         }
-        let request = request.query("fields", format!("[{}]", fields.join(",")));
+        if !fields.is_empty() {
+            request = request.query("fields", format!("[{}]", fields.join(",")));
+        }
         match self.transport.stream(&self.sign_in, &request).await {
             Ok(Ok(streamed)) => Ok(Answering::new(streamed)),
             Ok(Err(answer)) => {

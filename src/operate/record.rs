@@ -8,6 +8,8 @@ use crate::side::{NativeFields, Record, SideError};
 
 /// The longest id.
 const LONGEST_ID: usize = 64;
+/// What every row of an answer carries, and no lead.
+const ROW_NUMBER: &str = "row_num";
 /// Characters of a timestamp that messages show.
 const SHOWN: usize = 40;
 
@@ -29,9 +31,14 @@ impl OperateClient {
                 None => format!("lead {id} has no {field}"),
             })
         })?;
-        let fields = self.mapped.iter().map(|name| (name.clone(), row.get(name).cloned().unwrap_or(Json::Null)));
+        let mapped = self.mapped.iter().map(|name| (name.clone(), row.get(name).cloned().unwrap_or(Json::Null)));
+        let fields = if self.whole {
+            row.iter().filter(|(name, _)| *name != ROW_NUMBER).map(|(name, value)| (name.clone(), value.clone())).collect()
+        } else {
+            mapped.collect()
+        };
         Ok(Record {
-            fields: fields.collect(),
+            fields,
             modified_at,
             created_at: text(&config.created_field).and_then(|stamp| self.time.parse(&stamp)),
             external_id: text(&config.external_id_field).filter(|held| !held.is_empty()),

@@ -1,8 +1,9 @@
 //! Listing every lead by its id alone: what is missing from the list may have been deleted.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashSet};
 
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::mpsc;
 
 use super::record::{as_id, as_text, unreadable};
@@ -17,8 +18,6 @@ const ENOUGH: usize = 500;
 pub struct Probe {
     /// Fields that none of the leads read has.
     pub missing: Vec<String>,
-    /// How far in the future the newest lead was modified, where that cannot be: the time zone is wrong then.
-    pub newest_ahead: Option<TimeDelta>,
     /// What leads hold in mapped fields that refer to a list, by field: some of it, where it is much.
     pub references: BTreeMap<String, BTreeSet<String>>,
 }
@@ -36,7 +35,7 @@ impl OperateClient {
         };
         let mut references: BTreeMap<String, BTreeSet<String>> =
             self.mapped.iter().filter(refers).map(|field| (field.clone(), BTreeSet::new())).collect();
-        let (mut seen, mut rows, mut newest) = (HashSet::new(), 0, None);
+        let (mut seen, mut rows) = (HashSet::new(), 0);
         while let Some(part) = answer.next().await? {
             for row in part {
                 rows += 1;
@@ -44,13 +43,46 @@ impl OperateClient {
                 for (field, values) in references.iter_mut().filter(|(_, values)| values.len() < ENOUGH) {
                     values.extend(row.get(field).and_then(as_text).filter(|value| !value.is_empty()));
                 }
-                newest = newest.max(Some(self.record(&row)?.modified_at));
             }
         }
         references.retain(|_, values| !values.is_empty());
         let missing = self.fields.iter().filter(|name| rows > 0 && !seen.contains(*name)).cloned().collect();
-        let newest_ahead = newest.map(|newest| newest - now).filter(|ahead| *ahead > TimeDelta::minutes(5));
-        Ok(Probe { missing, newest_ahead, references })
+        Ok(Probe { missing, references })
+    }
+
+    /// When the one of the newest leads was modified that so many are not older than; `None`: there are no more than that.
+    pub async fn since_newest(&self, count: usize) -> Result<Option<DateTime<Utc>>, SideError> {
+        let fields = [self.config.id_field.clone(), self.config.modified_field.clone()];
+        let mut answer = self.ask_for("check", self.config.filter.trim(), &fields).await?;
+        let mut newest: BinaryHeap<Reverse<DateTime<Utc>>> = BinaryHeap::new();
+        let mut more = false;
+        while let Some(rows) = answer.next().await? {
+            for row in &rows {
+                newest.push(Reverse(self.record(row)?.modified_at));
+                if newest.len() > count {
+                    newest.pop();
+                    more = true;
+                }
+            }
+        }
+        Ok(newest.pop().map(|Reverse(oldest)| oldest).filter(|_| more))
+    }
+
+    /// The leads modified at this moment or later, as Operate finds them by that time.
+    pub async fn modified_since(&self, moment: DateTime<Utc>) -> Result<Vec<Listed>, SideError> {
+        let fields = [self.config.id_field.clone(), self.config.modified_field.clone()];
+        let since = format!("[{}]>='{}'", self.config.modified_field, self.time.lower_bound(moment));
+        let conditions: Vec<&str> =
+            [since.as_str(), self.config.filter.trim()].into_iter().filter(|each| !each.is_empty()).collect();
+        let mut answer = self.ask_for("check", &conditions.join("AND"), &fields).await?;
+        let mut found = Vec::new();
+        while let Some(rows) = answer.next().await? {
+            for row in &rows {
+                let record = self.record(row)?;
+                found.push(Listed { id: record.id, modified_at: Some(record.modified_at), takes_part: true });
+            }
+        }
+        Ok(found)
     }
 
     /// Lists the leads that take part with their times, for changes that no poll saw, and then, where a filter hides some, all of

@@ -6,6 +6,7 @@
 mod auth;
 mod budget;
 mod bulk;
+mod check;
 mod describe;
 pub(crate) mod fuzz;
 mod outcome;
@@ -26,6 +27,7 @@ use serde_json::Value as Json;
 use tokio::sync::{Mutex, mpsc};
 
 use self::auth::SalesforceSignIn;
+pub use self::check::ActiveRule;
 pub use self::describe::Rights;
 use crate::config::salesforce::{DuplicateRule, SalesforceConfig};
 use crate::directory::Directory;
@@ -116,7 +118,8 @@ impl SalesforceClient {
     /// Reads these fields from now on. `users` are those of them that hold a user's id where the mapping has an e-mail address.
     pub fn map(&self, mapped: Vec<String>, users: Vec<String>) {
         let mut asked: Vec<String> = OWN.iter().map(|name| (*name).to_owned()).collect();
-        asked.push(self.external_id_field.clone());
+        // An org that is only looked at may not have it yet.
+        asked.extend(Some(self.external_id_field.clone()).filter(|name| !name.is_empty()));
         for name in &mapped {
             if !asked.iter().any(|known| known.eq_ignore_ascii_case(name)) {
                 asked.push(name.clone());

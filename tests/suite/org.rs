@@ -154,7 +154,7 @@ async fn every_object_that_can_be_queried_is_listed_and_described_under_its_name
         assert!(id.starts_with(object["keyPrefix"].as_str().unwrap()), "{name}: {id}");
         assert_eq!(org.get(&format!("sobjects/{name}/{id}")).await["Id"], row["Id"]);
     }
-    assert_eq!(listed["sobjects"].as_array().unwrap().len(), 6);
+    assert_eq!(listed["sobjects"].as_array().unwrap().len(), 7);
     assert_eq!(org.refusal("GET", "sobjects/Account/describe", &Json::Null).await.0, 404);
     assert_eq!(org.refusal("POST", "sobjects/User", &json!({})).await.1, "INSUFFICIENT_ACCESS_OR_READONLY");
 }

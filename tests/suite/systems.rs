@@ -26,7 +26,11 @@ impl Systems {
         Self::with(SandboxOptions { operate_leads, salesforce_leads, common, timezone, ..SandboxOptions::default() }).await
     }
 
-    pub async fn with(options: SandboxOptions) -> Self {
+    pub async fn with(mut options: SandboxOptions) -> Self {
+        if options.daily_requests == SandboxOptions::default().daily_requests {
+            // Enough for a poll a second, all day.
+            options.daily_requests = 1_000_000;
+        }
         let sandbox = Sandbox::start(options).await.unwrap();
         let folder = TempDir::new().unwrap();
         let configuration = write_configuration(&sandbox.addresses(), folder.path()).unwrap();

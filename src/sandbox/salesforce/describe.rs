@@ -35,7 +35,8 @@ pub fn resources(version: &str, identity: &str) -> Answer {
 
 /// `/sobjects`.
 pub fn all(version: &str, switches: &SalesforceSwitches) -> Answer {
-    let objects: Vec<Json> = Entity::LISTED.into_iter().map(|entity| Json::Object(object(entity, version, switches))).collect();
+    let seen = Entity::LISTED.into_iter().filter(|entity| !switches.hides(entity.name()));
+    let objects: Vec<Json> = seen.map(|entity| Json::Object(object(entity, version, switches))).collect();
     Answer::json(StatusCode::OK, &json!({ "encoding": "UTF-8", "maxBatchSize": 200, "sobjects": objects }))
 }
 

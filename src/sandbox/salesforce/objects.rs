@@ -12,13 +12,15 @@ pub enum Entity {
     RecordType,
     LeadStatus,
     Organization,
+    DuplicateRule,
     /// What the owner of a lead is in a query: a user or a queue.
     Name,
 }
 
 impl Entity {
     /// Those that the org lists.
-    pub const LISTED: [Self; 6] = [Self::Group, Self::Lead, Self::LeadStatus, Self::Organization, Self::RecordType, Self::User];
+    pub const LISTED: [Self; 7] =
+        [Self::DuplicateRule, Self::Group, Self::Lead, Self::LeadStatus, Self::Organization, Self::RecordType, Self::User];
 
     /// The object of this name, in whatever case.
     pub fn named(name: &str) -> Option<Self> {
@@ -33,6 +35,7 @@ impl Entity {
             Self::RecordType => "RecordType",
             Self::LeadStatus => "LeadStatus",
             Self::Organization => "Organization",
+            Self::DuplicateRule => "DuplicateRule",
             Self::Name => "Name",
         }
     }
@@ -46,6 +49,7 @@ impl Entity {
             Self::RecordType => ("Record Type", "Record Types"),
             Self::LeadStatus => ("Lead Status Value", "Lead Status Value"),
             Self::Organization => ("Organization", "Organizations"),
+            Self::DuplicateRule => ("Duplicate Rule", "Duplicate Rules"),
             Self::Name => ("Name", "Names"),
         }
     }
@@ -59,6 +63,7 @@ impl Entity {
             Self::RecordType => "012",
             Self::LeadStatus => "01J",
             Self::Organization => "00D",
+            Self::DuplicateRule => "0Bm",
             Self::Name => "",
         }
     }
@@ -71,6 +76,7 @@ impl Entity {
             Self::RecordType => RECORD_TYPE,
             Self::LeadStatus => LEAD_STATUS,
             Self::Organization => ORGANIZATION,
+            Self::DuplicateRule => DUPLICATE_RULE,
             Self::Name => NAME,
         }
     }
@@ -178,6 +184,18 @@ const ORGANIZATION: &[Field] = &[
     Field::kept("TrialExpirationDate", "Trial Expiration Date", Kind::DateTime, 0, Source::Stored),
     text("NamespacePrefix", "Namespace Prefix", 15),
     text("OrganizationType", "Edition", 40),
+    CREATED,
+    MODIFIED,
+    STAMP,
+];
+
+const DUPLICATE_RULE: &[Field] = &[
+    id("Duplicate Rule ID"),
+    text("DeveloperName", "Duplicate Rule Name", 80),
+    text("MasterLabel", "Master Label", 80),
+    text("SobjectType", "Object", 40),
+    text("NamespacePrefix", "Namespace Prefix", 15),
+    flag("IsActive", "Active"),
     CREATED,
     MODIFIED,
     STAMP,

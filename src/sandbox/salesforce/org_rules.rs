@@ -8,6 +8,7 @@ use super::fields::Kind;
 use super::ids::{self, Key};
 use super::objects::Entity;
 use super::rows::{Row, Table, USER, Writer};
+use super::setup::DUPLICATE_RULE;
 use super::switches::{DuplicateAction, Right, SalesforceSwitches};
 use super::values::{self, Checked};
 
@@ -92,7 +93,7 @@ impl Table {
         if found.is_empty() {
             return Ok(());
         }
-        let rule_name = "Leads_with_the_same_email";
+        let rule_name = DUPLICATE_RULE;
         let result = json!({
             "allowSave": rule == DuplicateAction::Alert, "duplicateRule": rule_name, "duplicateRuleEntityType": "Lead",
             "errorMessage": "Use one of these records?",

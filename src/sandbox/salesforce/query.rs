@@ -12,7 +12,7 @@ use super::ids::{self, Key};
 use super::objects::Entity;
 use super::rows::Row;
 use super::soql::{self, Column, Fields, Function, Held, Order, Query, Select, Terms, Through, Total};
-use super::{Salesforce, State, columns, only};
+use super::{DuplicateAction, Salesforce, State, columns, only};
 use crate::sandbox::http::{Answer, Call};
 
 /// Rows of one answer, at most.
@@ -118,13 +118,19 @@ impl State {
     fn rows(&self, entity: Entity, now: DateTime<Utc>) -> Vec<&Row> {
         match entity {
             Entity::Lead => self.leads.seen(now).collect(),
+            Entity::DuplicateRule => self.duplicate_rules().iter().collect(),
             other => self.leads.setup.rows(other).iter().collect(),
         }
+    }
+
+    fn duplicate_rules(&self) -> &[Row] {
+        self.leads.setup.duplicate_rules(self.leads.switches.duplicate_rule != DuplicateAction::Off)
     }
 
     fn row(&self, entity: Entity, key: &Key, now: DateTime<Utc>) -> Option<&Row> {
         match entity {
             Entity::Lead => self.leads.get(key).and_then(|row| row.seen(now)),
+            Entity::DuplicateRule => self.duplicate_rules().iter().find(|row| row.key == *key),
             other => self.leads.setup.row(other, key),
         }
     }

@@ -17,6 +17,9 @@ pub const DEFAULT_RECORD_TYPE: &str = "0125g0000000001AAA";
 /// The record type that every object has, and that stands for none.
 pub const MASTER_RECORD_TYPE: &str = "012000000000000AAA";
 
+/// The API name of the org's duplicate rule.
+pub const DUPLICATE_RULE: &str = "Leads_with_the_same_email";
+
 /// Rows that only an administrator changes, and nobody here is one.
 #[derive(Debug, Default)]
 pub struct Setup {
@@ -25,6 +28,8 @@ pub struct Setup {
     record_types: Vec<Row>,
     statuses: Vec<Row>,
     organization: Vec<Row>,
+    /// The org's duplicate rule, as it is while it is not active and while it is.
+    duplicate_rules: [Vec<Row>; 2],
 }
 
 impl Setup {
@@ -42,7 +47,14 @@ impl Setup {
             record_types: record_types(now),
             statuses: statuses(now),
             organization: vec![fixed(ORGANIZATION, &organization, now)],
+            duplicate_rules: [false, true].map(|active| vec![duplicate_rule(active, now)]),
         }
+    }
+
+    /// The duplicate rules, as they are now.
+    pub fn duplicate_rules(&self, active: bool) -> &[Row] {
+        let [off, on] = &self.duplicate_rules;
+        if active { on } else { off }
     }
 
     /// All rows of an object.
@@ -53,6 +65,7 @@ impl Setup {
             Entity::RecordType => &self.record_types,
             Entity::LeadStatus => &self.statuses,
             Entity::Organization => &self.organization,
+            Entity::DuplicateRule => self.duplicate_rules(false),
             Entity::Lead | Entity::Name => &[],
         }
     }
@@ -157,6 +170,17 @@ fn statuses(now: DateTime<Utc>) -> Vec<Row> {
         fixed(&ids::short(&ids::make(*b"01J", number)), &values, now)
     };
     (1..).zip(STATUSES).map(status).collect()
+}
+
+/// The rule that compares e-mail addresses, which a switch puts to work.
+fn duplicate_rule(active: bool, now: DateTime<Utc>) -> Row {
+    let values = [
+        ("DeveloperName", json!(DUPLICATE_RULE)),
+        ("MasterLabel", json!("Leads with the same e-mail address")),
+        ("SobjectType", json!("Lead")),
+        ("IsActive", json!(active)),
+    ];
+    fixed("0Bm5g0000000001CAA", &values, now)
 }
 
 /// A row that stays as it is.

@@ -24,6 +24,9 @@ impl Salesforce {
         let now = self.clock.now();
         let writer = Writer::of(call, now);
         let mut state = self.state();
+        if state.leads.switches.hides(entity.name()) {
+            return Err(Fail::not_found());
+        }
         match rest {
             ["describe"] => {
                 only(call, &[Method::GET])?;

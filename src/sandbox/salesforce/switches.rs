@@ -87,6 +87,8 @@ pub struct SalesforceSwitches {
     pub read_only_fields: Vec<String>,
     /// What this user may not do with leads.
     pub denied_rights: Vec<Right>,
+    /// Objects other than leads that this user may not see.
+    pub hidden_objects: Vec<String>,
     /// The values of picklists, in the place of those that they have at the start.
     pub picklists: BTreeMap<String, Vec<String>>,
     /// Picklists that refuse other values.
@@ -129,6 +131,10 @@ impl SalesforceSwitches {
 
     pub(super) fn denies(&self, right: Right) -> bool {
         self.denied_rights.contains(&right)
+    }
+
+    pub(super) fn hides(&self, object: &str) -> bool {
+        object != "Lead" && self.hidden_objects.iter().any(|name| name.eq_ignore_ascii_case(object))
     }
 
     pub(super) fn picklist(&self, field: &str) -> Option<&Vec<String>> {

@@ -62,7 +62,7 @@ impl Parser<'_> {
             _ => None,
         });
         match from.and_then(|from| self.tokens.get(from + 1)) {
-            Some((column, Token::Word(name))) => Entity::named(name).ok_or_else(|| {
+            Some((column, Token::Word(name))) => Entity::named(name).filter(|entity| !self.terms.switches.hides(entity.name())).ok_or_else(|| {
                 let problem = format!(
                     "sObject type '{name}' is not supported. If you are attempting to use a custom object, be sure to append the '__c' after the entity name. Please reference your WSDL or the describe call for the appropriate names."
                 );
