@@ -89,7 +89,7 @@ pub(super) async fn plan(config: &Config, report: Report) -> Result<Ended, Failu
     let (_folder, store) = scratch(config).await?;
     let engine = daemon::assemble(config, store).await?;
     let rehearsed = output::with_progress("polling and merging on a copy of the store", engine.store(), engine.rehearse()).await;
-    rehearsed.map_err(|error| Failure::from(error).at(engine.store().path()))?;
+    let rehearsed = rehearsed.map_err(|error| Failure::from(error).at(engine.store().path()))?;
     let planned = engine.store().planned().await?;
     if report.json {
         output::json(&planned)?;
@@ -112,6 +112,9 @@ pub(super) async fn plan(config: &Config, report: Report) -> Result<Ended, Failu
                     field.rule
                 ));
             }
+        }
+        if let Some(held) = &rehearsed.held {
+            output::line(held);
         }
         output::line(format!("{} write(s) planned; nothing was written", planned.len()));
     }

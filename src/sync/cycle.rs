@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
+use super::hold::Hold;
 use super::thrift::Thrift;
 use super::{CycleError, Engine};
 use crate::lead::{PerSide, Side};
@@ -119,12 +120,16 @@ impl Engine {
         Ok(reconciled.held)
     }
 
-    /// Polls and decides, and sends nothing: what is due afterwards is what a cycle would write. For a copy of the store.
+    /// Polls and decides, and sends nothing: what is due afterwards is what a cycle would write, unless a brake holds it. For a copy of
+    /// the store.
     pub async fn rehearse(&self) -> Result<Cycle, CycleError> {
         let mut cycle = Cycle { started_at: self.now(), ..Cycle::default() };
         let polled = self.on_both(|side| self.poll(side)).await?;
         cycle.seen = polled.operate.changed + polled.salesforce.changed;
         self.decide_all(&mut cycle, polled.salesforce.as_of).await?;
+        let mut hold = Hold::default();
+        self.brake(&cycle, &mut hold).await?;
+        cycle.held = hold.reason().map(|(_, reason)| reason.to_owned());
         Ok(cycle)
     }
 }

@@ -62,7 +62,7 @@ impl Engine {
         Ok(hold)
     }
 
-    async fn brake(&self, cycle: &Cycle, hold: &mut Hold) -> Result<(), CycleError> {
+    pub(super) async fn brake(&self, cycle: &Cycle, hold: &mut Hold) -> Result<(), CycleError> {
         let burden = self.store.burden().await?;
         let advice = "`leadsync plan` shows what is due, `leadsync resume --accept-changes` lets it go on";
         if let Some(share) = self.rules.max_change {

@@ -99,6 +99,8 @@ async fn the_brake_holds_what_a_changed_mapping_would_write() {
     let before = writes(&bench);
     bench.fields.push(field("city", Kind::Text));
     bench.restart().await;
+    let planned = bench.engine.rehearse().await.unwrap();
+    assert!(planned.held.is_some_and(|held| held.contains("40 of 40 links would change")), "a plan says so first");
     let cycle = bench.cycle().await;
     assert_eq!(writes(&bench), before);
     assert!(cycle.held.is_some_and(|held| held.contains("max_change")), "the brake says so");
