@@ -204,3 +204,45 @@ fn a_group_is_never_put_together_from_both_sides() {
     let word = Settle { winner: S, by: DecidedBy::Person };
     assert_eq!(decide_group(&base, &now, ConflictRule::Manual, Some((1, S))), [word, word], "and says so once");
 }
+
+#[test]
+fn the_store_is_told_in_the_configurations_words_what_decided() {
+    let words = [
+        (DecidedBy::Rule(ConflictRule::Newest), "newest"),
+        (DecidedBy::Rule(ConflictRule::Operate), "operate"),
+        (DecidedBy::Rule(ConflictRule::Salesforce), "salesforce"),
+        (DecidedBy::Rule(ConflictRule::Manual), "manual"),
+        (DecidedBy::Tie, "newest (tie)"),
+        (DecidedBy::Direction, "direction"),
+        (DecidedBy::Empty, "empty"),
+        (DecidedBy::Person, "manual"),
+    ];
+    for (decided, word) in words {
+        assert_eq!(decided.as_str(), word);
+    }
+}
+
+#[test]
+fn a_one_way_field_that_keeps_its_value_takes_one_from_its_source_and_no_emptiness() {
+    let policy = Policy { empty: EmptyRule::Keep, ..TO_SF };
+    let won = Decision::Settle { winner: Side::Operate, by: DecidedBy::Direction };
+    assert_eq!(decide(["a", "a"], ["b", ""], policy, Newest::Tie, None), won, "the source has one");
+    assert_eq!(decide(["a", "a"], ["", "b"], policy, Newest::Tie, None), Decision::Accept, "only the target has one");
+}
+
+#[test]
+fn what_needs_no_decision_is_not_among_them_and_a_moved_base_is_told() {
+    let mapping = mapping(&[field("f", Kind::Text)]).unwrap();
+    let merge = |base: [&str; 2], now: [&str; 2]| {
+        let base = Base(vec![PerSide { operate: value(base[0]), salesforce: value(base[1]) }]);
+        let (operate, salesforce) = (Values(vec![value(now[0])]), Values(vec![value(now[1])]));
+        let merged = merge_lead(&mapping, &base, PerSide { operate: &operate, salesforce: &salesforce }, Newest::Tie, |_| None);
+        (merged.fields, merged.rebased)
+    };
+    assert_eq!(merge(["a", "a"], ["a", "a"]), (vec![], false), "in step");
+    assert_eq!(merge(["a", "b"], ["a", "b"]), (vec![], false), "apart, and nobody touched it");
+    assert_eq!(merge(["a", "a"], ["b", "b"]), (vec![(0, Decision::Agree)], true), "both made the same change");
+    assert_eq!(merge(["a", "b"], ["b", "b"]), (vec![(0, Decision::Agree)], true), "one has come to the other");
+    assert_eq!(merge(["a", "b"], ["a", "a"]), (vec![(0, Decision::Agree)], true), "and the other way round");
+    assert_eq!(merge(["a", "a"], ["b", "a"]), (vec![(0, Decision::Give(Side::Salesforce))], false), "a write moves it later");
+}
