@@ -133,6 +133,38 @@ async fn a_flood_of_changes_stops_and_asks() {
 }
 
 #[tokio::test]
+async fn as_many_changes_and_deletes_as_are_allowed_are_carried_out() {
+    let rule = |rules: &mut leadsync::sync::Rules| {
+        (rules.delete, rules.max_delete, rules.max_change) = (DeleteRule::Propagate, 2, Some(0.5));
+    };
+    let bench = Bench::ruled(rule).await;
+    for number in 0..60 {
+        bench.operate.add(&[("email", &format!("lead{number}@example.com")), ("phone", "1")]);
+    }
+    bench.cycle().await;
+    bench.cycle().await;
+    let leads = bench.salesforce.leads();
+    for lead in leads.iter().take(28) {
+        bench.salesforce.edit(&lead.id, "phone__c", "2");
+    }
+    for lead in leads.iter().rev().take(2) {
+        bench.salesforce.change(&lead.id, |lead| lead.deleted = true);
+    }
+    let cycle = bench.cycle().await;
+    assert_eq!(
+        (cycle.held, cycle.pushed, bench.operate.leads().len()),
+        (None, 30, 58),
+        "half of 60 links, two deletes among them"
+    );
+    let leads = bench.salesforce.leads();
+    for lead in leads.iter().take(31) {
+        bench.salesforce.edit(&lead.id, "phone__c", "3");
+    }
+    let held = bench.cycle().await.held.unwrap();
+    assert!(held.contains("31 of 60 links would change, and max_change allows 30"), "{held}");
+}
+
+#[tokio::test]
 async fn a_pause_holds_all_writes_and_polling_goes_on() {
     let bench = Bench::new().await;
     let (operate, salesforce) = bench.pair().await;
