@@ -282,7 +282,7 @@ impl Run {
             }
             self.people_resolve().await;
             match self.cycle().await {
-                Some(Ok(cycle)) if (cycle.seen, cycle.pushed) == (0, 0) => quiet += 1,
+                Some(Ok(cycle)) if (cycle.seen, cycle.pushed, cycle.conflicts) == (0, 0, 0) => quiet += 1,
                 Some(Ok(_)) => quiet = 0,
                 Some(Err(error)) => broken.push(format!("convergent: a cycle without trouble fails: {error}")),
                 None => broken.push("the process ended by itself".to_owned()),

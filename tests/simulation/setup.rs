@@ -23,13 +23,18 @@ pub struct Setup {
     max_delete: u64,
     /// Whether the status is mapped.
     status: bool,
+    /// Whether phone and title merge as one.
+    grouped: bool,
     /// Whether a conversion on one side sets the other side's status.
     converts: bool,
 }
 
 impl Setup {
     pub fn draw(rng: &mut ChaCha8Rng) -> Self {
+        // Drawn beside the others, so that histories stay the ones they were.
+        let grouped = rng.clone().random_bool(0.3);
         Self {
+            grouped,
             conflict: conflict(rng),
             delete: delete(rng),
             max_delete: if rng.random_bool(0.5) { 1 } else { 10 },
@@ -40,11 +45,14 @@ impl Setup {
 
     /// A fixed one.
     pub const fn of(conflict: ConflictRule, delete: DeleteRule) -> Self {
-        Self { conflict, delete, max_delete: 10, status: true, converts: false }
+        Self { conflict, delete, max_delete: 10, status: true, grouped: false, converts: false }
     }
 
     /// Somebody changes the configuration.
     pub fn change(&mut self, rng: &mut ChaCha8Rng) {
+        if rng.clone().random_bool(0.2) {
+            self.grouped = !self.grouped;
+        }
         match rng.random_range(0..4) {
             0 => self.conflict = conflict(rng),
             1 => self.delete = delete(rng),
@@ -63,7 +71,9 @@ impl Setup {
         let plain = |name| field(name, Kind::Text);
         let mut status = field("status", Kind::Choice);
         status.values = vec![row("New", "Open", Direction::Both), row("Working", "Contacted", Direction::Both)];
-        let fields = [plain("email"), plain("phone"), plain("title")];
+        let group = self.grouped.then(|| "card".to_owned());
+        let grouped = |name| FieldConfig { group: group.clone(), ..plain(name) };
+        let fields = [plain("email"), grouped("phone"), grouped("title")];
         fields.into_iter().chain(self.status.then_some(status)).collect()
     }
 
