@@ -126,11 +126,13 @@ fn a_plan_says_exactly_what_is_written() {
     assert!(planned_writes > 100, "only {planned_writes} writes were planned");
 }
 
-/// A write as a plan shows it: by the mapping's names, in Operate's words.
+/// A write as a plan shows it: by the mapping's names, in Operate's words, an empty value as null.
 fn neutral(fields: &NativeFields) -> Map<String, Json> {
     let word = |value: &Json| match value.as_str() {
         Some("Open") => json!("New"),
         Some("Contacted") => json!("Working"),
+        // An Operate text is emptied by an empty text.
+        Some("") => Json::Null,
         _ => value.clone(),
     };
     fields.iter().map(|(name, value)| (name.trim_end_matches("__c").to_owned(), word(value))).collect()
