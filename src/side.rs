@@ -95,7 +95,7 @@ pub enum Action {
 }
 
 /// The kinds of writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum WriteKind {
     /// Makes a lead.
     Create,

@@ -17,6 +17,7 @@ use serde::Serialize;
 use crate::config::{Config, Lines, Loaded, Origin};
 use crate::daemon::Systems;
 use crate::lead::Side;
+use crate::metrics::Metrics;
 use crate::side::{SideClient as _, SideError};
 
 /// How bad it is.
@@ -133,7 +134,7 @@ pub async fn live(loaded: &Loaded, sample: Option<usize>) -> Vec<Finding> {
 }
 
 async fn ask(config: &Config, sample: Option<usize>) -> Vec<Finding> {
-    let systems = match Systems::of(config) {
+    let systems = match Systems::of(config, &Metrics::default()) {
         Ok(systems) => systems,
         Err(error) => return vec![failed("configuration", &error)],
     };

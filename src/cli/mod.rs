@@ -2,6 +2,7 @@
 
 mod check;
 mod fields;
+mod health;
 mod init;
 mod output;
 mod people;
@@ -83,6 +84,12 @@ pub enum Command {
     },
     /// Checkpoints, counts by state, the last cycle.
     Status(Report),
+    /// Ask the running daemon whether it is well: 0 if it is, 1 with the reason if not.
+    Health {
+        /// Only whether it runs, whatever its last cycle came to.
+        #[arg(long)]
+        live: bool,
+    },
     /// One lead by either id: both sides' values, base, state and history.
     Show {
         /// An Operate id, or a Salesforce id of 15 or 18 characters.
@@ -261,6 +268,7 @@ async fn dispatch(arguments: Arguments) -> Result<Ended, Failure> {
         Command::Plan(report) => work::plan(&load(file)?, report).await,
         Command::Verify(report) => work::verify(&load(file)?, report).await,
         Command::Status(report) => report::status(&load(file)?, report).await,
+        Command::Health { live } => health::health(&load(file)?, live).await,
         Command::Show { id, report } => report::show(&load(file)?, &id, report).await,
         Command::Conflicts(report) => people::conflicts(&load(file)?, report).await,
         Command::Resolve { conflict_id, take } => people::resolve(&load(file)?, conflict_id, take.into()).await,

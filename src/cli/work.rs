@@ -21,8 +21,8 @@ pub(super) async fn run(config: &Config) -> Result<Ended, Failure> {
     let _hold = Hold::take(&config.store.url)?;
     Rules::of(config, &Mapping::build(config)?)?;
     let store = Store::open(&config.store.url).await?;
-    let stop = daemon::stop_on_signal()?;
-    daemon::run(config, store, stop).await.map_err(Failure::Other)?;
+    let orders = daemon::Orders::by_signal()?;
+    daemon::run(config, store, orders).await.map_err(Failure::Other)?;
     Ok(Ended::Done)
 }
 

@@ -9,6 +9,7 @@ mod keys;
 mod layers;
 mod lines;
 pub mod operate;
+pub mod ops;
 pub mod part;
 pub mod parts;
 pub mod salesforce;
@@ -22,7 +23,6 @@ mod value;
 mod value_map;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -58,7 +58,7 @@ pub struct Config {
     /// `[[mappings]]`, in the file's order.
     pub mappings: Vec<part::MappingConfig>,
     /// `[ops]`.
-    pub ops: OpsConfig,
+    pub ops: ops::OpsConfig,
     /// The file that it was read from.
     pub file: PathBuf,
     /// The files that secrets were read from.
@@ -81,13 +81,6 @@ pub struct ScheduleConfig {
     pub sweep: String,
     /// How far behind the checkpoint a poll reads again; 5 s at least.
     pub overlap: TimeDelta,
-}
-
-/// `[ops]`: what the daemon shows of itself.
-#[derive(Debug, Clone, Default)]
-pub struct OpsConfig {
-    /// Where health, metrics and the status page are served. `None`: nowhere.
-    pub listen: Option<SocketAddr>,
 }
 
 /// A configuration that can be used, and where it came from.
@@ -168,7 +161,7 @@ impl Config {
             sync: sync::SyncConfig::read(&root.section("sync"), &names, &fields),
             mappings: part::mappings(root, &fields),
             fields,
-            ops: OpsConfig::read(&root.section("ops")),
+            ops: ops::OpsConfig::read(&root.section("ops")),
             file: file.to_owned(),
             secret_files: root.report.secret_files(),
         }
@@ -206,17 +199,6 @@ impl ScheduleConfig {
             sweep: section.or("sweep", "0 0 3 * * *".to_owned(), Given::cron),
             overlap: TimeDelta::from_std(overlap).unwrap_or(TimeDelta::MAX),
         }
-    }
-}
-
-impl OpsConfig {
-    fn read(section: &Section<'_>) -> Self {
-        let listen = section.optional("listen", Given::listen_address).flatten();
-        if listen.is_some() {
-            let problem = "this version serves nothing yet: no port is opened";
-            section.report.warn(&section.path.key("listen"), Fault::new(problem, "write listen = \"\", or leave it out"));
-        }
-        Self { listen }
     }
 }
 

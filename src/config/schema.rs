@@ -72,7 +72,9 @@ fn hint(form: &Form) -> String {
                          a warning."
                 .to_owned()
         }
-        Form::Duration(least, most) => format!("A whole number and ms, s, m, h or d: {least} at least, {most} at most."),
+        Form::Duration(least, most) | Form::DurationOrOff(least, most) => {
+            format!("A whole number and ms, s, m, h or d: {least} at least, {most} at most.")
+        }
         Form::Percentage => "Such as \"20%\".".to_owned(),
         Form::Cron => "Second, minute, hour, day of month, month, day of week, in UTC.".to_owned(),
         _ => String::new(),
@@ -99,6 +101,7 @@ fn form(form: &Form, name: &str) -> Map<String, Json> {
         Form::Share => json!({ "type": "number", "exclusiveMinimum": 0, "maximum": 1 }),
         Form::Flag => json!({ "type": "boolean" }),
         Form::Duration(..) => pattern(r"^\s*[0-9]+(ms|s|m|h|d)\s*$"),
+        Form::DurationOrOff(..) => pattern(r"^\s*([0-9]+(ms|s|m|h|d)|off)\s*$"),
         Form::Percentage => pattern(r"^\s*([0-9]+(\.[0-9]*)?\s*%|off)\s*$"),
         Form::Cron => pattern(r"^\s*\S+(\s+\S+){5}\s*$"),
         Form::Zone => json!({ "type": "string", "enum": TZ_VARIANTS.map(Tz::name).to_vec() }),

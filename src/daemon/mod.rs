@@ -1,99 +1,62 @@
 //! The daemon: everything wired together, a cycle at each tick of the schedule, never two at once, and an orderly end.
 
+mod orders;
 mod systems;
+mod ticks;
 mod waits;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tokio_cron_scheduler::{Job, JobScheduler, JobSchedulerError};
 use tokio_util::sync::CancellationToken;
 
+use self::ticks::Ticks;
 use self::waits::{Refusals, SecretFiles};
 use crate::config::Config;
-use crate::schedule::{Missed, Schedule};
+use crate::mapping::Mapping;
+use crate::ops::{self, Ops, Served};
+use crate::schedule::Schedule;
 use crate::side::SideError;
 use crate::store::{Store, StoreError};
-use crate::sync::{CycleError, Engine, Patience, Tally};
+use crate::sync::{CycleError, Engine, Patience, Rules, Tally};
 
+pub use self::orders::{Order, Orders, SignalError, stop_on_signal};
 pub use self::systems::{AssemblyError, Systems, assemble};
 
-/// How long an end may wait for writes under way. What is cut off then is looked for at the next start.
-const DRAIN: Duration = Duration::from_secs(20);
-
-/// Signals cannot be watched.
-#[derive(Debug, thiserror::Error)]
-#[error("signals cannot be watched: {0}")]
-pub struct SignalError(#[from] std::io::Error);
-
-/// Is cancelled by SIGTERM or SIGINT.
-pub fn stop_on_signal() -> Result<CancellationToken, SignalError> {
-    let stop = CancellationToken::new();
-    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let token = stop.clone();
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = term.recv() => {}
-            _ = int.recv() => {}
-        }
-        tracing::info!("daemon.stopping");
-        token.cancel();
-    });
-    Ok(stop)
-}
-
-/// Runs cycles until `stop`: one at once, then one at each tick of the schedule (UTC). Ticks during a cycle count as one.
-pub async fn run(config: &Config, store: Store, stop: CancellationToken) -> Result<(), String> {
-    let schedule = |name: &str, expression: &str| {
-        Schedule::parse(expression).map_err(|error| format!("schedule.{name} {expression:?}: {error}"))
-    };
-    let mut missed = Missed::of(schedule("poll", &config.schedule.poll)?);
-    let sweeps = schedule("sweep", &config.schedule.sweep)?;
-    let (mut scheduler, mut ticks) = ticks(&config.schedule.poll).await?;
+/// Runs cycles until it is told to stop: one at once, then one at each tick of the schedule (UTC) and whenever it is told. What it does is
+/// shown where the configuration says.
+pub async fn run(config: &Config, store: Store, mut orders: Orders) -> Result<(), String> {
+    let store = Arc::new(store);
+    let ops = Ops::new(config, Arc::clone(&store));
+    let mut daemon = Daemon::new(config.clone(), store, ops).await?;
     tracing::info!(schedule = config.schedule.poll, process.id = std::process::id(), "daemon.started");
-    let mut daemon = Daemon::new(config.clone(), sweeps, store).map_err(|error| error.to_string())?;
+    let stop = orders.stop.clone();
     let ended = loop {
         if let Err(error) = daemon.tick(&stop).await {
             break Err(error);
         }
         tokio::select! {
             () = stop.cancelled() => break Ok(()),
-            _ = ticks.recv() => {}
-            () = missed.wait() => {}
+            order = orders.next() => daemon.obey(order).await,
+            () = daemon.ticks.next() => {}
         }
-        missed.came(Utc::now(), Instant::now());
+        daemon.ticks.came();
     };
-    let _ = scheduler.shutdown().await;
-    daemon.store.close().await;
+    daemon.end().await;
     tracing::info!("daemon.stopped");
     ended
-}
-
-/// A tick at each moment of the schedule (UTC); those that nobody takes count as one.
-async fn ticks(schedule: &str) -> Result<(JobScheduler, mpsc::Receiver<()>), String> {
-    let starts = |error: JobSchedulerError| format!("the scheduler cannot start: {error}");
-    let (tick, ticks) = mpsc::channel::<()>(1);
-    let job = Job::new(schedule, move |_, _| {
-        // Full: a tick is waiting already.
-        let _ = tick.try_send(());
-    });
-    let scheduler = JobScheduler::new().await.map_err(starts)?;
-    scheduler.add(job.map_err(|error| format!("schedule.poll {schedule:?}: {error}"))?).await.map_err(starts)?;
-    scheduler.start().await.map_err(starts)?;
-    Ok((scheduler, ticks))
 }
 
 /// What runs at each tick.
 struct Daemon {
     config: Config,
     systems: Systems,
-    /// When everything is compared.
-    sweeps: Schedule,
+    ticks: Ticks,
     store: Arc<Store>,
+    ops: Arc<Ops>,
+    served: Option<Served>,
     /// Put together once both systems answer, and anew when their fields change.
     engine: Option<Engine>,
     /// Before this no cycle starts, to spare requests.
@@ -107,24 +70,40 @@ enum Ended {
     Well,
     /// The systems' fields have changed, so that the mapping has to be fitted anew.
     FieldsChanged,
-    /// It failed; because of a side, where there is one.
-    Badly(Option<SideError>),
+    /// It failed because of a side.
+    Badly(SideError),
+    /// It was not begun, to spare requests.
+    Sparing(String),
+    /// It was cut off.
+    Stopped,
     /// The store failed.
     InStore(StoreError),
 }
 
 impl Daemon {
-    fn new(config: Config, sweeps: Schedule, store: Store) -> Result<Self, SideError> {
+    async fn new(config: Config, store: Arc<Store>, ops: Arc<Ops>) -> Result<Self, String> {
+        let served = match config.ops.listen {
+            Some(address) => Some(ops::serve(Arc::clone(&ops), address).await.map_err(|error| error.to_string())?),
+            None => None,
+        };
         Ok(Self {
-            sweeps,
-            systems: Systems::of(&config)?,
+            ticks: Ticks::of(&config.schedule).await?,
+            systems: Systems::of(&config, ops.metrics()).map_err(|error| error.to_string())?,
             secret_files: SecretFiles::as_they_are(&config.secret_files),
-            store: Arc::new(store),
+            store,
+            ops,
+            served,
             engine: None,
             not_before: None,
             refusals: Refusals::default(),
             config,
         })
+    }
+
+    async fn end(self) {
+        self.ticks.stop().await;
+        drop(self.served);
+        self.store.close().await;
     }
 
     async fn tick(&mut self, stop: &CancellationToken) -> Result<(), String> {
@@ -143,25 +122,26 @@ impl Daemon {
                 Ok(None) => return Ok(()),
                 Err(AssemblyError::Side(error)) => {
                     tracing::error!(error = %error, "cycle.failed");
+                    self.ops.pulse().failed_at(&error, Utc::now());
                     let left_alone = self.systems.tally().exhausted_until.map(|until| until - Utc::now());
                     let wait = left_alone.and_then(|wait| wait.to_std().ok());
                     self.not_before = wait.map(|wait| Instant::now() + wait);
                     self.wait_if_refused(Some(&error));
                     return Ok(());
                 }
-                Err(AssemblyError::Store(error)) => return failed("cycle.failed", &error.at(self.store.path())),
+                Err(AssemblyError::Store(error)) => return self.store_failed("cycle.failed", error),
                 Err(error) => return Err(error.to_string()),
             },
         };
-        let ended = cycle(&engine, stop).await;
+        let ended = cycle(&engine, stop, self.config.ops.drain).await;
         if matches!(ended, Ended::Well) {
             let swept = tokio::select! {
-                swept = sweep(&engine, &self.sweeps) => swept,
+                swept = sweep(&engine, &self.ticks.sweeps) => swept,
                 // It writes to neither side, and the next one begins anew.
                 () = stop.cancelled() => Ok(()),
             };
             match swept {
-                Err(CycleError::Store(error)) => failed("sweep.failed", &error.at(self.store.path()))?,
+                Err(CycleError::Store(error)) => self.store_failed("sweep.failed", error)?,
                 Err(error) => tracing::error!(error = %error, "sweep.failed"),
                 Ok(()) => {}
             }
@@ -171,9 +151,17 @@ impl Daemon {
         self.systems.keep(engine.tally());
         match ended {
             Ended::FieldsChanged => return Ok(()),
-            Ended::Well => self.refusals.end(),
-            Ended::Badly(error) => self.wait_if_refused(error.as_ref()),
-            Ended::InStore(error) => failed("cycle.failed", &error.at(self.store.path()))?,
+            Ended::Well => {
+                self.refusals.end();
+                self.ops.pulse().well(Utc::now());
+            }
+            Ended::Stopped => {}
+            Ended::Badly(error) => {
+                self.ops.pulse().failed_at(&error, Utc::now());
+                self.wait_if_refused(Some(&error));
+            }
+            Ended::Sparing(reason) => self.ops.pulse().failed(reason, false, Utc::now()),
+            Ended::InStore(error) => self.store_failed("cycle.failed", error)?,
         }
         self.engine = Some(engine);
         Ok(())
@@ -196,6 +184,62 @@ impl Daemon {
         }
     }
 
+    /// Logs a failure of the store. What was damaged gets no better by itself, and nothing more may be written to it: then it is the end.
+    fn store_failed(&self, event: &str, error: StoreError) -> Result<(), String> {
+        let error = error.at(self.store.path());
+        self.ops.pulse().failed(error.to_string(), false, Utc::now());
+        if error.is_damage() {
+            return Err(error.to_string());
+        }
+        tracing::error!(error = %error, "{event}");
+        Ok(())
+    }
+
+    async fn obey(&mut self, order: Order) {
+        match order {
+            Order::CycleNow => {
+                tracing::info!("daemon.cycle_now");
+                self.not_before = None;
+            }
+            Order::Reload => match self.reload().await {
+                Ok(()) => tracing::info!("daemon.reloaded"),
+                Err(reason) => tracing::error!(reason, "daemon.reload_refused: the configuration from before stays in force"),
+            },
+        }
+    }
+
+    /// Goes on with the configuration as its file and its secrets are now. Nothing changes where any of it is wrong.
+    async fn reload(&mut self) -> Result<(), String> {
+        let config = Config::load(Some(&self.config.file)).map_err(|error| error.to_string())?.config;
+        let mapping = Mapping::build(&config).map_err(|error| error.to_string())?;
+        Rules::of(&config, &mapping).map_err(|error| error.to_string())?;
+        if config.store.url != self.config.store.url {
+            return Err("store.url cannot change while the daemon runs: start it anew".to_owned());
+        }
+        let systems = Systems::of(&config, self.ops.metrics()).map_err(|error| error.to_string())?;
+        let ticks = Ticks::of(&config.schedule).await?;
+        if config.ops.listen != self.config.ops.listen {
+            self.served = match config.ops.listen {
+                Some(address) => Some(ops::serve(Arc::clone(&self.ops), address).await.map_err(|error| error.to_string())?),
+                None => None,
+            };
+        }
+        self.ops.configure(&config);
+        std::mem::replace(&mut self.ticks, ticks).stop().await;
+        self.secret_files = SecretFiles::as_they_are(&config.secret_files);
+        self.config = config;
+        self.start_over_on(systems);
+        Ok(())
+    }
+
+    /// Goes on with these clients, at once.
+    fn start_over_on(&mut self, systems: Systems) {
+        let exhausted_until = self.systems.tally().exhausted_until;
+        systems.keep(Tally { exhausted_until });
+        (self.systems, self.engine, self.not_before) = (systems, None, None);
+        self.refusals.end();
+    }
+
     /// Takes the credentials from the configuration once more, and signs in with them at once.
     fn renew_secrets(&mut self) {
         self.secret_files = SecretFiles::as_they_are(&self.config.secret_files);
@@ -210,12 +254,9 @@ impl Daemon {
         };
         self.config.operate.auth = loaded.config.operate.auth;
         self.config.salesforce.auth = loaded.config.salesforce.auth;
-        match Systems::of(&self.config) {
+        match Systems::of(&self.config, self.ops.metrics()) {
             Ok(systems) => {
-                let exhausted_until = self.systems.tally().exhausted_until;
-                systems.keep(Tally { exhausted_until });
-                (self.systems, self.engine, self.not_before) = (systems, None, None);
-                self.refusals.end();
+                self.start_over_on(systems);
                 tracing::info!("session.secret_changed");
             }
             Err(error) => tracing::error!(error = %error, "cycle.failed"),
@@ -223,21 +264,12 @@ impl Daemon {
     }
 }
 
-/// Logs a failure of the store. What was damaged gets no better by itself, and nothing more may be written to it: then it is the end.
-fn failed(event: &str, error: &StoreError) -> Result<(), String> {
-    if error.is_damage() {
-        return Err(error.to_string());
-    }
-    tracing::error!(error = %error, "{event}");
-    Ok(())
-}
-
 /// One cycle. A failure of the store is left to the caller, any other is logged.
-async fn cycle(engine: &Engine, stop: &CancellationToken) -> Ended {
+async fn cycle(engine: &Engine, stop: &CancellationToken, drain: Duration) -> Ended {
     let stopping = || stop.is_cancelled();
     let cut_off = async {
         stop.cancelled().await;
-        tokio::time::sleep(DRAIN).await;
+        tokio::time::sleep(drain).await;
     };
     let error = tokio::select! {
         ran = engine.cycle(Patience::NextCycle, &stopping) => match ran {
@@ -249,7 +281,7 @@ async fn cycle(engine: &Engine, stop: &CancellationToken) -> Ended {
         },
         () = cut_off => {
             tracing::warn!("daemon.cut_off");
-            return Ended::Badly(None);
+            return Ended::Stopped;
         }
     };
     match error {
@@ -260,11 +292,11 @@ async fn cycle(engine: &Engine, stop: &CancellationToken) -> Ended {
         }
         CycleError::Side(error) => {
             tracing::error!(error = %error, "cycle.failed");
-            Ended::Badly(Some(error))
+            Ended::Badly(error)
         }
         CycleError::Thrift(reason) => {
             tracing::error!(error = reason, "cycle.failed");
-            Ended::Badly(None)
+            Ended::Sparing(reason)
         }
     }
 }

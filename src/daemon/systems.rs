@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use crate::config::Config;
 use crate::lead::{PerSide, Side};
 use crate::mapping::{Described, Mapping, MappingError, Misfit, user_fields};
+use crate::metrics::Metrics;
 use crate::operate::OperateClient;
 use crate::salesforce::SalesforceClient;
 use crate::side::{SideClient, SideError};
@@ -36,16 +37,19 @@ pub struct Systems {
     pub salesforce: Arc<SalesforceClient>,
     /// What engines on these clients pass on to the next.
     tally: Mutex<Tally>,
+    metrics: Metrics,
 }
 
 impl Systems {
-    /// As configured. Nothing is sent yet.
-    pub fn of(config: &Config) -> Result<Self, SideError> {
+    /// As configured, with what they do counted there. Nothing is sent yet.
+    pub fn of(config: &Config, metrics: &Metrics) -> Result<Self, SideError> {
         let native = |side: Side| config.fields.iter().flat_map(|field| field.native.get(side).clone()).collect::<BTreeSet<_>>();
         let lookups = config.fields.iter().filter_map(|field| Some((field.native.operate.first()?.clone(), field.lookup?)));
         let operate = OperateClient::new(&config.operate, native(Side::Operate).into_iter().collect(), lookups.collect())?;
         let salesforce = SalesforceClient::new(&config.salesforce, native(Side::Salesforce).into_iter().collect())?;
-        Ok(Self { operate: Arc::new(operate), salesforce: Arc::new(salesforce), tally: Mutex::default() })
+        let (operate, salesforce) = (operate.counted_in(metrics), salesforce.counted_in(metrics));
+        let (operate, salesforce, metrics) = (Arc::new(operate), Arc::new(salesforce), metrics.clone());
+        Ok(Self { operate, salesforce, tally: Mutex::default(), metrics })
     }
 
     /// What the systems say of their fields.
@@ -76,7 +80,7 @@ impl Systems {
         let clients: PerSide<Arc<dyn SideClient>> =
             PerSide { operate: Arc::clone(&self.operate) as _, salesforce: Arc::clone(&self.salesforce) as _ };
         let rules = Rules::of(config, &mapping)?;
-        let engine = Engine::new(store, Arc::new(mapping), clients, rules, Arc::new(Utc::now)).await?;
+        let engine = Engine::new(store, Arc::new(mapping), clients, rules, Arc::new(Utc::now)).await?.counted_in(&self.metrics);
         engine.go_on_from(&self.tally());
         Ok(engine)
     }
@@ -116,5 +120,5 @@ impl Systems {
 
 /// An engine on this store, with the clients of both systems.
 pub async fn assemble(config: &Config, store: Store) -> Result<Engine, AssemblyError> {
-    Systems::of(config)?.engine(config, Arc::new(store)).await
+    Systems::of(config, &Metrics::default())?.engine(config, Arc::new(store)).await
 }

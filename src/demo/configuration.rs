@@ -1,5 +1,6 @@
 //! A configuration for the sandbox: the example's mapping, the sandbox's addresses.
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 use crate::sandbox::Addresses;
@@ -7,9 +8,10 @@ use crate::sandbox::Addresses;
 /// The example, whose mapping fits the sandbox's leads.
 const EXAMPLE: &str = include_str!("../../config/leadsync.toml");
 
-/// The text of a configuration that keeps the two systems of a sandbox in step, once a second, with its store in this folder.
+/// The text of a configuration that keeps the two systems of a sandbox in step, once a second, with its store in this folder and its
+/// status page at this address (port 0: some free one).
 #[must_use]
-pub fn configuration(addresses: &Addresses, folder: &Path) -> String {
+pub fn configuration(addresses: &Addresses, folder: &Path, listen: SocketAddr) -> String {
     let mapping = EXAMPLE.find("\n[[fields]]").and_then(|start| EXAMPLE.get(start..)).unwrap_or_default();
     let quote = |text: &str| toml::Value::String(text.to_owned()).to_string();
     let (operate, salesforce) = (&addresses.operate, &addresses.salesforce);
@@ -37,6 +39,9 @@ overlap = "30s"
 [sync]
 match = [["email"], ["company", "postcode"]]
 
+[ops]
+listen = "{listen}"
+
 {mapping}"#,
         store = quote(&format!("sqlite:{}", folder.join("leadsync.db").display())),
         base_url = quote(&operate.base_url),
@@ -47,11 +52,11 @@ match = [["email"], ["company", "postcode"]]
 }
 
 /// Writes the configuration and the two secrets that it names into the folder, and says where it is.
-pub fn write_configuration(addresses: &Addresses, folder: &Path) -> std::io::Result<std::path::PathBuf> {
+pub fn write_configuration(addresses: &Addresses, folder: &Path, listen: SocketAddr) -> std::io::Result<std::path::PathBuf> {
     std::fs::create_dir_all(folder)?;
     std::fs::write(folder.join("operate-secret"), &addresses.operate.client_secret)?;
     std::fs::write(folder.join("salesforce-secret"), &addresses.salesforce.client_secret)?;
     let path = folder.join("leadsync.toml");
-    std::fs::write(&path, configuration(addresses, folder))?;
+    std::fs::write(&path, configuration(addresses, folder, listen))?;
     Ok(path)
 }

@@ -5,6 +5,7 @@ mod people;
 
 pub use self::configuration::{configuration, write_configuration};
 
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -68,12 +69,15 @@ pub async fn run(options: DemoOptions, stop: CancellationToken, tell: Tell) -> R
     let started = Instant::now();
     let (temporary, folder) = folder(options.folder.clone())?;
     let sandbox = Sandbox::start(options.sandbox.clone()).await?;
-    let path = write_configuration(&sandbox.addresses(), &folder)
+    let listen = free_address();
+    let path = write_configuration(&sandbox.addresses(), &folder, listen)
         .map_err(|source| DemoError::Folder { path: folder.clone(), source })?;
     let config = Config::load(Some(&path))?.config;
     let _hold = Hold::take(&config.store.url)?;
     let store = Store::open(&config.store.url).await?;
     introduce(&options, &sandbox, &path, temporary.is_some(), &tell);
+    tell(&format!("Status page: http://{listen}/"));
+    tell("");
 
     if let Some(duration) = options.duration {
         let stop = stop.clone();
@@ -84,7 +88,7 @@ pub async fn run(options: DemoOptions, stop: CancellationToken, tell: Tell) -> R
     }
     let people = People::new(&sandbox, Store::open_existing(&config.store.url).await?, started, Arc::clone(&tell));
     let daemon = async {
-        let ran = daemon::run(&config, store, stop.clone()).await;
+        let ran = daemon::run(&config, store, daemon::Orders::only(stop.clone())).await;
         // A daemon that failed leaves the people nothing to wait for.
         stop.cancel();
         ran
@@ -98,6 +102,12 @@ pub async fn run(options: DemoOptions, stop: CancellationToken, tell: Tell) -> R
         tell(&format!("{} is removed now; `leadsync demo --dir FOLDER` keeps it.", temporary.path().display()));
     }
     Ok(())
+}
+
+/// An address on this machine that nobody listens on.
+fn free_address() -> SocketAddr {
+    let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    TcpListener::bind(any).and_then(|listener| listener.local_addr()).unwrap_or(any)
 }
 
 fn folder(wanted: Option<PathBuf>) -> Result<(Option<TempDir>, PathBuf), DemoError> {

@@ -20,6 +20,7 @@ use tracing::Instrument as _;
 use super::session::Sessions;
 use super::{Answer, Repeat, Request, ServerClock, Session, SignIn, Trouble, is_passing, is_turned_away};
 use crate::lead::Side;
+use crate::metrics::{Metrics, Requested};
 use crate::side::{ClockOffset, SideError};
 
 /// The longest that an attempt is put off. A server that asks for more is told "later" to whoever called.
@@ -39,6 +40,7 @@ pub struct Transport {
     sessions: Sessions,
     clock: ServerClock,
     requests: AtomicU64,
+    metrics: Metrics,
 }
 
 /// An answer whose body is still to be read.
@@ -101,7 +103,17 @@ impl Transport {
             sessions: Sessions::default(),
             clock: ServerClock::default(),
             requests: AtomicU64::new(0),
+            metrics: Metrics::default(),
         })
+    }
+
+    /// Has requests counted there.
+    pub fn count_in(&mut self, metrics: &Metrics) {
+        self.metrics = metrics.clone();
+    }
+
+    fn count(&self, class: &'static str) {
+        self.metrics.requests.get_or_create(&Requested { side: self.side, class }).inc();
     }
 
     /// The server's clock against ours.
@@ -219,7 +231,11 @@ impl Transport {
         }
         self.requests.fetch_add(1, Ordering::Relaxed);
         let asked = self.clock.now();
-        let response = sending.send().await.map_err(|error| Failed::Trouble(at_address(trouble(error), &url)))?;
+        let response = sending.send().await.map_err(|error| {
+            self.count("lost");
+            Failed::Trouble(at_address(trouble(error), &url))
+        })?;
+        self.count(class(response.status()));
         let as_of = self.as_of(response.headers(), asked);
         how.observe(response.headers());
         let (status, elapsed) = (response.status(), self.clock.now() - asked);
@@ -266,6 +282,17 @@ impl Failed {
             Self::Trouble(Trouble::Lost(_)) => "answer_lost".to_owned(),
             Self::Trouble(Trouble::SignIn(_)) => "sign_in".to_owned(),
         }
+    }
+}
+
+/// The class of an answer, for the count of requests.
+fn class(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        401 | 403 => "auth",
+        _ if is_turned_away(status) => "busy",
+        ..400 => "ok",
+        400..500 => "refused",
+        _ => "failed",
     }
 }
 

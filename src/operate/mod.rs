@@ -31,6 +31,7 @@ use crate::config::operate::OperateConfig;
 use crate::directory::Directory;
 use crate::http::{Answer, Repeat, Request, Transport, is_passing};
 use crate::lead::Side;
+use crate::metrics::Metrics;
 use crate::side::{
     ClockOffset, Listed, NativeField, Outcome, Page, Position, Record, SideClient, SideError, Swept, Usage, Write, WriteKind,
 };
@@ -81,6 +82,13 @@ impl OperateClient {
             lookups,
             directories: Mutex::default(),
         })
+    }
+
+    /// The same, with its requests counted there.
+    #[must_use]
+    pub fn counted_in(mut self, metrics: &Metrics) -> Self {
+        self.transport.count_in(metrics);
+        self
     }
 
     /// A client that reads all that leads have: Operate does not say which fields there are, so a query names none.

@@ -33,6 +33,7 @@ use crate::config::salesforce::{DuplicateRule, SalesforceConfig};
 use crate::directory::Directory;
 use crate::http::{Answer, Repeat, Request, Transport, is_passing};
 use crate::lead::Side;
+use crate::metrics::Metrics;
 use crate::side::{
     Action, ClockOffset, Listed, NativeField, Outcome, Page, Position, Record, Refusal, SideClient, SideError, Swept, Usage,
     Write, WriteKind, outcomes_of,
@@ -113,6 +114,13 @@ impl SalesforceClient {
         };
         client.map(mapped, Vec::new());
         Ok(client)
+    }
+
+    /// The same, with its requests counted there.
+    #[must_use]
+    pub fn counted_in(mut self, metrics: &Metrics) -> Self {
+        self.transport.count_in(metrics);
+        self
     }
 
     /// Reads these fields from now on. `users` are those of them that hold a user's id where the mapping has an e-mail address.

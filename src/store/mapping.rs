@@ -6,6 +6,7 @@ use sqlx::{Sqlite, Transaction};
 
 use super::decide::refresh;
 use super::{Store, StoreError, stamp};
+use crate::lead::{PerSide, Side};
 
 impl Store {
     /// Has every lead read again when `fingerprint` is not what the store was read under. Until a lead was, nothing is decided for it,
@@ -31,6 +32,31 @@ impl Store {
         .bind(fingerprint)
         .execute(&mut *tx)
         .await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Has unlinked leads looked at again where they are created on the other side now and were not before.
+    pub async fn create_under(&self, creates: PerSide<bool>) -> Result<(), StoreError> {
+        let mut tx = self.write.begin().await?;
+        for side in Side::BOTH {
+            let (name, now) = (format!("creates_in_{side}"), *creates.get(side));
+            let before: Option<String> =
+                sqlx::query_scalar("SELECT value FROM fact WHERE name = ?").bind(&name).fetch_optional(&mut *tx).await?;
+            if before.as_deref() == Some(if now { "yes" } else { "no" }) {
+                continue;
+            }
+            if now && before.is_some() {
+                sqlx::query("UPDATE lead SET dirty = 1 WHERE link_id IS NULL AND deleted_at IS NULL AND side = ?")
+                    .bind(side.other().as_str())
+                    .execute(&mut *tx)
+                    .await?;
+            }
+            sqlx::query("INSERT INTO fact (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
+                .bind(&name)
+                .bind(if now { "yes" } else { "no" })
+                .execute(&mut *tx)
+                .await?;
+        }
         Ok(tx.commit().await?)
     }
 
@@ -77,7 +103,7 @@ impl Store {
 
     /// Of the leads that the last list named, those that it named only among all leads, and not among those that take part, are outside
     /// the filter.
-    pub async fn set_aside_unlisted(&self, side: crate::lead::Side) -> Result<u64, StoreError> {
+    pub async fn set_aside_unlisted(&self, side: Side) -> Result<u64, StoreError> {
         let done = sqlx::query(
             "UPDATE lead SET aside = 'filtered', dirty = 1 WHERE side = ? AND aside IS NOT 'filtered' AND deleted_at IS NULL
                  AND lead_id IN (SELECT lead_id FROM temp.listed WHERE NOT takes_part)",

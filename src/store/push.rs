@@ -61,6 +61,20 @@ pub enum Verdict {
     Parked,
 }
 
+impl Verdict {
+    /// Its word in metrics.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Done { .. } => "done",
+            Self::Superseded => "superseded",
+            Self::Due(_) => "retry",
+            Self::InDoubt => "in_doubt",
+            Self::Parked => "parked",
+        }
+    }
+}
+
 /// A push with its verdict and the system's words.
 #[derive(Debug, Clone)]
 pub struct Settled {

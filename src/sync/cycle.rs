@@ -8,6 +8,7 @@ use super::hold::Hold;
 use super::thrift::Thrift;
 use super::{CycleError, Engine};
 use crate::lead::{PerSide, Side};
+use crate::metrics;
 use crate::side::SideError;
 use crate::store::{Cycle, Outbox};
 
@@ -29,6 +30,7 @@ impl Engine {
     /// The record of the cycle is kept in the store, also when it failed.
     pub async fn cycle(&self, patience: Patience, stop: &(dyn Fn() -> bool + Sync)) -> Result<Cycle, CycleError> {
         let mut cycle = Cycle { started_at: self.now(), ..Cycle::default() };
+        let started = tokio::time::Instant::now();
         let ran = self.rounds(&mut cycle, patience, stop).await;
         let ran = match ran {
             // A query names every mapped field: it is refused as soon as one of them is gone.
@@ -42,6 +44,9 @@ impl Engine {
         if let Err(CycleError::Side(SideError::Budget { side: Side::Salesforce, retry_at, .. })) = &ran {
             cycle.held = Some(self.leave_alone(*retry_at));
         }
+        let outcome = metrics::Outcome::of(&ran);
+        self.metrics.cycles.get_or_create(&metrics::Ended { outcome }).inc();
+        self.metrics.cycle_duration.observe(started.elapsed().as_secs_f64());
         cycle.requests = PerSide::build(|side| self.clients.get(side).requests());
         cycle.usage = self.clients.salesforce.usage();
         cycle.error = ran.as_ref().err().map(ToString::to_string);

@@ -42,6 +42,7 @@ use crate::config::salesforce::DuplicateRule;
 use crate::config::sync::{CreateRule, DeleteRule};
 use crate::lead::{PerSide, Side, Value};
 use crate::mapping::{Base, Former, Mapping, MappingError, Values};
+use crate::metrics::Metrics;
 use crate::side::{SideClient, SideError};
 use crate::store::{DirtyLink, LeadRow, Observation, Store, StoreError};
 
@@ -170,10 +171,12 @@ pub struct Engine {
     former: Mutex<BTreeMap<i64, Json>>,
     /// Until when Salesforce is left alone, because its limit is used up.
     exhausted_until: Mutex<Option<DateTime<Utc>>>,
+    metrics: Metrics,
 }
 
 impl Engine {
-    /// Puts an engine together. If the store was filled under another mapping, all leads will be read again.
+    /// Puts an engine together. If the store was filled under another mapping, all leads will be read again; if leads were not created
+    /// on a side where they are now, those that stayed alone are looked at again.
     pub async fn new(
         store: Arc<Store>,
         mapping: Arc<Mapping>,
@@ -182,14 +185,22 @@ impl Engine {
         clock: Clock,
     ) -> Result<Self, StoreError> {
         store.read_under(mapping.fingerprint(), &mapping.described(), clock()).await?;
+        store.create_under(PerSide::build(|side| rules.creates(side))).await?;
         let (held, former, exhausted_until) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Ok(Self { store, mapping, clients, rules, clock, turns: None, held, former, exhausted_until })
+        let metrics = Metrics::default();
+        Ok(Self { store, mapping, clients, rules, clock, turns: None, held, former, exhausted_until, metrics })
     }
 
     /// Has whatever would go on side by side go on in turns instead.
     #[must_use]
     pub fn in_turns(self, turns: Arc<Turns>) -> Self {
         Self { turns: Some(turns), ..self }
+    }
+
+    /// Has cycles, polls and writes counted there.
+    #[must_use]
+    pub fn counted_in(self, metrics: &Metrics) -> Self {
+        Self { metrics: metrics.clone(), ..self }
     }
 
     /// The store it works on.

@@ -5,6 +5,7 @@ use tokio::sync::mpsc;
 
 use super::{CycleError, Engine};
 use crate::lead::Side;
+use crate::metrics;
 use crate::store::StoreError;
 
 /// A complete poll of one side.
@@ -18,6 +19,15 @@ pub(super) struct Polled {
 
 impl Engine {
     pub(super) async fn poll(&self, side: Side) -> Result<Polled, CycleError> {
+        let polled = self.poll_uncounted(side).await;
+        let labels = metrics::Polled { side, outcome: metrics::Outcome::of(&polled) };
+        self.metrics.polls.get_or_create(&labels).inc();
+        let changed = polled.as_ref().map_or(0, |polled| polled.changed);
+        self.metrics.leads_seen.get_or_create(&metrics::OfSide { side }).inc_by(changed);
+        polled
+    }
+
+    async fn poll_uncounted(&self, side: Side) -> Result<Polled, CycleError> {
         let mut position = self.store.checkpoint(side).await?.position;
         let (pages, mut arriving) = mpsc::channel(1);
         let reading = self.clients.get(side).poll(position.clone(), self.rules.overlap, pages);

@@ -8,6 +8,7 @@ use super::hold::Hold;
 use super::outcome::refused;
 use super::{CycleError, Engine, side_by_side};
 use crate::lead::Side;
+use crate::metrics;
 use crate::side::{Action, Outcome, Record, Refusal, Unmoved, Write, WriteKind};
 use crate::store::{Outbox, PushRow, Settled, Verdict};
 
@@ -117,6 +118,8 @@ impl Engine {
                 None => self.judge(push, outcome.clone(), sent_at).await?,
             };
             log(push, &verdict);
+            let outcome = verdict.verdict.as_str();
+            self.metrics.pushes.get_or_create(&metrics::Pushed { side, kind: push.kind, outcome }).inc();
             match verdict.verdict {
                 Verdict::Done { .. } => {
                     pushed.done += 1;

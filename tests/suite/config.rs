@@ -100,12 +100,12 @@ fn the_example_names_every_default_as_it_is() {
     assert_eq!(format!("{:?}", loaded.config), format!("{:?}", example(&[]).config));
 }
 
-/// The key and default that a comment holds, as in `# window = "30d"`; not the one that shows another way to sign in.
+/// The key and default that a comment holds, as in `# window = "30d"`; not those that show another way to sign in, or a secret.
 fn default_of(line: &str) -> Option<&str> {
     let text = line.strip_prefix("# ")?;
     let (key, value) = text.split_once(" = ")?;
     let is_key = key.chars().all(|each| each.is_ascii_lowercase() || each == '_');
-    (is_key && !value.starts_with('{') && !value.starts_with('…')).then_some(text)
+    (is_key && !['{', '…'].iter().any(|sign| value.starts_with(*sign)) && !value.starts_with("\"env:")).then_some(text)
 }
 
 #[test]

@@ -23,6 +23,7 @@ mod lenses;
 mod merging;
 mod moved;
 mod operator;
+mod ops;
 mod org;
 mod org_trouble;
 mod org_writes;

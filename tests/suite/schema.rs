@@ -112,7 +112,9 @@ fn with(key: &Key, value: Option<&toml::Value>, place: usize) -> toml::Table {
     }
     let mut table = &mut root;
     for step in above {
-        let next = table.entry(step).or_insert_with(|| toml::Value::Table(toml::Table::new()));
+        // An alert has somebody to tell.
+        let needed = if step == "alert" { "webhook = 'env:SECRET'" } else { "" };
+        let next = table.entry(step).or_insert_with(|| toml::Value::Table(needed.parse().unwrap()));
         let next = if let toml::Value::Array(elements) = next { &mut elements[place] } else { next };
         table = next.as_table_mut().unwrap();
     }

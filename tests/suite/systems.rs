@@ -33,7 +33,7 @@ impl Systems {
         }
         let sandbox = Sandbox::start(options).await.unwrap();
         let folder = TempDir::new().unwrap();
-        let configuration = write_configuration(&sandbox.addresses(), folder.path()).unwrap();
+        let configuration = write_configuration(&sandbox.addresses(), folder.path(), ([127, 0, 0, 1], 0).into()).unwrap();
         let systems = Self { sandbox, folder, configuration };
         // A create whose answer was lost is looked for again after this, in the place of the usual half minute.
         systems.configure("[operate]\n", "[operate]\nsettle = \"1s\"\n");

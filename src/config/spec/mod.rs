@@ -63,6 +63,8 @@ pub(super) enum Form {
     Flag,
     /// A number and a unit, within limits.
     Duration(&'static str, &'static str),
+    /// The same, or "off".
+    DurationOrOff(&'static str, &'static str),
     /// A percentage, or "off".
     Percentage,
     /// Six fields.

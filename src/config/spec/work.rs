@@ -1,6 +1,7 @@
 //! `[store]`, `[schedule]`, `[sync]` and `[ops]`.
 
 use super::{Form, Key, Section, default, optional, required, words};
+use crate::config::ops::{ALERT_WORDS, FORMAT_WORDS};
 use crate::config::part::LEAVES_WORDS;
 use crate::config::sync::{CONFLICT_WORDS, CREATE_WORDS, DELETE_WORDS};
 
@@ -21,16 +22,8 @@ pub(super) const SECTIONS: &[Section] = &[
     Section { name: "schedule", about: "When leads are looked at: cron expressions with seconds, in UTC.", keys: SCHEDULE },
     Section { name: "sync", about: "How leads are paired, created, merged and deleted.", keys: SYNC },
     Section { name: "sync.converted", about: "The value that a lead gets when its counterpart was converted.", keys: CONVERTED },
-    Section {
-        name: "ops",
-        about: "What the daemon shows of itself.",
-        keys: &[default(
-            "listen",
-            Form::Text,
-            r#""""#,
-            "Where health, metrics and the status page are served: an IP address and a port; empty: nowhere.",
-        )],
-    },
+    Section { name: "ops", about: "What the daemon shows of itself, how it ends, and what it keeps.", keys: OPS },
+    Section { name: "ops.alert", about: "A webhook that is told what waits for a person.", keys: ALERT },
 ];
 
 const SCHEDULE: &[Key] = &[
@@ -102,4 +95,55 @@ const CONVERTED: &[Key] = &[
         Form::Filled,
         "What it gets in Salesforce, in Salesforce's spelling, when the Operate lead was converted; left out: nothing.",
     ),
+];
+
+const OPS: &[Key] = &[
+    default(
+        "listen",
+        Form::Text,
+        r#""127.0.0.1:8080""#,
+        "Where health, metrics and the status page are served: an IP address and a port (0: a free one); empty: nowhere.",
+    ),
+    optional(
+        "token",
+        Form::Secret,
+        "Whoever knows it may settle, retry, pause and resume from the status page; left out: nobody, and the page only shows.",
+    ),
+    default("drain", Form::Duration("0s", "10m"), r#""20s""#, "How long the daemon's end waits for writes under way."),
+    default(
+        "keep_history",
+        Form::DurationOrOff("30d", "36500d"),
+        r#""730d""#,
+        "How long settled writes, settled conflicts and the log of people's actions are kept; \"off\": for good.",
+    ),
+    default(
+        "keep_cycles",
+        Form::DurationOrOff("2d", "36500d"),
+        r#""35d""#,
+        "How long the records of cycles are kept; \"off\": for good.",
+    ),
+    optional("alert", Form::Table, "A webhook that is told what waits for a person."),
+];
+
+const ALERT: &[Key] = &[
+    required("webhook", Form::Secret, "Where messages are posted: an https address, which is kept like a password."),
+    default(
+        "format",
+        Form::Word(|| words(&FORMAT_WORDS)),
+        r#""generic""#,
+        "A JSON object with all that is known (generic), or a text as Slack takes it (slack).",
+    ),
+    default(
+        "on",
+        Form::List(&Form::Word(|| words(&ALERT_WORDS)), 0),
+        r#"["parked", "conflict", "brake", "auth", "lag"]"#,
+        "What messages are about.",
+    ),
+    default(
+        "lag",
+        Form::Duration("10s", "1d"),
+        r#""15m""#,
+        "How old the last complete poll or the oldest waiting write may be before that is told.",
+    ),
+    default("every", Form::Duration("10s", "1d"), r#""15m""#, "The least time between two messages about the same."),
 ];

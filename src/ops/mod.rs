@@ -1,0 +1,121 @@
+//! What the daemon shows of itself over HTTP: health, metrics, the status page. It reads the store and writes to neither system.
+
+mod figures;
+mod health;
+mod pulse;
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use axum::Router;
+use chrono::Utc;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub use self::pulse::{Pulse, Trouble};
+use crate::config::Config;
+use crate::metrics::Metrics;
+use crate::store::Store;
+
+/// What there is to show.
+#[derive(Debug)]
+pub struct Ops {
+    store: Arc<Store>,
+    config: RwLock<Arc<Config>>,
+    metrics: Metrics,
+    pulse: Pulse,
+}
+
+/// The port cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("ops.listen: {}", said(*.address, .source))]
+pub struct ListenError {
+    address: SocketAddr,
+    source: std::io::Error,
+}
+
+fn said(address: SocketAddr, source: &std::io::Error) -> String {
+    match source.kind() {
+        ErrorKind::AddrInUse => {
+            format!("another program listens on {address}: name another port in [ops] listen, or \"\" for none")
+        }
+        ErrorKind::AddrNotAvailable => format!("{address} is no address of this machine: see [ops] listen"),
+        ErrorKind::PermissionDenied => {
+            format!("{address} is not open to this user: name a port from 1024 on in [ops] listen, or \"\" for none")
+        }
+        _ => format!("{address} cannot be listened on: {source}"),
+    }
+}
+
+impl Ops {
+    /// Of a daemon that starts on this store.
+    #[must_use]
+    pub fn new(config: &Config, store: Arc<Store>) -> Arc<Self> {
+        let (config, metrics) = (RwLock::new(Arc::new(config.clone())), Metrics::default());
+        Arc::new(Self { store, config, metrics, pulse: Pulse::starting(Utc::now()) })
+    }
+
+    /// Where things are counted.
+    #[must_use]
+    pub const fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// How the daemon is.
+    #[must_use]
+    pub const fn pulse(&self) -> &Pulse {
+        &self.pulse
+    }
+
+    /// The store that is shown.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The configuration that the daemon works by now.
+    #[must_use]
+    pub fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The daemon works by another configuration from now on.
+    pub fn configure(&self, config: &Config) {
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config.clone());
+    }
+}
+
+/// A port that is served until this is dropped.
+#[derive(Debug)]
+pub struct Served {
+    /// The address, with the port that was taken.
+    pub address: SocketAddr,
+    stop: CancellationToken,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// Serves at this address, in the background.
+pub async fn serve(ops: Arc<Ops>, address: SocketAddr) -> Result<Served, ListenError> {
+    let listener = TcpListener::bind(address).await.map_err(|source| ListenError { address, source })?;
+    let address = listener.local_addr().map_err(|source| ListenError { address, source })?;
+    let stop = CancellationToken::new();
+    let stopped = stop.clone().cancelled_owned();
+    let app = routes(ops);
+    tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, app).with_graceful_shutdown(stopped).await {
+            tracing::error!(error = %error, "ops.failed");
+        }
+    });
+    tracing::info!(%address, "ops.listening");
+    Ok(Served { address, stop })
+}
+
+fn routes(ops: Arc<Ops>) -> Router {
+    Router::new().merge(health::routes()).merge(figures::routes()).with_state(ops)
+}
