@@ -8,5 +8,5 @@ use clap::Parser as _;
 async fn main() -> ExitCode {
     let arguments = leadsync::cli::Arguments::parse();
     leadsync::logging::start(arguments.log_format, arguments.verbose, arguments.command.is_daemon());
-    leadsync::cli::run(arguments).await
+    Box::pin(leadsync::cli::run(arguments)).await
 }
