@@ -21,3 +21,14 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
     ('push', 'push_undoes', '100 1'),
     ('conflict', 'conflict_by_end', '1000 1');
 ANALYZE sqlite_schema;
+
+-- The story of each link, in order: number is the push's or the conflict's.
+DROP VIEW history;
+CREATE VIEW history AS
+SELECT p.link_id, l.operate_id, l.salesforce_id, coalesce(p.done_at, p.created_at) AS at, 'push' AS event, p.side, p.kind, p.state,
+       p.before, p.fields AS after, p.error, p.push_id AS number, p.undoes
+FROM push p JOIN link l USING (link_id)
+UNION ALL
+SELECT c.link_id, l.operate_id, l.salesforce_id, coalesce(c.settled_at, c.found_at), 'conflict', c.winner, c.field || ' by ' || c.rule,
+       c.state, json_array(json(c.base_value)), json_array(json(c.operate_value), json(c.salesforce_value)), NULL, c.conflict_id, NULL
+FROM conflict c JOIN link l USING (link_id);

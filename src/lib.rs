@@ -25,3 +25,4 @@ pub mod side;
 pub mod store;
 pub mod survey;
 pub mod sync;
+pub mod undo;

@@ -8,6 +8,7 @@ mod output;
 mod people;
 mod report;
 mod sandbox;
+mod undo;
 mod work;
 
 use std::path::{Path, PathBuf};
@@ -119,6 +120,8 @@ pub enum Command {
         #[arg(long)]
         all: bool,
     },
+    /// Reverse what leadsync wrote: a write, or all since a time; shows it first. Never over a later edit by a person.
+    Undo(undo::Undo),
     /// Stop writing to both systems; polling goes on.
     Pause,
     /// Let writes go on.
@@ -263,6 +266,7 @@ async fn dispatch(arguments: Arguments) -> Result<Ended, Failure> {
     match arguments.command {
         Command::Run => work::run(&load(file)?).await,
         Command::Once { sweep, report } => work::once(&load(file)?, sweep, report).await,
+        Command::Undo(wanted) => undo::undo(&load(file)?, wanted).await,
         Command::Pause => people::pause(&load(file)?).await,
         Command::Resume { accept_changes } => people::resume(&load(file)?, accept_changes).await,
         Command::Plan(report) => work::plan(&load(file)?, report).await,

@@ -131,8 +131,14 @@ fn print(config: &Config, link: &LinkReport) {
         match event.event.as_str() {
             "conflict" => output::line(format!("{}  conflict {}: {} won, of {}", event.at, event.kind, side, event.after)),
             _ => output::line(format!(
-                "{}  {} {side}, {}: {} -> {}{error}",
-                event.at, event.kind, event.state, event.before, event.after
+                "{}  write {}: {} {side}, {}{}: {} -> {}{error}",
+                event.at,
+                event.number,
+                event.kind,
+                event.state,
+                event.undoes.map(|undone| format!(", reverses write {undone}")).unwrap_or_default(),
+                event.before,
+                event.after
             )),
         }
     }

@@ -30,6 +30,7 @@ pub use self::systems::{AssemblyError, Systems, assemble};
 pub async fn run(config: &Config, store: Store, mut orders: Orders) -> Result<(), String> {
     let store = Arc::new(store);
     let ops = Ops::new(config, Arc::clone(&store));
+    let _alerts = ops::alert(Arc::clone(&ops));
     let mut daemon = Daemon::new(config.clone(), store, ops).await?;
     tracing::info!(schedule = config.schedule.poll, process.id = std::process::id(), "daemon.started");
     let stop = orders.stop.clone();

@@ -1,5 +1,6 @@
 //! What the daemon shows of itself over HTTP: health, metrics, the status page. It reads the store and writes to neither system.
 
+mod alert;
 mod figures;
 mod health;
 mod pulse;
@@ -83,6 +84,22 @@ impl Ops {
     /// The daemon works by another configuration from now on.
     pub fn configure(&self, config: &Config) {
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config.clone());
+    }
+}
+
+/// Tells the webhook of the configuration, while there is one, what waits for a person; until it is dropped.
+#[must_use]
+pub fn alert(ops: Arc<Ops>) -> AbortOnDrop {
+    AbortOnDrop(tokio::spawn(alert::watch(ops)))
+}
+
+/// A task that ends with its owner.
+#[derive(Debug)]
+pub struct AbortOnDrop(tokio::task::JoinHandle<()>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

@@ -3,12 +3,16 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
+use tokio::sync::Notify;
 
 use crate::side::SideError;
 
 /// How the daemon is.
 #[derive(Debug)]
-pub struct Pulse(Mutex<State>);
+pub struct Pulse {
+    state: Mutex<State>,
+    changed: Notify,
+}
 
 #[derive(Debug)]
 struct State {
@@ -33,17 +37,19 @@ impl Pulse {
     /// Of a daemon that starts.
     #[must_use]
     pub fn starting(now: DateTime<Utc>) -> Self {
-        Self(Mutex::new(State { started_at: now, well_at: None, trouble: None, stopping: false }))
+        let state = Mutex::new(State { started_at: now, well_at: None, trouble: None, stopping: false });
+        Self { state, changed: Notify::new() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A cycle ended well.
     pub fn well(&self, now: DateTime<Utc>) {
         let mut state = self.state();
         (state.well_at, state.trouble) = (Some(now), None);
+        self.changed.notify_one();
     }
 
     /// A cycle failed.
@@ -51,6 +57,7 @@ impl Pulse {
         let mut state = self.state();
         let since = state.trouble.as_ref().map_or(now, |trouble| trouble.since);
         state.trouble = Some(Trouble { since, is_of_sign_in, reason });
+        self.changed.notify_one();
     }
 
     /// A cycle failed because of a side.
@@ -61,6 +68,11 @@ impl Pulse {
     /// The daemon ends.
     pub fn stopping(&self) {
         self.state().stopping = true;
+    }
+
+    /// Waits until a cycle has ended.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
     }
 
     /// When it started.

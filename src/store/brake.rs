@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::Row as _;
 
 use super::{Store, StoreError, stamp};
+use crate::lead::{PerSide, Side};
 
 /// What is due, as far as no person has accepted it yet.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -23,6 +24,21 @@ pub struct Stops {
     pub paused: Option<String>,
     /// Why a brake holds.
     pub braked: Option<String>,
+}
+
+/// What waits for a person, or is late.
+#[derive(Debug, Clone, Default)]
+pub struct Troubles {
+    /// Parked leads.
+    pub parked: i64,
+    /// Open conflicts.
+    pub conflicts: i64,
+    /// Since when the oldest write that is not done waits; parked ones not counted.
+    pub oldest_waiting: Option<String>,
+    /// The end of each side's last complete poll.
+    pub polled_at: PerSide<Option<String>>,
+    /// What stops writes.
+    pub stops: Stops,
 }
 
 /// Facts that people set.
@@ -83,6 +99,36 @@ impl Store {
     /// Notes why a brake holds, or that none does.
     pub async fn brake(&self, reason: Option<&str>) -> Result<(), StoreError> {
         self.set_fact(BRAKED, reason).await
+    }
+
+    /// What waits for a person, or is late.
+    pub async fn troubles(&self) -> Result<Troubles, StoreError> {
+        let row = sqlx::query(
+            "SELECT (SELECT count(*) FROM link WHERE state = 'parked'), (SELECT count(*) FROM conflict WHERE state = 'open'),
+                    (SELECT min(created_at) FROM push WHERE state IN ('due', 'sent'))",
+        )
+        .fetch_one(&self.read)
+        .await?;
+        let polled: Vec<(String, Option<String>)> =
+            sqlx::query_as("SELECT side, polled_at FROM checkpoint").fetch_all(&self.read).await?;
+        let polled_at = |side: Side| polled.iter().find(|(name, _)| name == side.as_str()).and_then(|(_, at)| at.clone());
+        Ok(Troubles {
+            parked: row.try_get(0)?,
+            conflicts: row.try_get(1)?,
+            oldest_waiting: row.try_get(2)?,
+            polled_at: PerSide::build(polled_at),
+            stops: self.stops().await?,
+        })
+    }
+
+    /// A single fact.
+    pub async fn fact(&self, name: &str) -> Result<Option<String>, StoreError> {
+        Ok(sqlx::query_scalar("SELECT value FROM fact WHERE name = ?").bind(name).fetch_optional(&self.read).await?)
+    }
+
+    /// Keeps a single fact.
+    pub async fn keep_fact(&self, name: &str, value: &str) -> Result<(), StoreError> {
+        self.set_fact(name, Some(value)).await
     }
 
     async fn set_fact(&self, name: &str, value: Option<&str>) -> Result<(), StoreError> {

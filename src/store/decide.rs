@@ -22,6 +22,10 @@ pub struct DirtyLink {
     pub leads: PerSide<Option<LeadRow>>,
     /// The writes that are not settled, encoded: side, state and fields.
     pub unsettled: Vec<(Side, String, Json)>,
+    /// What a person wants reversed, as far as it was not sent yet.
+    pub undo: Vec<Undo>,
+    /// Whether one of its leads, which this program had made, was deleted again because a person wanted that.
+    pub uncreated: bool,
     /// A person's word on conflicts that are not carried out yet: field, side, and both values as they stood, encoded.
     pub resolved: Vec<(String, Side, PerSide<Json>)>,
     /// The fields with an open conflict, with both values as they stood, encoded.
@@ -81,6 +85,21 @@ pub struct NewPush {
     pub before: Json,
     /// What the base becomes, as a merge patch.
     pub base: Json,
+    /// The write that it reverses.
+    pub undoes: Option<i64>,
+}
+
+/// A write that reverses another one and was not sent yet.
+#[derive(Debug, Clone)]
+pub struct Undo {
+    /// The side that is written.
+    pub side: Side,
+    /// The write that it reverses.
+    pub undoes: i64,
+    /// What it gives, encoded.
+    pub fields: Json,
+    /// What it takes the place of, encoded.
+    pub before: Json,
 }
 
 /// A conflict to be stored.
@@ -128,8 +147,10 @@ impl Store {
                     o.external_id AS o_external, o.converted AS o_converted, o.master_id AS o_master, o.deleted_at IS NOT NULL AS o_deleted, o.former AS o_former,
                     s.lead_id AS s_id, s.modified_at AS s_modified, s.changed_at AS s_changed, s.fields AS s_fields,
                     s.external_id AS s_external, s.converted AS s_converted, s.master_id AS s_master, s.deleted_at IS NOT NULL AS s_deleted, s.former AS s_former,
-                    (SELECT json_group_array(json_array(p.side, p.state, json(p.fields))) FROM push p
+                    (SELECT json_group_array(json_array(p.side, p.state, json(p.fields), p.undoes, json(p.before))) FROM push p
                      WHERE p.link_id = l.link_id AND p.state IN ('due', 'sent', 'parked')) AS unsettled,
+                    EXISTS (SELECT 1 FROM push p WHERE p.link_id = l.link_id AND p.kind = 'delete' AND p.state = 'done' AND p.undoes IS NOT NULL)
+                        AS uncreated,
                     (SELECT json_group_array(json_array(c.field, c.winner, json(c.operate_value), json(c.salesforce_value)))
                      FROM conflict c WHERE c.link_id = l.link_id AND c.rule = 'manual' AND (c.state = 'open' OR c.winner IS NOT NULL) AND c.conflict_id IN (
                          SELECT max(d.conflict_id) FROM conflict d WHERE d.link_id = l.link_id GROUP BY d.field)) AS manual,
@@ -258,6 +279,11 @@ fn dirty_link(row: &SqliteRow) -> Result<DirtyLink, StoreError> {
     }
     let unsettled = list("unsettled")?;
     let unsettled = unsettled.iter().filter_map(|push| Some((Side::parse(&word(push, 0))?, word(push, 1), part(push, 2))));
+    let undo = list("unsettled")?;
+    let undo = undo.iter().filter_map(|push| {
+        let (side, undoes) = (Side::parse(&word(push, 0))?, push.get(3)?.as_i64()?);
+        Some(Undo { side, undoes, fields: part(push, 2), before: part(push, 4) })
+    });
     let recent = list("recent")?;
     let origin: &str = row.try_get("origin")?;
     Ok(DirtyLink {
@@ -266,6 +292,8 @@ fn dirty_link(row: &SqliteRow) -> Result<DirtyLink, StoreError> {
         created: origin == "create",
         leads: PerSide { operate: lead_row(row, "o")?, salesforce: lead_row(row, "s")? },
         unsettled: unsettled.collect(),
+        undo: undo.collect(),
+        uncreated: row.try_get("uncreated")?,
         resolved,
         open,
         recent: recent.iter().filter_map(|push| Some((Side::parse(&word(push, 0))?, part(push, 1)))).collect(),
@@ -317,11 +345,12 @@ pub(super) async fn insert_pushes(
             push.before.to_string(),
             push.base.to_string(),
             i32::from(push.initial),
+            push.undoes,
         ])
     });
     sqlx::query(
-        "INSERT INTO push (link_id, side, kind, fields, before, base, initial, state, due_at, created_at, mapping_id)
-         SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6, 'due', ?1, ?1,
+        "INSERT INTO push (link_id, side, kind, fields, before, base, initial, undoes, state, due_at, created_at, mapping_id)
+         SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6, j.value ->> 7, 'due', ?1, ?1,
                 (SELECT max(mapping_id) FROM mapping)
          FROM json_each(?2) j ORDER BY j.key",
     )

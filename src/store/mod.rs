@@ -15,6 +15,7 @@ mod pair;
 mod push;
 mod report;
 mod sweep;
+mod undo;
 mod waiting;
 
 use std::io::ErrorKind;
@@ -26,10 +27,10 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
-pub use brake::{Burden, Stops};
+pub use brake::{Burden, Stops, Troubles};
 pub use conflict::OpenConflict;
 pub use cycle::{Checkpoint, Cycle};
-pub use decide::{Decided, DirtyLink, FormerRow, LeadRow, NewConflict, NewPush};
+pub use decide::{Decided, DirtyLink, FormerRow, LeadRow, NewConflict, NewPush, Undo};
 pub use error::{Place, StoreError};
 pub use hold::Hold;
 pub use observe::{Observation, Observed};
@@ -37,6 +38,7 @@ pub use pair::{Ambiguous, Created, UnlinkedLead};
 pub use push::{LONGEST_WAIT, Outbox, PushRow, Settled, Verdict};
 pub use report::{BudgetReport, History, LeadReport, LinkReport, ParkedLead, PlannedField, PlannedPush, StatusReport};
 pub use sweep::{Master, MergedLead};
+pub use undo::Undone;
 pub use waiting::WaitingReason;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();

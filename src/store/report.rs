@@ -99,7 +99,7 @@ pub struct PlannedField {
     pub before: Json,
     /// What would be there.
     pub after: Json,
-    /// What decides it: the rule of a conflict, or `changed` where only the other side changed.
+    /// What decides it: the rule of a conflict, `undo` where a person wants it back, or `changed` where only the other side changed.
     pub rule: String,
 }
 
@@ -138,6 +138,8 @@ pub struct LeadReport {
 pub struct History {
     /// When.
     pub at: String,
+    /// The push's or the conflict's number.
+    pub number: i64,
     /// `push` or `conflict`.
     pub event: String,
     /// The side written, or the winner.
@@ -152,6 +154,8 @@ pub struct History {
     pub after: Json,
     /// The system's own words.
     pub error: Option<String>,
+    /// The push that it reverses.
+    pub undoes: Option<i64>,
 }
 
 impl Store {
@@ -235,7 +239,7 @@ impl Store {
         let rows = sqlx::query(
             "SELECT p.kind, p.side, p.fields, p.before, iif(p.side = 'operate', l.operate_id, l.salesforce_id) AS target_id,
                     iif(p.side = 'operate', l.salesforce_id, l.operate_id) AS source_id,
-                    (SELECT json_group_object(c.field, c.rule) FROM conflict c
+                    p.undoes IS NOT NULL AS undo, (SELECT json_group_object(c.field, c.rule) FROM conflict c
                      WHERE c.link_id = p.link_id AND c.settled_at >= p.created_at) AS rules
              FROM push p JOIN link l USING (link_id) WHERE p.state = 'due' ORDER BY p.push_id",
         )
@@ -245,7 +249,11 @@ impl Store {
             .map(|row| {
                 let (fields, before, rules) = (json(row, "fields")?, json(row, "before")?, json(row, "rules")?);
                 let kind: String = row.try_get("kind")?;
-                let usual = if kind == "create" { "new" } else { "changed" };
+                let usual = match kind.as_str() {
+                    _ if row.try_get("undo")? => "undo",
+                    "create" => "new",
+                    _ => "changed",
+                };
                 let field = |(name, after): (&String, &Json)| PlannedField {
                     name: name.clone(),
                     before: before.get(name).cloned().unwrap_or_default(),
@@ -342,8 +350,10 @@ impl Store {
                 });
             }
         }
-        let history =
-            sqlx::query("SELECT * FROM history WHERE link_id = ? ORDER BY at").bind(link_id).fetch_all(&self.read).await?;
+        let history = sqlx::query("SELECT * FROM history WHERE link_id = ? ORDER BY at, number")
+            .bind(link_id)
+            .fetch_all(&self.read)
+            .await?;
         let (state, reason, base) = match link {
             None => ("unlinked".to_owned(), None, Json::Null),
             Some(link) => (link.try_get("state")?, link.try_get("reason")?, json(&link, "base")?),
@@ -361,6 +371,8 @@ fn json(row: &SqliteRow, name: &str) -> Result<Json, StoreError> {
 fn event(row: &SqliteRow) -> Result<History, StoreError> {
     Ok(History {
         at: row.try_get("at")?,
+        number: row.try_get("number")?,
+        undoes: row.try_get("undoes")?,
         event: row.try_get("event")?,
         side: row.try_get("side")?,
         kind: row.try_get("kind")?,

@@ -28,6 +28,7 @@ mod sweep;
 mod swing;
 mod thrift;
 mod turns;
+mod undo;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;

@@ -85,6 +85,7 @@ impl Engine {
             fields: self.mapping.encode_some(given.iter().map(|(place, value)| (*place, value))),
             before: serde_json::json!({}),
             base: self.mapping.encode_base_patch(pairs),
+            undoes: None,
         })
     }
 }

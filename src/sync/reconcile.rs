@@ -141,7 +141,8 @@ impl Engine {
             if read_only {
                 self.cannot_be_given(&given, &base, &now, decided);
             }
-            if waits || read_only || (given.is_empty() && (named || !link.created)) {
+            let undo = self.standing_undo(link, to, &given, &now);
+            if waits || read_only || (given.is_empty() && undo.is_none() && (named || !link.created)) {
                 decided.supersede.push(to);
                 continue;
             }
@@ -149,7 +150,8 @@ impl Engine {
                 // Another edit in the same second would not show: look again once the second is over.
                 return None;
             }
-            match self.update_push(link, to, &given, &now) {
+            let push = self.update_push(link, to, &given, &now);
+            match push.and_then(|push| self.with_undo(push, undo, &now)) {
                 Ok(push) => replace(link, push, decided),
                 Err(problem) => {
                     decided.supersede.push(to);
@@ -218,6 +220,7 @@ impl Engine {
             fields: self.mapping.encode_some(of(to.other())),
             before: self.mapping.encode_some(of(to)),
             base: self.mapping.encode_base_patch(pairs),
+            undoes: None,
         })
     }
 

@@ -21,8 +21,8 @@ impl Engine {
             ));
             return;
         }
-        // A converted lead is a customer's: nothing is deleted or made anew because of it.
-        let rests = self.rules.delete == DeleteRule::Ignore || left.converted || lost.converted;
+        // A converted lead is a customer's: nothing is deleted or made anew because of it. Nor is a lead that a person had unmade.
+        let rests = self.rules.delete == DeleteRule::Ignore || left.converted || lost.converted || link.uncreated;
         if rests {
             decided.supersede = Side::BOTH.to_vec();
         } else if self.was_edited(link, gone.other(), left) {
@@ -65,5 +65,6 @@ fn delete_push(link_id: i64, side: Side, lead: &LeadRow) -> NewPush {
         fields: json!({}),
         before: lead.fields.clone(),
         base: json!({}),
+        undoes: None,
     }
 }

@@ -2,6 +2,7 @@
 // A test that cannot go on should panic, and it is the place that panics which says why.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stderr)]
 
+mod alerts;
 mod bench;
 mod bulk;
 mod checking;
@@ -40,6 +41,7 @@ mod systems;
 mod taking_part;
 mod transform_refusals;
 mod transforms;
+mod undo;
 mod watched;
 mod workspace;
 mod world;
