@@ -180,7 +180,7 @@ impl Daemon {
     fn wait_if_refused(&mut self, error: Option<&SideError>) {
         if let Some(SideError::Auth { side, .. }) = error {
             let wait = self.refusals.another();
-            tracing::warn!(%side, wait_s = wait.as_secs(), "session.refused: the next sign-in waits, or until its secret's file changes");
+            tracing::warn!(%side, wait_s = wait.as_secs(), hint = "the next sign-in waits, or until its secret's file changes", "session.refused");
             self.not_before = Some(Instant::now() + wait);
         }
     }
@@ -204,7 +204,9 @@ impl Daemon {
             }
             Order::Reload => match self.reload().await {
                 Ok(()) => tracing::info!("daemon.reloaded"),
-                Err(reason) => tracing::error!(reason, "daemon.reload_refused: the configuration from before stays in force"),
+                Err(reason) => {
+                    tracing::error!(reason, hint = "the configuration from before stays in force", "daemon.reload_refused")
+                }
             },
         }
     }
@@ -249,7 +251,8 @@ impl Daemon {
             Err(error) => {
                 return tracing::warn!(
                     errors = error.findings.len(),
-                    "session.secret_unreadable: see `leadsync check --offline`"
+                    hint = "see `leadsync check --offline`",
+                    "session.secret_unreadable"
                 );
             }
         };

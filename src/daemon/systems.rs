@@ -73,7 +73,7 @@ impl Systems {
         let described = self.describe().await?;
         let (mapping, misfits) = Mapping::fitted(config, &described)?;
         for Misfit { field, problem } in &misfits {
-            tracing::warn!(field, "mapping.misfit: {problem}");
+            tracing::warn!(field, problem, "mapping.misfit");
         }
         let users = user_fields(config, Side::Salesforce, &described);
         self.salesforce.map(mapping.native_names(Side::Salesforce), users);

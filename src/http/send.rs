@@ -173,7 +173,7 @@ impl Transport {
             .adjust(Failed::wait)
             .notify(|failed, wait| {
                 let wait_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-                tracing::info!(side = %self.side, operation = request.operation, problem = failed.code(), wait_ms, "http.retry");
+                tracing::info!(side = %self.side, operation = request.operation, error.code = failed.code(), wait_ms, "http.retry");
             })
             .await;
         match heard {

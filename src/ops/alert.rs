@@ -71,11 +71,11 @@ async fn look_once(ops: &Ops, config: &Config, alert: &AlertConfig) -> Result<()
         }
         match post(alert, *kind, matter, now).await {
             Ok(()) => {
-                tracing::info!(kind = kind.as_str(), firing = matter.is_some(), "alert.told");
+                tracing::info!(alert.kind = kind.as_str(), alert.firing = matter.is_some(), "alert.told");
                 let told = Told { at: now, count: matter.map_or(0, |matter| matter.count) };
                 ops.store.keep_fact(&name, &json!(told).to_string()).await?;
             }
-            Err(problem) => tracing::warn!(kind = kind.as_str(), problem, "alert.not_told: it is tried again"),
+            Err(problem) => tracing::warn!(alert.kind = kind.as_str(), problem, hint = "it is tried again", "alert.not_told"),
         }
     }
     Ok(())

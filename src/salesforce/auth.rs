@@ -130,11 +130,13 @@ impl SalesforceSignIn {
                 Some((file, Ok(()))) => tracing::info!(file = %file.display(), "session.refresh_token_rotated"),
                 Some((file, Err(error))) => tracing::error!(
                     file = %file.display(), error = %error,
-                    "the org gave a new refresh token, and it cannot be kept: the next start will not be able to sign in"
+                    hint = "the org gave a new one, and it cannot be kept: the next start will not be able to sign in",
+                    "session.refresh_token_lost"
                 ),
                 None => tracing::error!(
-                    "the org gave a new refresh token, and there is nowhere to keep it: write salesforce.auth.refresh_token as \
-                     \"file:PATH\", or the next start will not be able to sign in"
+                    hint = "the org gave a new one, and there is nowhere to keep it: write salesforce.auth.refresh_token as \"file:PATH\", \
+                            or the next start will not be able to sign in",
+                    "session.refresh_token_lost"
                 ),
             }
         }

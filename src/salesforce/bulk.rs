@@ -72,9 +72,14 @@ impl SalesforceClient {
         let query = json!({ "operation": "queryAll", "query": self.change_query(fields, None) });
         let request = self.request("bulk_query", Method::POST, &["jobs", "query"], Repeat::Safe).json(&query);
         let Some(job) = self.opened(&request).await? else { return Ok(false) };
-        tracing::info!(job = job.id, "bulk.query");
+        tracing::info!(job.id = job.id, "bulk.query");
         if let Some(refusal) = self.finished("query", &job.id).await? {
-            tracing::warn!(job = job.id, code = refusal.code, "bulk.failed: leads are read by ordinary requests");
+            tracing::warn!(
+                job.id = job.id,
+                error.code = refusal.code,
+                hint = "leads are read by ordinary requests",
+                "bulk.failed"
+            );
             return Ok(false);
         }
         let mut newest: Option<Position> = None;
@@ -115,7 +120,11 @@ impl SalesforceClient {
         match self.whole_failure(&answer) {
             SideError::Refused { .. } => {
                 let code = outcome::refusal_of(&answer).code;
-                tracing::warn!(code, "bulk.refused: until the next start, many leads are read and made by ordinary requests");
+                tracing::warn!(
+                    error.code = code,
+                    hint = "until the next start, many leads are read and made by ordinary requests",
+                    "bulk.refused"
+                );
                 self.bulk_refused.store(true, Ordering::Relaxed);
                 Ok(None)
             }
@@ -171,19 +180,19 @@ impl SalesforceClient {
         });
         let request = self.request("bulk_load", Method::POST, &["jobs", "ingest"], Repeat::Safe).json(&job);
         let Some(job) = self.opened(&request).await? else { return Ok(None) };
-        tracing::info!(job = job.id, leads = writes.len(), "bulk.load");
+        tracing::info!(job.id = job.id, leads.written = writes.len(), "bulk.load");
         // Until the upload is said to be complete nothing takes effect.
         let upload = self.request("bulk_upload", Method::PUT, &["jobs", "ingest", &job.id, "batches"], Repeat::Never).csv(body);
         let complete = self.state_request(&job.id, "UploadComplete");
         let all = |outcome: Outcome| Ok(Some(vec![outcome; writes.len()]));
         let later = |reason: String| all(Outcome::Retry(Refusal::new("bulk_job", reason)));
         let unknown = |error: SideError| {
-            tracing::warn!(job = job.id, error = %error, "bulk.unknown");
+            tracing::warn!(job.id = job.id, error = %error, "bulk.unknown");
             all(Outcome::Unknown(Refusal::new("bulk_job", error.to_string())))
         };
         if let Err(error) = self.expect(&upload).await {
             let SideError::Refused { reason, .. } = error else { return Err(error) };
-            tracing::warn!(job = job.id, leads = writes.len(), "bulk.upload_refused");
+            tracing::warn!(job.id = job.id, leads.written = writes.len(), "bulk.upload_refused");
             let _ = self.expect(&self.state_request(&job.id, "Aborted")).await;
             self.drop_job("ingest", &job.id).await;
             return later(reason);
@@ -200,7 +209,7 @@ impl SalesforceClient {
                 (Outcome::Retry(Refusal::new("not_processed", message)), false)
             }
             Ok(Some(refusal)) => {
-                tracing::warn!(job = job.id, leads = writes.len(), code = refusal.code, "bulk.failed");
+                tracing::warn!(job.id = job.id, leads.written = writes.len(), error.code = refusal.code, "bulk.failed");
                 (self.not_loaded(refusal)?, true)
             }
             Err(error) => return unknown(error),

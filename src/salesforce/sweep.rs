@@ -52,7 +52,7 @@ impl SalesforceClient {
         let now = Utc::now() + self.transport.clock().map_or_else(TimeDelta::zero, |clock| clock.offset);
         let start = since.unwrap_or(now - FIRST);
         if start < now - OLDEST {
-            tracing::warn!(since = %start, "sweep.log_too_short: leads deleted for good since then may have been missed");
+            tracing::warn!(since = %start, hint = "leads deleted for good since then may have been missed", "sweep.log_too_short");
         }
         // The log counts in whole minutes, and wants one at least.
         let (start, end) = (start.max(now - OLDEST), now);
@@ -60,12 +60,12 @@ impl SalesforceClient {
             return Ok(Swept { covered: since, ..Swept::default() });
         }
         let Some(deleted) = self.deleted_log(start, end).await? else {
-            tracing::warn!(since = %start, "sweep.log_purged: leads deleted for good may have been missed");
+            tracing::warn!(since = %start, hint = "leads deleted for good may have been missed", "sweep.log_purged");
             return Ok(Swept { covered: Some(end - FIRST), ..Swept::default() });
         };
         let earliest = deleted.earliest_date_available.as_deref().and_then(instant);
         if since.is_some() && earliest.is_some_and(|earliest| earliest > start) {
-            tracing::warn!(since = %start, "sweep.log_shortened: leads deleted for good before its start may have been missed");
+            tracing::warn!(since = %start, hint = "leads deleted for good before its start may have been missed", "sweep.log_shortened");
         }
         let mut covered = instant(&deleted.latest_date_covered);
         let mut spans = vec![(start, end)];

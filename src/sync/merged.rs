@@ -14,7 +14,7 @@ impl Engine {
         for lead in self.store.merged_away().await? {
             if let Some(to) = self.free_master(lead.master_id).await? {
                 self.store.move_link(lead.link_id, Side::Salesforce, &to, self.now()).await?;
-                tracing::info!(link = lead.link_id, from = lead.lead_id, to, "pair.merged");
+                tracing::info!(link.id = lead.link_id, lead.id = lead.lead_id, lead.master_id = to, "pair.merged");
             }
         }
         Ok(())

@@ -84,7 +84,7 @@ impl Engine {
                 if self.store.linked_among(push.side, &[&id]).await?.is_empty() {
                     self.learn(push.side, vec![record]).await?;
                     self.store.move_link(push.link_id, push.side, &id, self.now()).await?;
-                    tracing::info!(side = %push.side, link = push.link_id, lead.id = id, "pair.duplicate");
+                    tracing::info!(side = %push.side, link.id = push.link_id, lead.id = id, "pair.duplicate");
                     return Ok(worded(push, Verdict::Superseded, refusal));
                 }
             }

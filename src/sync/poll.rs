@@ -57,7 +57,7 @@ impl Engine {
         for side in Side::BOTH {
             let names = self.clients.get(side).reference_names().await;
             if self.store.keep_names(side, &names).await? {
-                tracing::info!(side = %side, "poll.renamed: every lead is read anew");
+                tracing::info!(side = %side, hint = "every lead is read anew", "poll.renamed");
                 renamed = true;
             }
         }

@@ -200,10 +200,14 @@ fn claimed_by_another(side: Side, id: &str) -> Refusal {
 fn log(push: &PushRow, settled: &Settled) {
     let (side, link, code) = (push.side, push.link_id, settled.code.as_deref().unwrap_or_default());
     match &settled.verdict {
-        Verdict::Done { lead_id, .. } => tracing::info!(%side, link, lead.id = lead_id, kind = push.kind.as_str(), "push.done"),
-        Verdict::Superseded => tracing::info!(%side, link, "push.superseded"),
-        Verdict::Due(_) => tracing::warn!(%side, link, code, attempts = push.attempts + 1, "push.retry"),
-        Verdict::InDoubt => tracing::warn!(%side, link, code, "push.in_doubt"),
-        Verdict::Parked => tracing::warn!(%side, link, code, "push.parked"),
+        Verdict::Done { lead_id, .. } => {
+            tracing::info!(%side, link.id = link, lead.id = lead_id, push.kind = push.kind.as_str(), "push.done")
+        }
+        Verdict::Superseded => tracing::info!(%side, link.id = link, "push.superseded"),
+        Verdict::Due(_) => {
+            tracing::warn!(%side, link.id = link, error.code = code, push.attempts = push.attempts + 1, "push.retry")
+        }
+        Verdict::InDoubt => tracing::warn!(%side, link.id = link, error.code = code, "push.in_doubt"),
+        Verdict::Parked => tracing::warn!(%side, link.id = link, error.code = code, "push.parked"),
     }
 }

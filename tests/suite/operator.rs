@@ -75,7 +75,7 @@ async fn the_daemon_sweeps_on_schedule_and_lives_through_a_field_that_vanishes()
     signal(&daemon, "-TERM");
     assert_eq!(wait(daemon).await, 0);
     let log = std::fs::read_to_string(log(&systems)).unwrap();
-    let expected = "mapping.misfit: Salesforce has no field Title that this user may see: the field is left alone on both sides";
+    let expected = "Salesforce has no field Title that this user may see: the field is left alone on both sides";
     assert!(log.contains(expected) && log.contains("cycle.fields_changed"), "{log}");
     assert!(!log.contains("Nobody sees this"));
 }

@@ -137,7 +137,7 @@ async fn a_reload_takes_a_good_configuration_and_refuses_a_bad_one() {
     configure(&systems, "create = \"nowhere\"", "create = \"to_salesforce\"");
     signal(&daemon, "-HUP");
     until("it took the new one", || said("daemon.reloaded") == 1).await;
-    until("leads are created", || said("kind=\"create\"") == 6).await;
+    until("leads are created", || said("push.kind=\"create\"") == 6).await;
     // Another schedule and another port.
     configure(&systems, "* * * * * *", "0 0 0 1 1 *");
     configure(&systems, "127.0.0.1:0", "127.0.0.2:0");
@@ -147,7 +147,7 @@ async fn a_reload_takes_a_good_configuration_and_refuses_a_bad_one() {
     let late = json!({ "leadname": "Late Ltd", "lastname": "Late", "email": "late@example.com", "location": "Hub City", "leadsource": "Website" });
     systems.sandbox.operate().create(&late).unwrap();
     signal(&daemon, "-USR1");
-    until("it cycles when it is told to", || said("kind=\"create\"") == 7).await;
+    until("it cycles when it is told to", || said("push.kind=\"create\"") == 7).await;
     signal(&daemon, "-TERM");
     assert_eq!(wait(daemon).await, 0);
 }
