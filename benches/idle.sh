@@ -40,4 +40,4 @@ daemon=$!
 pids+=("$daemon")
 # The first cycle, and the first sweep, which is due at once.
 sleep 20
-exec python3 benches/idle.py "$daemon" "$seconds" "$folder/leadsync.db"
+python3 benches/idle.py "$daemon" "$seconds" "$folder/leadsync.db"
