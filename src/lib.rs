@@ -25,4 +25,6 @@ pub mod side;
 pub mod store;
 pub mod survey;
 pub mod sync;
+#[cfg(feature = "otlp")]
+pub mod traces;
 pub mod undo;

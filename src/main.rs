@@ -7,6 +7,6 @@ use clap::Parser as _;
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = leadsync::cli::Arguments::parse();
-    leadsync::logging::start(arguments.log_format, arguments.verbose, arguments.command.is_daemon());
+    let _logging = leadsync::logging::start(arguments.log_format, arguments.verbose, arguments.command.is_daemon());
     Box::pin(leadsync::cli::run(arguments)).await
 }

@@ -205,7 +205,7 @@ impl Daemon {
             Order::Reload => match self.reload().await {
                 Ok(()) => tracing::info!("daemon.reloaded"),
                 Err(reason) => {
-                    tracing::error!(reason, hint = "the configuration from before stays in force", "daemon.reload_refused")
+                    tracing::error!(reason, hint = "the configuration from before stays in force", "daemon.reload_refused");
                 }
             },
         }

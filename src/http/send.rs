@@ -189,7 +189,8 @@ impl Transport {
         loop {
             let session = self.sessions.get(self, how, refused.as_ref()).await;
             let session = session.map_err(|error| Failed::Trouble(Trouble::SignIn(error)))?;
-            let span = tracing::debug_span!("http.request", side = %self.side, operation = request.operation);
+            let span =
+                tracing::debug_span!("http.request", side = %self.side, operation = request.operation, otel.kind = "client");
             let heard = self.attempt(&session, how, request, whole).instrument(span).await?;
             match heard {
                 Heard::Whole(answer) if how.is_busy(&answer) => return Err(Failed::Busy(Box::new(answer))),

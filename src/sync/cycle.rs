@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use tracing::Instrument as _;
 
 use super::hold::Hold;
 use super::thrift::Thrift;
@@ -31,7 +32,7 @@ impl Engine {
     pub async fn cycle(&self, patience: Patience, stop: &(dyn Fn() -> bool + Sync)) -> Result<Cycle, CycleError> {
         let mut cycle = Cycle { started_at: self.now(), ..Cycle::default() };
         let started = tokio::time::Instant::now();
-        let ran = self.rounds(&mut cycle, patience, stop).await;
+        let ran = self.rounds(&mut cycle, patience, stop).instrument(tracing::debug_span!("cycle")).await;
         let ran = match ran {
             // A query names every mapped field: it is refused as soon as one of them is gone.
             Err(CycleError::Side(SideError::Refused { side, reason }))

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use tokio::sync::mpsc;
+use tracing::Instrument as _;
 
 use super::{CycleError, Engine};
 use crate::lead::Side;
@@ -19,7 +20,7 @@ pub(super) struct Polled {
 
 impl Engine {
     pub(super) async fn poll(&self, side: Side) -> Result<Polled, CycleError> {
-        let polled = self.poll_uncounted(side).await;
+        let polled = self.poll_uncounted(side).instrument(tracing::debug_span!("poll", %side)).await;
         let labels = metrics::Polled { side, outcome: metrics::Outcome::of(&polled) };
         self.metrics.polls.get_or_create(&labels).inc();
         let changed = polled.as_ref().map_or(0, |polled| polled.changed);

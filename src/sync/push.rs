@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tracing::Instrument as _;
 
 use super::hold::Hold;
 use super::outcome::refused;
@@ -53,7 +54,8 @@ impl Engine {
             let Some((kind, count)) = outbox.ready(side).find(|(kind, _)| !hold.holds(side, *kind)) else { break };
             let batch = client.batch_size(kind, count);
             let due = self.store.due(side, kind, self.now(), batch * client.concurrency()).await?;
-            let batches = due.chunks(batch).map(|chunk| self.push_batch(side, chunk));
+            let span = |chunk: &[PushRow]| tracing::debug_span!("push", %side, push.kind = kind.as_str(), writes = chunk.len());
+            let batches = due.chunks(batch).map(|chunk| self.push_batch(side, chunk).instrument(span(chunk)));
             for batch in side_by_side(self.turns.as_deref(), batches).await {
                 pushed.add(batch?);
             }
@@ -201,11 +203,11 @@ fn log(push: &PushRow, settled: &Settled) {
     let (side, link, code) = (push.side, push.link_id, settled.code.as_deref().unwrap_or_default());
     match &settled.verdict {
         Verdict::Done { lead_id, .. } => {
-            tracing::info!(%side, link.id = link, lead.id = lead_id, push.kind = push.kind.as_str(), "push.done")
+            tracing::info!(%side, link.id = link, lead.id = lead_id, push.kind = push.kind.as_str(), "push.done");
         }
         Verdict::Superseded => tracing::info!(%side, link.id = link, "push.superseded"),
         Verdict::Due(_) => {
-            tracing::warn!(%side, link.id = link, error.code = code, push.attempts = push.attempts + 1, "push.retry")
+            tracing::warn!(%side, link.id = link, error.code = code, push.attempts = push.attempts + 1, "push.retry");
         }
         Verdict::InDoubt => tracing::warn!(%side, link.id = link, error.code = code, "push.in_doubt"),
         Verdict::Parked => tracing::warn!(%side, link.id = link, error.code = code, "push.parked"),

@@ -41,6 +41,8 @@ mod starting;
 mod store;
 mod systems;
 mod taking_part;
+#[cfg(feature = "otlp")]
+mod traces;
 mod transform_refusals;
 mod transforms;
 mod undo;

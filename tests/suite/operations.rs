@@ -16,7 +16,7 @@ fn answers() -> Vec<(String, String, String)> {
     let (mut question, mut lines) = (String::new(), questions.lines());
     while let Some(line) = lines.next() {
         if let Some(asked) = line.strip_prefix("**") {
-            question = asked.split("**").next().unwrap().to_owned();
+            asked.split("**").next().unwrap().clone_into(&mut question);
         }
         if let Some(language) = line.strip_prefix("```") {
             let answer: Vec<&str> = lines.by_ref().take_while(|line| *line != "```").collect();
