@@ -25,7 +25,8 @@ def kubernetes():
         for version in KUBERNETES:
             kubernetes_validate.validate(each, version, strict=True)
         assert each["metadata"]["labels"]["app.kubernetes.io/name"] == "leadsync", file
-    assert sorted(each["kind"] for _, each in objects) == ["ConfigMap", "Deployment", "PersistentVolumeClaim", "Secret", "Service"]
+    assert sorted(each["kind"] for _, each in objects) == [
+        "ConfigMap", "Deployment", "Job", "PersistentVolumeClaim", "Secret", "Service"]
     print(f"{len(objects)} Kubernetes objects are valid, strictly, for {' and '.join(KUBERNETES)}")
     return {each["kind"]: each for _, each in objects}
 
@@ -43,6 +44,14 @@ def names_fit(objects):
     assert mounts["/var/lib/leadsync"]["persistentVolumeClaim"]["claimName"] == objects["PersistentVolumeClaim"]["metadata"]["name"]
     assert objects["Deployment"]["spec"]["selector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
     assert objects["Service"]["spec"]["selector"].items() <= pod["metadata"]["labels"].items()
+    # A single command runs as the daemon does, and is not taken for it by the Service.
+    job = objects["Job"]["spec"]["template"]
+    (single,) = job["spec"]["containers"]
+    for key in ("securityContext", "volumes", "automountServiceAccountToken"):
+        assert job["spec"][key] == spec[key], key
+    for key in ("image", "securityContext", "volumeMounts"):
+        assert single[key] == container[key], key
+    assert not objects["Service"]["spec"]["selector"].items() <= job["metadata"]["labels"].items()
     (port,) = container["ports"]
     for probe, path in (("livenessProbe", "/livez"), ("readinessProbe", "/readyz")):
         assert container[probe]["httpGet"] == {"path": path, "port": port["name"]}
