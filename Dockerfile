@@ -11,8 +11,9 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
     host="$(rustc --print host-tuple)" \
  && RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --release --target "$host" \
- && install -D "target/$host/release/leadsync" /out/leadsync \
- && install -d -m 0700 /out/state/leadsync
+ && mkdir -p /out/state/leadsync \
+ && chmod 0700 /out/state/leadsync \
+ && cp "target/$host/release/leadsync" /out/
 
 # Certificates, time zones, the user `nonroot` (65532) and an empty /tmp; no shell.
 FROM gcr.io/distroless/static-debian12:nonroot

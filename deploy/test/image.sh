@@ -75,9 +75,8 @@ root="$work/builder"
 if [[ -n "$binary" ]]; then
   # Its cargo builds nothing: it gives the program that is there.
   unpack "$root" busybox-static
-  # A folder again, where busybox is the shell and all tools.
   mkdir -p "$root/usr/local/bin" "$root/tmp"
-  for applet in sh install mkdir cp; do ln -s busybox "$root/bin/$applet"; done
+  for applet in sh mkdir chmod cp; do ln -s busybox "$root/bin/$applet"; done
   cp "$binary" "$root/given"
   printf '%s\n' '#!/bin/sh' 'echo any-linux-gnu' > "$root/usr/local/bin/rustc"
   printf '%s\n' '#!/bin/sh' 'set -e' 'mkdir -p target/any-linux-gnu/release' 'cp /given target/any-linux-gnu/release/leadsync' > "$root/usr/local/bin/cargo"
