@@ -252,7 +252,7 @@ def main():
         f"LEADSYNC__OPERATE__AUTH__CLIENT_ID={operate['client_id']}",
         f"LEADSYNC__SALESFORCE__LOGIN_URL={salesforce['login_url']}",
         f"LEADSYNC__SALESFORCE__AUTH__CLIENT_ID={salesforce['client_id']}",
-        "LEADSYNC__SCHEDULE__POLL=* * * * * *",
+        "LEADSYNC__SCHEDULE__POLL=*/3 * * * * *",
     ]
     mounts = [
         (given / "config", "/etc/leadsync", "ro"),

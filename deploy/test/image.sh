@@ -5,7 +5,7 @@
 #   deploy/test/image.sh                  the whole build, with the toolchain of this machine: about five minutes
 #   deploy/test/image.sh --binary FILE    the last stage around a static program that is there: seconds. The size is not checked
 #
-# As root, on Debian 12. What is left is target/deploy/image, with the image as an OCI layout.
+# As root, on Debian 12. What is left is target/deploy/image (or image-of-binary), with the image as an OCI layout.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 binary=
@@ -22,7 +22,7 @@ if ((${#missing[@]})); then
   apt-get update -q && apt-get install -qy --no-install-recommends "${missing[@]}"
 fi
 
-work="$PWD/target/deploy/image"
+work="$PWD/target/deploy/image${binary:+-of-binary}"
 packages="$PWD/target/deploy/packages"
 rm -rf "$work" && mkdir -p "$work/tmp" "$packages"
 export STORAGE_DRIVER=vfs BUILDAH_ISOLATION=chroot TMPDIR="$work/tmp"
