@@ -306,6 +306,8 @@ def main():
     second = Container("second", None, environment, trusting)
     holds("a second daemon on the same store is refused with 1", second.wait() == 1, second.said())
 
+    links = json.loads(daemon.exec("status", "--json")[1])
+    holds("status says so as JSON", "links" in links, links)
     if "health" in subprocess.run(["runc", "exec", daemon.name, "/usr/local/bin/leadsync", "--help"], capture_output=True, text=True).stdout:
         served(daemon)
     else:
