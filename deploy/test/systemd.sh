@@ -17,8 +17,8 @@ work="$PWD/target/deploy/systemd"
 root="$work/rootfs"
 mkdir -p "$work"
 if [[ ! -e "$work/debian.tar" ]]; then
-  mmdebstrap --quiet --variant=minbase --include=systemd,systemd-sysv,dbus,sudo,procps,ca-certificates bookworm "$work/debian.part"
-  mv "$work/debian.part" "$work/debian.tar"
+  mmdebstrap --quiet --variant=minbase --include=systemd,systemd-sysv,dbus,sudo,procps,ca-certificates bookworm "$work/part.tar"
+  mv "$work/part.tar" "$work/debian.tar"
 fi
 rm -rf "$root" && mkdir "$root" && tar -xf "$work/debian.tar" -C "$root" --exclude='./dev/*'
 
