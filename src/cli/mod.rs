@@ -31,7 +31,7 @@ use crate::sync::CycleError;
 #[command(name = "leadsync", version, about, max_term_width = 110)]
 pub struct Arguments {
     /// The configuration [default: leadsync.toml, then config/leadsync.toml].
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", env = "LEADSYNC_CONFIG")]
     pub config: Option<PathBuf>,
     /// How log lines look.
     #[arg(long, global = true, value_enum, default_value = "text", value_name = "FORMAT")]

@@ -262,6 +262,19 @@ async fn check_offline_says_what_was_read() {
 }
 
 #[tokio::test]
+async fn a_variable_names_the_configuration_unless_the_command_line_does() {
+    let systems = Systems::of(1, 1, 1).await;
+    let mut by_variable = Command::new(PROGRAM);
+    by_variable.env("LEADSYNC_CONFIG", &systems.configuration).args(["check", "--offline"]).stdin(Stdio::null());
+    let (status, said, errors) = run_with(by_variable).await;
+    assert_eq!((status, errors.as_str()), (0, ""), "{said}");
+    let mut by_both = program(&systems.configuration, &["check", "--offline"]);
+    by_both.env("LEADSYNC_CONFIG", "/nowhere.toml");
+    let (status, said, errors) = run_with(by_both).await;
+    assert_eq!((status, errors.as_str()), (0, ""), "{said}");
+}
+
+#[tokio::test]
 async fn check_asks_both_systems_and_writes_nothing() {
     let systems = Systems::of(5, 5, 1).await;
     let (status, said, errors) = run(&systems, &["check"]).await;
