@@ -1,7 +1,9 @@
-//! What the daemon shows of itself over HTTP: health, metrics, the status page. It reads the store and writes to neither system.
+//! What the daemon shows of itself over HTTP: health, metrics, the status page. It writes to neither system; into the store it writes what
+//! people say on the page, as the commands do.
 
 mod figures;
 mod health;
+mod page;
 mod pulse;
 
 use std::io::ErrorKind;
@@ -9,6 +11,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use chrono::Utc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +28,9 @@ pub struct Ops {
     config: RwLock<Arc<Config>>,
     metrics: Metrics,
     pulse: Pulse,
+    door: page::Door,
+    /// Held by whoever searches.
+    searches: tokio::sync::Mutex<()>,
 }
 
 /// The port cannot be opened.
@@ -53,7 +59,8 @@ impl Ops {
     #[must_use]
     pub fn new(config: &Config, store: Arc<Store>) -> Arc<Self> {
         let (config, metrics) = (RwLock::new(Arc::new(config.clone())), Metrics::default());
-        Arc::new(Self { store, config, metrics, pulse: Pulse::starting(Utc::now()) })
+        let (door, searches) = (page::Door::default(), tokio::sync::Mutex::default());
+        Arc::new(Self { store, config, metrics, pulse: Pulse::starting(Utc::now()), door, searches })
     }
 
     /// Where things are counted.
@@ -106,7 +113,7 @@ pub async fn serve(ops: Arc<Ops>, address: SocketAddr) -> Result<Served, ListenE
     let address = listener.local_addr().map_err(|source| ListenError { address, source })?;
     let stop = CancellationToken::new();
     let stopped = stop.clone().cancelled_owned();
-    let app = routes(ops);
+    let app = routes(ops, address);
     tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, app).with_graceful_shutdown(stopped).await {
             tracing::error!(error = %error, "ops.failed");
@@ -116,6 +123,7 @@ pub async fn serve(ops: Arc<Ops>, address: SocketAddr) -> Result<Served, ListenE
     Ok(Served { address, stop })
 }
 
-fn routes(ops: Arc<Ops>) -> Router {
-    Router::new().merge(health::routes()).merge(figures::routes()).with_state(ops)
+fn routes(ops: Arc<Ops>, address: SocketAddr) -> Router {
+    let all = Router::new().merge(health::routes()).merge(figures::routes()).merge(page::routes()).with_state(ops);
+    all.layer(from_fn_with_state(address, page::only_local_names))
 }
