@@ -120,6 +120,7 @@ fn holds(value: &Json, wanted: &str) -> bool {
     match value {
         Json::Null => false,
         Json::String(text) => folded(text).contains(wanted),
-        other => other.to_string() == wanted,
+        Json::Number(number) => number.to_string().as_str() == wanted,
+        _ => false,
     }
 }

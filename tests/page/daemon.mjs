@@ -39,11 +39,11 @@ url = "sqlite:${join(folder, "leadsync.db")}"
 base_url = "${operate.base_url}"
 timezone = "Europe/London"
 requests_per_second = 1000
-auth = { client_id = "${operate.client_id}", client_secret = "${operate.client_secret}" }
+auth = { client_id = "${operate.client_id}", client_secret = "env:OPERATE_SECRET" }
 [salesforce]
 login_url = "${salesforce.login_url}"
 requests_per_second = 1000
-auth = { flow = "client_credentials", client_id = "${salesforce.client_id}", client_secret = "${salesforce.client_secret}" }
+auth = { flow = "client_credentials", client_id = "${salesforce.client_id}", client_secret = "env:SALESFORCE_SECRET" }
 [schedule]
 poll = "* * * * * *"
 overlap = "30s"
@@ -52,9 +52,10 @@ match = [["email"], ["company", "postcode"]]
 conflict = "manual"
 [ops]
 listen = "127.0.0.1:0"
-token = "${TOKEN}"
+token = "env:PAGE_TOKEN"
 ${mapping.replaceAll(/^conflict = .*$/gm, "")}`);
-  const daemon = spawn(PROGRAM, ["--config", configuration, "run"], { stdio: ["ignore", "ignore", "pipe"] });
+  const env = { ...process.env, OPERATE_SECRET: operate.client_secret, SALESFORCE_SECRET: salesforce.client_secret, PAGE_TOKEN: TOKEN };
+  const daemon = spawn(PROGRAM, ["--config", configuration, "run"], { env, stdio: ["ignore", "ignore", "pipe"] });
   const log = [];
   createInterface({ input: daemon.stderr }).on("line", (line) => log.push(line));
   const address = await until("a port is open", () => {
@@ -75,12 +76,12 @@ ${mapping.replaceAll(/^conflict = .*$/gm, "")}`);
     }
     rmSync(folder, { recursive: true, force: true });
   };
-  return { address: `http://${address}`, control, stop, log, command: (...given) => run(["--config", configuration, ...given]) };
+  return { address: `http://${address}`, control, stop, log, command: (...given) => run(["--config", configuration, ...given], env) };
 }
 
-function run(given) {
+function run(given, env) {
   return new Promise((done) => {
-    const child = spawn(PROGRAM, given, { stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn(PROGRAM, given, { env, stdio: ["ignore", "pipe", "inherit"] });
     let text = "";
     child.stdout.on("data", (part) => { text += part; });
     child.once("exit", () => done(text));

@@ -35,8 +35,7 @@ impl Chart {
     pub(super) fn of(hours: impl IntoIterator<Item = (DateTime<Utc>, i64, i64)>) -> Self {
         let hours: Vec<_> = hours.into_iter().collect();
         let peak = hours.iter().map(|(_, up, down)| *up.max(down)).max().unwrap_or_default();
-        let sum = |of: &dyn Fn(&(DateTime<Utc>, i64, i64)) -> i64| hours.iter().map(of).sum::<i64>();
-        let (up, down) = (sum(&|hour| hour.1), sum(&|hour| hour.2));
+        let (up, down) = hours.iter().fold((0, 0), |sum, hour| (sum.0 + hour.1, sum.1 + hour.2));
         let height = |count: i64| if count > 0 { (count * (HALF - 20) / peak.max(1)).max(LEAST) } else { 0 };
         let bars = hours.iter().zip(0..).map(|((start, up, down), place)| Bar {
             hour: format!("{:02}:00", start.hour()),

@@ -1,8 +1,6 @@
 //! The fields of a lead side by side, and what was decided about each: told from what stands in the store, so that it is what was
 //! decided and not what would be.
 
-use std::cmp::Ordering;
-
 use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
 
@@ -93,27 +91,14 @@ fn conflict_words(config: &Config, field: Option<&FieldConfig>) -> String {
 }
 
 fn write_words(write: &Event, name: &str) -> String {
-    let to = write.side.map_or("", Side::title);
-    let value = Shown::of(write.after.get(name).unwrap_or(&Json::Null));
-    let what = if value.is_empty {
-        format!("{to} is to have it cleared")
-    } else {
-        format!("{to} is to be given “{}”", cut(&value.text))
-    };
-    match (write.state.as_str(), &write.error) {
-        ("parked", Some(error)) => format!("{what}; refused: {error}"),
-        ("parked", None) => format!("{what}; parked"),
-        ("sent", _) => format!("{what}; sent, and not answered yet"),
-        (_, Some(error)) if write.attempts > 0 => format!("{what}; tried {} time(s): {error}", write.attempts),
-        _ => format!("{what} by the next batch"),
-    }
-}
-
-/// The beginning of a value within a sentence.
-fn cut(text: &str) -> String {
-    match text.char_indices().nth(60) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
+    let (to, from) = write.side.map_or(("", ""), |side| (side.title(), side.other().title()));
+    let clears = write.after.get(name).is_some_and(Json::is_null);
+    let what = if clears { format!("{to} is to have it cleared") } else { format!("{to} is to be given {from}’s value") };
+    match (write.state.as_str(), write.attempts) {
+        ("parked", _) => format!("{what}; write {} was refused, and waits for a person.", write.number),
+        ("sent", _) => format!("{what}; write {} is sent, and not answered yet.", write.number),
+        (_, 0) => format!("{what} by the next batch."),
+        (_, attempts) => format!("{what}; write {} was tried {attempts} time(s).", write.number),
     }
 }
 
@@ -127,6 +112,9 @@ fn at_rest(
     let waits = |why: String| ("waits", "waits", why);
     let apart = |why: &str| ("apart", "apart", why.to_owned());
     let Some(field) = field else { return apart("No field of the present mapping: it stays as it is.") };
+    if values.operate.is_null() && values.salesforce.is_null() {
+        return ("apart", "empty", String::new());
+    }
     let (Some(operate), Some(salesforce)) = (&dossier.leads.operate, &dossier.leads.salesforce) else {
         return apart("The other half of the lead is not there.");
     };
@@ -178,9 +166,105 @@ fn last(name: &str, past: &[Event], now: DateTime<Utc>) -> Option<(String, When)
         (words, When::of(&conflict.at, now))
     };
     match (settled, written) {
-        (Some(settled), Some(written)) if settled.at.cmp(&written.since) == Ordering::Less => Some(of_write(written)),
+        (Some(settled), Some(written)) if settled.at < written.since && !carries_out(written, settled) => Some(of_write(written)),
         (Some(settled), _) => Some(of_conflict(settled)),
         (None, Some(written)) => Some(of_write(written)),
         (None, None) => None,
+    }
+}
+
+/// Whether a write gives the value that won a conflict. A person's word comes before the write that carries it out.
+fn carries_out(write: &Event, conflict: &Event) -> bool {
+    let Some(winner) = conflict.side else { return false };
+    let place = usize::from(winner == Side::Salesforce);
+    write.side == Some(winner.other()) && write.after.get(&conflict.field) == conflict.after.get(place)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::store::{LinkRow, SeenLead};
+
+    /// A pair of which the phone number is this on each side, and was that when both were in step.
+    fn dossier(operate: &Json, salesforce: &Json, base: &Json) -> Dossier {
+        let lead = |value: &Json| Some(SeenLead { fields: json!({ "phone": value }), ..SeenLead::default() });
+        let link = LinkRow { base: json!({ "phone": base }), ..LinkRow::default() };
+        Dossier {
+            link: Some(link),
+            leads: PerSide { operate: lead(operate), salesforce: lead(salesforce) },
+            ..Dossier::default()
+        }
+    }
+
+    fn told(dossier: &Dossier, past: &[Event]) -> FieldRow {
+        let config = include_str!("../../../config/leadsync.toml");
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("leadsync.toml");
+        std::fs::write(&file, config.replace("env:", "")).unwrap();
+        let config = Config::load(Some(&file)).unwrap().config;
+        rows(&config, dossier, past, Utc::now()).into_iter().find(|row| row.name == "phone").unwrap()
+    }
+
+    #[test]
+    fn a_field_is_told_from_what_stands_in_the_store() {
+        let write = |state: &str| Event {
+            side: Some(Side::Salesforce),
+            kind: "update".to_owned(),
+            state: state.to_owned(),
+            after: json!({ "phone": "1" }),
+            ..Event::default()
+        };
+        for (writes, open, expected, words) in [
+            (vec![], vec![], "apart", "Nobody changed it"),
+            (vec![write("due")], vec![], "waits", "Salesforce is to be given Operate’s value by the next batch"),
+            (vec![write("sent")], vec![], "waits", "not answered yet"),
+            (vec![write("parked")], vec![], "waits", "was refused, and waits for a person"),
+            (
+                vec![],
+                vec![Event { field: "phone".to_owned(), number: 7, ..Event::default() }],
+                "conflict",
+                "A person has to decide",
+            ),
+        ] {
+            let row = told(&Dossier { writes, open, ..dossier(&json!("1"), &json!("2"), &json!(["1", "2"])) }, &[]);
+            assert!(row.mark == expected && row.why.contains(words), "{}: {}", row.mark, row.why);
+        }
+        let row = told(&dossier(&json!("1"), &json!("1"), &json!("1")), &[]);
+        assert_eq!((row.mark, row.base_of_salesforce), ("same", None));
+        let row = told(&dossier(&json!({ "unknown": "?" }), &json!("1"), &json!("1")), &[]);
+        assert!(row.values.operate.is_unread && row.why.contains("Operate’s value cannot be read"), "{}", row.why);
+    }
+
+    #[test]
+    fn the_last_word_is_the_conflict_whose_write_followed_it() {
+        let write = |since: &str| Event {
+            side: Some(Side::Operate),
+            kind: "update".to_owned(),
+            state: "done".to_owned(),
+            after: json!({ "phone": "1" }),
+            at: "2026-01-01T12:00:09.000Z".to_owned(),
+            since: since.to_owned(),
+            ..Event::default()
+        };
+        let conflict = Event {
+            is_conflict: true,
+            side: Some(Side::Salesforce),
+            kind: "newest".to_owned(),
+            field: "phone".to_owned(),
+            state: "settled".to_owned(),
+            after: json!(["2", "3"]),
+            at: "2026-01-01T12:00:05.000Z".to_owned(),
+            ..Event::default()
+        };
+        let of = |write: Event, conflict: Event| {
+            told(&dossier(&json!("1"), &json!("1"), &json!("1")), &[write, conflict]).last.map(|(words, _)| words).unwrap()
+        };
+        let last = |write: Event| of(write, conflict.clone());
+        assert_eq!(last(write("2026-01-01T12:00:05.000Z")), "both changed it; Salesforce won by the rule newest");
+        assert_eq!(last(write("2026-01-01T12:00:07.000Z")), "Salesforce wrote it; Operate was given it");
+        let of_a_person = Event { kind: "manual".to_owned(), after: json!(["2", "1"]), ..conflict.clone() };
+        assert_eq!(of(write("2026-01-01T12:00:07.000Z"), of_a_person), "both changed it; a person took Salesforce’s value");
     }
 }

@@ -17,6 +17,16 @@ pub(super) struct Happening {
     pub(super) changes: Vec<Change>,
 }
 
+/// More fields than this are folded away.
+const FEW: usize = 6;
+
+impl Happening {
+    /// How many fields there are, where they are too many to be shown at once.
+    pub(super) fn many(&self) -> Option<usize> {
+        Some(self.changes.len()).filter(|count| *count > FEW)
+    }
+}
+
 /// A field of it.
 pub(super) struct Change {
     pub(super) field: String,
@@ -31,15 +41,13 @@ impl Happening {
 
 fn write(event: &Event, now: DateTime<Utc>) -> Happening {
     let to = event.side.map_or("", Side::title);
-    let done = match event.kind.as_str() {
-        "create" => format!("Lead made in {to}"),
-        "delete" => format!("Lead deleted in {to}"),
-        _ => format!("{to} given what {} has", event.side.map_or("", |side| side.other().title())),
-    };
-    let intended = match event.kind.as_str() {
-        "create" => format!("Lead to be made in {to}"),
-        "delete" => format!("Lead to be deleted in {to}"),
-        _ => format!("{to} to be given what {} has", event.side.map_or("", |side| side.other().title())),
+    let from = event.side.map_or("", |side| side.other().title());
+    let names_only = event.after.as_object().is_none_or(serde_json::Map::is_empty);
+    let (done, intended) = match event.kind.as_str() {
+        "create" => (format!("Lead made in {to}"), format!("Lead to be made in {to}")),
+        "delete" => (format!("Lead deleted in {to}"), format!("Lead to be deleted in {to}")),
+        _ if names_only => (format!("{to} told the id of {from}’s lead"), format!("{to} to be told the id of {from}’s lead")),
+        _ => (format!("{to} given what {from} has"), format!("{to} to be given what {from} has")),
     };
     let state = match event.state.as_str() {
         "done" => None,
@@ -52,10 +60,10 @@ fn write(event: &Event, now: DateTime<Utc>) -> Happening {
     let title = event.undoes.map_or(title.clone(), |undone| format!("{title}, which reverses write {undone}"));
     let change = |(name, after): (&String, &Json)| {
         let before = event.before.get(name).unwrap_or(&Json::Null);
-        let mut values = vec![("now", Shown::of(after))];
-        if event.kind != "create" {
-            values.insert(0, ("before", Shown::of(before)));
-        }
+        let values = match event.kind.as_str() {
+            "create" => vec![("", Shown::of(after))],
+            _ => vec![("before", Shown::of(before)), ("now", Shown::of(after))],
+        };
         Change { field: name.clone(), values }
     };
     Happening {

@@ -67,10 +67,10 @@ pub(super) async fn lead(
     if let Some(link) = &dossier.link {
         past = ops.store.happenings(link.link_id, PAST).await?;
         let slice = Slice { skip: (page - 1).saturating_mul(ROWS), take: ROWS + 1 };
-        let mut part = ops.store.happenings(link.link_id, slice).await?;
-        has_older = part.len() > ROWS as usize;
-        part.truncate(ROWS as usize);
-        happenings = part.iter().map(|event| Happening::of(event, now)).collect();
+        let mut events = ops.store.happenings(link.link_id, slice).await?;
+        has_older = events.len() > ROWS as usize;
+        events.truncate(ROWS as usize);
+        happenings = events.iter().map(|event| Happening::of(event, now)).collect();
     }
     let config = ops.config();
     let state = dossier.link.as_ref().map_or("unlinked", |link| &link.state);

@@ -104,7 +104,7 @@ impl Frame {
         self
     }
 
-    fn is_still(mut self) -> Self {
+    fn still(mut self) -> Self {
         self.refreshes = false;
         self
     }

@@ -118,12 +118,11 @@ pub(super) async fn overview(
     let day = store.day(now).await?;
     let (parked_count, conflict_count) = store.waiting_counts().await?;
     let config = ops.config();
-    let states = states(&status);
     let page = Overview {
         frame: Frame::of(&ops, &headers, "/", "Overview").after(query.get("done")),
         head: head(&ops, &status, (parked_count, conflict_count), now),
         sides: Side::BOTH.into_iter().map(|side| side_card(&status, side, now)).collect(),
-        states,
+        states: states(&status),
         links: counted(status.links.values().sum(), "link", "links"),
         writes: counted(["due", "sent"].iter().filter_map(|state| status.pushes.get(*state)).sum(), "write", "writes"),
         oldest: status.oldest_waiting.as_deref().map(|at| When::of(at, now)),

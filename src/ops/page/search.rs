@@ -70,7 +70,7 @@ pub(super) async fn search(State(ops): State<Arc<Ops>>, headers: HeaderMap, sent
 }
 
 fn page(ops: &Ops, headers: &HeaderMap, text: String) -> Search {
-    let frame = Frame::of(ops, headers, "/search", "Search").is_still();
+    let frame = Frame::of(ops, headers, "/search", "Search").still();
     Search { frame, text, fields: names(&ops.config()).join(", "), found: None, on_from: None, is_short: false }
 }
 

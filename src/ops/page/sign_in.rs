@@ -20,7 +20,7 @@ struct SignIn {
 }
 
 pub(super) async fn ask(State(ops): State<Arc<Ops>>, headers: HeaderMap) -> Result<Response, Refused> {
-    shown(&SignIn { frame: Frame::of(&ops, &headers, "/sign-in", "Sign in").is_still(), is_wrong: false })
+    shown(&SignIn { frame: Frame::of(&ops, &headers, "/sign-in", "Sign in").still(), is_wrong: false })
 }
 
 pub(super) async fn sign_in(State(ops): State<Arc<Ops>>, headers: HeaderMap, sent: Sent) -> Result<Response, Refused> {
@@ -36,7 +36,7 @@ pub(super) async fn sign_in(State(ops): State<Arc<Ops>>, headers: HeaderMap, sen
         }
         Err(Kept::Wrong) => {
             tracing::warn!("ops.sign_in_refused");
-            let frame = Frame::of(&ops, &headers, "/sign-in", "Sign in").is_still();
+            let frame = Frame::of(&ops, &headers, "/sign-in", "Sign in").still();
             Ok((StatusCode::FORBIDDEN, shown(&SignIn { frame, is_wrong: true })?).into_response())
         }
         Err(Kept::TooMany) => {
