@@ -1,8 +1,10 @@
-//! What the daemon shows of itself over HTTP: health, metrics, the status page. It reads the store and writes to neither system.
+//! What the daemon shows of itself over HTTP: health, metrics, the status page. It writes to neither system; into the store it writes what
+//! people say on the page, as the commands do.
 
 mod alert;
 mod figures;
 mod health;
+mod page;
 mod pulse;
 
 use std::io::ErrorKind;
@@ -10,6 +12,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use chrono::Utc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -26,6 +29,9 @@ pub struct Ops {
     config: RwLock<Arc<Config>>,
     metrics: Metrics,
     pulse: Pulse,
+    door: page::Door,
+    /// Held by whoever searches.
+    searches: tokio::sync::Mutex<()>,
 }
 
 /// The port cannot be opened.
@@ -54,7 +60,8 @@ impl Ops {
     #[must_use]
     pub fn new(config: &Config, store: Arc<Store>) -> Arc<Self> {
         let (config, metrics) = (RwLock::new(Arc::new(config.clone())), Metrics::default());
-        Arc::new(Self { store, config, metrics, pulse: Pulse::starting(Utc::now()) })
+        let (door, searches) = (page::Door::default(), tokio::sync::Mutex::default());
+        Arc::new(Self { store, config, metrics, pulse: Pulse::starting(Utc::now()), door, searches })
     }
 
     /// Where things are counted.
@@ -123,7 +130,7 @@ pub async fn serve(ops: Arc<Ops>, address: SocketAddr) -> Result<Served, ListenE
     let address = listener.local_addr().map_err(|source| ListenError { address, source })?;
     let stop = CancellationToken::new();
     let stopped = stop.clone().cancelled_owned();
-    let app = routes(ops);
+    let app = routes(ops, address);
     tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, app).with_graceful_shutdown(stopped).await {
             tracing::error!(error = %error, "ops.failed");
@@ -133,6 +140,7 @@ pub async fn serve(ops: Arc<Ops>, address: SocketAddr) -> Result<Served, ListenE
     Ok(Served { address, stop })
 }
 
-fn routes(ops: Arc<Ops>) -> Router {
-    Router::new().merge(health::routes()).merge(figures::routes()).with_state(ops)
+fn routes(ops: Arc<Ops>, address: SocketAddr) -> Router {
+    let all = Router::new().merge(health::routes()).merge(figures::routes()).merge(page::routes()).with_state(ops);
+    all.layer(from_fn_with_state(address, page::only_local_names))
 }

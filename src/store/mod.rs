@@ -2,18 +2,22 @@
 //!
 //! One task writes, over one connection; readers have a pool of their own.
 
+mod audit;
 mod brake;
 mod conflict;
 mod cycle;
 mod decide;
+mod dossier;
 mod error;
 mod hold;
+mod listing;
 mod mapping;
 mod names;
 mod observe;
 mod pair;
 mod push;
 mod report;
+mod search;
 mod sweep;
 mod undo;
 mod waiting;
@@ -27,16 +31,20 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
+pub use audit::Actor;
 pub use brake::{Burden, Stops, Troubles};
 pub use conflict::OpenConflict;
 pub use cycle::{Checkpoint, Cycle};
 pub use decide::{Decided, DirtyLink, FormerRow, LeadRow, NewConflict, NewPush, Undo};
+pub use dossier::{Dossier, Event, LinkRow, SeenLead};
 pub use error::{Place, StoreError};
 pub use hold::Hold;
+pub use listing::{Done, Hour, ListedConflict, Slice};
 pub use observe::{Observation, Observed};
 pub use pair::{Ambiguous, Created, UnlinkedLead};
 pub use push::{LONGEST_WAIT, Outbox, PushRow, Settled, Verdict};
 pub use report::{BudgetReport, History, LeadReport, LinkReport, ParkedLead, PlannedField, PlannedPush, StatusReport};
+pub use search::{Effort, FoundLead, Searched};
 pub use sweep::{Master, MergedLead};
 pub use undo::Undone;
 pub use waiting::WaitingReason;

@@ -30,6 +30,7 @@ mod ops;
 mod org;
 mod org_trouble;
 mod org_writes;
+mod page;
 mod program;
 mod references;
 mod remapping;

@@ -1,0 +1,191 @@
+//! All that is known of one lead, for its page: both sides, what is under way, and what happened.
+
+use serde_json::Value as Json;
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+
+use super::listing::Slice;
+use super::{Store, StoreError};
+use crate::lead::{PerSide, Side};
+
+/// All that is known of one lead but what happened to it.
+#[derive(Debug, Clone, Default)]
+pub struct Dossier {
+    /// How it is paired, if it is.
+    pub link: Option<LinkRow>,
+    /// Both leads.
+    pub leads: PerSide<Option<SeenLead>>,
+    /// Writes that are not settled.
+    pub writes: Vec<Event>,
+    /// Conflicts that wait for a person.
+    pub open: Vec<Event>,
+}
+
+/// A pairing.
+#[derive(Debug, Clone, Default)]
+pub struct LinkRow {
+    /// Its number.
+    pub link_id: i64,
+    /// Its state.
+    pub state: String,
+    /// Why it does not move.
+    pub reason: Option<String>,
+    /// What both had when they were last in step: a value, or Operate's and Salesforce's.
+    pub base: Json,
+    /// Since when.
+    pub created_at: String,
+}
+
+/// A lead as it was seen last.
+#[derive(Debug, Clone, Default)]
+pub struct SeenLead {
+    /// Its id.
+    pub lead_id: String,
+    /// By that server's clock.
+    pub modified_at: String,
+    /// Its values by field name.
+    pub fields: Json,
+    /// Since when it is gone.
+    pub deleted_at: Option<String>,
+    /// Whether it is read-only.
+    pub converted: bool,
+    /// Whether the next cycle looks at it.
+    pub dirty: bool,
+}
+
+/// A write or a conflict.
+#[derive(Debug, Clone, Default)]
+pub struct Event {
+    /// The number of the push or of the conflict.
+    pub number: i64,
+    /// When: its end, or its beginning where it has none.
+    pub at: String,
+    /// Whether it is a conflict.
+    pub is_conflict: bool,
+    /// The side written, or the winner.
+    pub side: Option<Side>,
+    /// `create`, `update`, `delete`; for a conflict its rule.
+    pub kind: String,
+    /// A conflict's field.
+    pub field: String,
+    /// Its state.
+    pub state: String,
+    /// What was there, by field name; for a conflict the base.
+    pub before: Json,
+    /// What was given, by field name; for a conflict Operate's and Salesforce's value.
+    pub after: Json,
+    /// How often it was tried.
+    pub attempts: i64,
+    /// The system's code and words.
+    pub error: Option<String>,
+    /// When it began.
+    pub since: String,
+    /// The write that this one reverses.
+    pub undoes: Option<i64>,
+}
+
+const WRITES: &str = "SELECT push_id AS number, coalesce(done_at, created_at) AS at, 0 AS is_conflict, side, kind, '' AS field, state, before,
+        fields AS after, attempts, iif(error_code IS NULL, error, error_code || coalesce(': ' || error, '')) AS error, created_at AS since, undoes
+    FROM push WHERE link_id = ?1";
+const CONFLICTS: &str = "SELECT conflict_id AS number, coalesce(settled_at, found_at) AS at, 1 AS is_conflict, winner AS side, rule AS kind, field,
+        state, base_value AS before, json_array(json(operate_value), json(salesforce_value)) AS after, 0 AS attempts, NULL AS error,
+        found_at AS since, NULL AS undoes
+    FROM conflict WHERE link_id = ?1";
+
+impl Store {
+    /// All that is known of the lead with this id (a Salesforce id in 15 or 18 characters).
+    pub async fn dossier(&self, side: Side, id: &str) -> Result<Option<Dossier>, StoreError> {
+        let Some(lead_id) = self.whole_id(side, id).await? else { return Ok(None) };
+        let rows = sqlx::query(
+            "SELECT side, lead_id, link_id, modified_at, fields, deleted_at, converted, dirty FROM lead WHERE side = ?1 AND lead_id = ?2
+             UNION ALL
+             SELECT o.side, o.lead_id, o.link_id, o.modified_at, o.fields, o.deleted_at, o.converted, o.dirty
+             FROM lead t JOIN lead o ON o.link_id = t.link_id AND o.side <> ?1 WHERE t.side = ?1 AND t.lead_id = ?2",
+        );
+        let rows = rows.bind(side.as_str()).bind(&lead_id).fetch_all(&self.read).await?;
+        let mut dossier = Dossier::default();
+        let mut link_id: Option<i64> = None;
+        for row in &rows {
+            if let Some(side) = Side::parse(row.try_get("side")?) {
+                link_id = row.try_get("link_id")?;
+                *dossier.leads.get_mut(side) = Some(seen(row)?);
+            }
+        }
+        let Some(link_id) = link_id else { return Ok(Some(dossier)) };
+        let link = sqlx::query("SELECT state, reason, base, created_at FROM link WHERE link_id = ?").bind(link_id);
+        let link = link.fetch_optional(&self.read).await?;
+        dossier.link = link.map(|row| link_row(&row, link_id)).transpose()?;
+        dossier.writes = self.events(&format!("{WRITES} AND state IN ('due', 'sent', 'parked')"), link_id, ALL).await?;
+        dossier.open = self.events(&format!("{CONFLICTS} AND state = 'open'"), link_id, ALL).await?;
+        Ok(Some(dossier))
+    }
+
+    /// What happened to a link, the newest first.
+    pub async fn happenings(&self, link_id: i64, slice: Slice) -> Result<Vec<Event>, StoreError> {
+        self.events(&format!("{WRITES} UNION ALL {CONFLICTS}"), link_id, slice).await
+    }
+
+    async fn events(&self, of: &str, link_id: i64, slice: Slice) -> Result<Vec<Event>, StoreError> {
+        let sql = format!("SELECT * FROM ({of}) ORDER BY at DESC, is_conflict, number DESC LIMIT ?2 OFFSET ?3");
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(link_id).bind(slice.take).bind(slice.skip);
+        rows.fetch_all(&self.read).await?.iter().map(event).collect()
+    }
+
+    /// The id of a known lead as the store has it.
+    pub async fn whole_id(&self, side: Side, id: &str) -> Result<Option<String>, StoreError> {
+        // Salesforce's long form is the short one and three characters more; no character of an id sorts after `{`.
+        let found = sqlx::query_scalar(
+            "SELECT lead_id FROM lead WHERE side = ?1 AND lead_id = ?2
+             UNION ALL SELECT lead_id FROM lead WHERE side = ?1 AND ?1 = 'salesforce' AND length(?2) = 15
+                 AND lead_id > ?2 AND lead_id < ?2 || '{' LIMIT 1",
+        );
+        Ok(found.bind(side.as_str()).bind(id).fetch_optional(&self.read).await?)
+    }
+}
+
+/// More than there can be: one unsettled write a side, one open conflict a field.
+const ALL: Slice = Slice { skip: 0, take: 10_000 };
+
+fn json(row: &SqliteRow, name: &str) -> Result<Json, StoreError> {
+    let text: Option<&str> = row.try_get(name)?;
+    Ok(text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default())
+}
+
+fn seen(row: &SqliteRow) -> Result<SeenLead, StoreError> {
+    Ok(SeenLead {
+        lead_id: row.try_get("lead_id")?,
+        modified_at: row.try_get("modified_at")?,
+        fields: json(row, "fields")?,
+        deleted_at: row.try_get("deleted_at")?,
+        converted: row.try_get("converted")?,
+        dirty: row.try_get("dirty")?,
+    })
+}
+
+fn link_row(row: &SqliteRow, link_id: i64) -> Result<LinkRow, StoreError> {
+    Ok(LinkRow {
+        link_id,
+        state: row.try_get("state")?,
+        reason: row.try_get("reason")?,
+        base: json(row, "base")?,
+        created_at: row.try_get("created_at")?,
+    })
+}
+
+fn event(row: &SqliteRow) -> Result<Event, StoreError> {
+    Ok(Event {
+        number: row.try_get("number")?,
+        at: row.try_get("at")?,
+        is_conflict: row.try_get::<i64, _>("is_conflict")? == 1,
+        side: row.try_get::<Option<&str>, _>("side")?.and_then(Side::parse),
+        kind: row.try_get("kind")?,
+        field: row.try_get("field")?,
+        state: row.try_get("state")?,
+        before: json(row, "before")?,
+        after: json(row, "after")?,
+        attempts: row.try_get("attempts")?,
+        error: row.try_get("error")?,
+        since: row.try_get("since")?,
+        undoes: row.try_get("undoes")?,
+    })
+}
