@@ -2,18 +2,26 @@
 //!
 //! One task writes, over one connection; readers have a pool of their own.
 
+mod alone;
+mod audit;
+mod backup;
 mod brake;
 mod conflict;
 mod cycle;
 mod decide;
 mod error;
+mod exchange;
 mod hold;
 mod mapping;
 mod names;
 mod observe;
 mod pair;
+mod prune;
 mod push;
+mod relink;
 mod report;
+mod reread;
+mod state;
 mod sweep;
 mod waiting;
 
@@ -26,20 +34,29 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
+pub use alone::{Created, UnlinkedLead};
+pub use audit::Actor;
+pub use backup::{Backup, BackupError};
 pub use brake::{Burden, Stops};
 pub use conflict::OpenConflict;
 pub use cycle::{Checkpoint, Cycle};
 pub use decide::{Decided, DirtyLink, FormerRow, LeadRow, NewConflict, NewPush};
 pub use error::{Place, StoreError};
+pub use exchange::{Imported, KnownPair, LinkRow, REFUSED_LINES, RefusedLine};
 pub use hold::Hold;
 pub use observe::{Observation, Observed};
-pub use pair::{Ambiguous, Created, UnlinkedLead};
+pub use pair::Ambiguous;
+pub use prune::{PRUNE, Pruned};
 pub use push::{LONGEST_WAIT, Outbox, PushRow, Settled, Verdict};
+pub use relink::{LinkRefusal, Relinked};
 pub use report::{BudgetReport, History, LeadReport, LinkReport, ParkedLead, PlannedField, PlannedPush, StatusReport};
 pub use sweep::{Master, MergedLead};
 pub use waiting::WaitingReason;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// Begins a transaction that reads before it writes: nobody else writes in between.
+const IMMEDIATE: &str = "BEGIN IMMEDIATE";
 
 /// An open store.
 #[derive(Debug)]
@@ -89,16 +106,6 @@ impl Store {
             }
             Err(error) => Err(error),
         }
-    }
-
-    /// A consistent copy at `target`, which must not exist.
-    pub async fn copy_to(&self, target: &Path) -> Result<(), StoreError> {
-        let copied = sqlx::query("VACUUM INTO ?").bind(target.to_string_lossy()).execute(&self.write).await;
-        copied.map(drop).map_err(|error| {
-            let error = StoreError::from(error);
-            let is_of_target = error.is_of_writing();
-            error.at(if is_of_target { target } else { &self.path })
-        })
     }
 
     /// Lets the file grow to this many pages at most, in this connection. A write beyond it fails as on a full disk.
