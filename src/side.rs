@@ -143,7 +143,7 @@ pub struct Write {
     pub action: Action,
     /// The fields to set, native. `null` (Salesforce) or `""` (Operate) clears one: the mapping has decided which.
     pub fields: NativeFields,
-    /// The other side's id, to be kept in this side's external id field if it has one.
+    /// The other side's id, to be kept in this side's external id field if it has one; empty clears that.
     pub external_id: Option<String>,
 }
 

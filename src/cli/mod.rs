@@ -1,9 +1,11 @@
 //! The command line: one file a command, each thin.
 
+mod backup;
 mod check;
 mod fields;
 mod health;
 mod init;
+mod links;
 mod output;
 mod people;
 mod report;
@@ -23,7 +25,7 @@ use crate::lead::Side;
 use crate::logging::LogFormat;
 use crate::mapping::MappingError;
 use crate::sandbox::SandboxError;
-use crate::store::{Store, StoreError};
+use crate::store::{LinkRefusal, Store, StoreError};
 use crate::sync::CycleError;
 
 /// Keeps Leads in step, both ways, between essensys Operate and Salesforce.
@@ -111,7 +113,7 @@ pub enum Command {
     },
     /// List the leads that are parked, with the reason.
     Parked(Report),
-    /// Have parked leads tried again by the next cycle.
+    /// Have parked leads tried again by the next cycle, and leads that were unlinked take part again.
     Retry {
         /// Ids of either side.
         #[arg(required_unless_present = "all", conflicts_with = "all")]
@@ -130,8 +132,64 @@ pub enum Command {
         #[arg(long)]
         accept_changes: bool,
     },
-    /// Compare every lead on both sides now; writes nothing.
-    Verify(Report),
+    /// Compare every lead on both sides now; writes nothing to either.
+    Verify {
+        /// Have the next cycle read what differs again, and put it in step by the usual rules.
+        #[arg(long)]
+        repair: bool,
+        /// As JSON.
+        #[command(flatten)]
+        report: Report,
+    },
+    /// A consistent copy of the store, also while the daemon runs.
+    Backup {
+        /// The file to write; it must not be there.
+        file: PathBuf,
+        /// As JSON.
+        #[command(flatten)]
+        report: Report,
+    },
+    /// Write all links as CSV.
+    Export {
+        /// To this file, which must not be there [default: standard output].
+        #[arg(long, value_name = "FILE")]
+        to: Option<PathBuf>,
+    },
+    /// Link pairs that are known, from CSV with the columns `operate_id` and `salesforce_id`: all of them, or none.
+    Import {
+        /// The file; `-` is standard input.
+        file: PathBuf,
+        /// Only say what would be done.
+        #[arg(long)]
+        dry_run: bool,
+        /// As JSON.
+        #[command(flatten)]
+        report: Report,
+    },
+    /// Forget a link: both leads stay, and are left alone from then on.
+    Unlink {
+        /// An id of either side.
+        id: String,
+        /// Only say what would be done.
+        #[arg(long)]
+        dry_run: bool,
+        /// As JSON.
+        #[command(flatten)]
+        report: Report,
+    },
+    /// Link two leads instead of what they are linked with; what is left over is left alone.
+    Relink {
+        /// Operate's lead.
+        operate_id: String,
+        /// Salesforce's lead.
+        salesforce_id: String,
+        /// Only say what would be done.
+        #[arg(long)]
+        dry_run: bool,
+        /// As JSON.
+        #[command(flatten)]
+        report: Report,
+    },
     /// Both systems, simulated on loopback; prints their addresses and credentials as one line of JSON.
     Sandbox(sandbox::Systems),
     /// The sandbox and the daemon together, with changes arriving on both sides: start here.
@@ -205,6 +263,9 @@ pub enum Failure {
     Store(#[from] StoreError),
     /// Status 1.
     #[error(transparent)]
+    Link(#[from] LinkRefusal),
+    /// Status 1.
+    #[error(transparent)]
     Cycle(#[from] CycleError),
     /// Status 1.
     #[error(transparent)]
@@ -270,7 +331,14 @@ async fn dispatch(arguments: Arguments) -> Result<Ended, Failure> {
         Command::Pause => people::pause(&load(file)?).await,
         Command::Resume { accept_changes } => people::resume(&load(file)?, accept_changes).await,
         Command::Plan(report) => work::plan(&load(file)?, report).await,
-        Command::Verify(report) => work::verify(&load(file)?, report).await,
+        Command::Verify { repair, report } => work::verify(&load(file)?, repair, report).await,
+        Command::Backup { file: to, report } => backup::backup(&load(file)?, &to, report).await,
+        Command::Export { to } => links::export(&load(file)?, to.as_deref()).await,
+        Command::Import { file: from, dry_run, report } => links::import(&load(file)?, &from, dry_run, report).await,
+        Command::Unlink { id, dry_run, report } => links::unlink(&load(file)?, &id, dry_run, report).await,
+        Command::Relink { operate_id, salesforce_id, dry_run, report } => {
+            links::relink(&load(file)?, (&operate_id, &salesforce_id), dry_run, report).await
+        }
         Command::Status(report) => report::status(&load(file)?, report).await,
         Command::Health { live } => health::health(&load(file)?, live).await,
         Command::Show { id, report } => report::show(&load(file)?, &id, report).await,

@@ -5,7 +5,7 @@ use chrono::Utc;
 use super::{Ended, Failure, Report, output};
 use crate::config::Config;
 use crate::lead::Side;
-use crate::store::Store;
+use crate::store::{Actor, Store};
 
 pub(super) async fn conflicts(config: &Config, report: Report) -> Result<Ended, Failure> {
     let open = Store::open_existing(&config.store.url).await?.open_conflicts().await?;
@@ -37,7 +37,7 @@ pub(super) async fn conflicts(config: &Config, report: Report) -> Result<Ended, 
 
 pub(super) async fn resolve(config: &Config, conflict_id: i64, winner: Side) -> Result<Ended, Failure> {
     let store = Store::open_existing(&config.store.url).await?;
-    if !store.resolve(conflict_id, winner, Utc::now()).await? {
+    if !store.resolve(conflict_id, winner, Actor::Command, Utc::now()).await? {
         return Err(Failure::Other(format!("conflict {conflict_id} is not open; `leadsync conflicts` lists those that are")));
     }
     output::line(format!("conflict {conflict_id}: {}'s value wins; the next cycle carries it out", winner.title()));
@@ -68,7 +68,7 @@ pub(super) async fn parked(config: &Config, report: Report) -> Result<Ended, Fai
 
 pub(super) async fn retry(config: &Config, ids: &[String], all: bool) -> Result<Ended, Failure> {
     let store = Store::open_existing(&config.store.url).await?;
-    let count = store.retry((!all).then_some(ids), Utc::now()).await?;
+    let count = store.retry((!all).then_some(ids), Actor::Command, Utc::now()).await?;
     if count == 0 && !all {
         return Err(Failure::Other("none of these leads is parked; `leadsync parked` lists those that are".to_owned()));
     }
@@ -77,14 +77,14 @@ pub(super) async fn retry(config: &Config, ids: &[String], all: bool) -> Result<
 }
 
 pub(super) async fn pause(config: &Config) -> Result<Ended, Failure> {
-    Store::open_existing(&config.store.url).await?.pause(Utc::now()).await?;
+    Store::open_existing(&config.store.url).await?.pause(Actor::Command, Utc::now()).await?;
     output::line("writes are paused from the next batch on; polling goes on; `leadsync resume` ends it");
     Ok(Ended::Done)
 }
 
 pub(super) async fn resume(config: &Config, accept: bool) -> Result<Ended, Failure> {
     let store = Store::open_existing(&config.store.url).await?;
-    if store.resume(accept).await? {
+    if store.resume(accept, Actor::Command, Utc::now()).await? {
         output::line("the next cycle writes what is due");
         return Ok(Ended::Done);
     }

@@ -129,7 +129,14 @@ fn print(config: &Config, link: &LinkReport) {
         let error = event.error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
         let side = event.side.as_deref().unwrap_or("nobody");
         match event.event.as_str() {
+            "conflict" if event.state == "open" => {
+                output::line(format!("{}  conflict {}: open, of {}", event.at, event.kind, event.after));
+            }
             "conflict" => output::line(format!("{}  conflict {}: {} won, of {}", event.at, event.kind, side, event.after)),
+            "audit" => {
+                let detail = event.error.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default();
+                output::line(format!("{}  {} by {}{detail}", event.at, event.kind, event.state));
+            }
             _ => output::line(format!(
                 "{}  write {}: {} {side}, {}{}: {} -> {}{error}",
                 event.at,

@@ -11,8 +11,8 @@ use crate::config::Config;
 use crate::daemon;
 use crate::lead::Side;
 use crate::mapping::Mapping;
-use crate::store::{Hold, Store};
-use crate::sync::{Engine, Patience, Rules};
+use crate::store::{Actor, Hold, Store};
+use crate::sync::{Compared, Engine, Patience, Rules};
 
 /// How long `once` waits for what cannot be done at once: a second to pass, a lock to go, a lost create to turn up.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -121,14 +121,19 @@ pub(super) async fn plan(config: &Config, report: Report) -> Result<Ended, Failu
     Ok(if planned.is_empty() { Ended::Done } else { Ended::Waits })
 }
 
-pub(super) async fn verify(config: &Config, report: Report) -> Result<Ended, Failure> {
+pub(super) async fn verify(config: &Config, repair: bool, report: Report) -> Result<Ended, Failure> {
     let (_folder, store) = scratch(config).await?;
     store.forget_observations().await?;
     let engine = daemon::assemble(config, store).await?;
     let compared = output::with_progress("reading every lead on both sides", engine.store(), engine.compare()).await;
     let compared = compared.map_err(|error| Failure::from(error).at(engine.store().path()))?;
+    let marked = if repair { mark(config, &compared).await? } else { 0 };
     if report.json {
-        output::json(&compared)?;
+        let mut shown = json!({ "pairs": compared.pairs, "drifts": compared.drifts });
+        if let (true, Some(shown)) = (repair, shown.as_object_mut()) {
+            shown.insert("to_repair".to_owned(), json!(marked));
+        }
+        output::json(&shown)?;
     } else {
         for drift in &compared.drifts {
             output::line(format!(
@@ -139,6 +144,24 @@ pub(super) async fn verify(config: &Config, report: Report) -> Result<Ended, Fai
             ));
         }
         output::line(format!("{} pair(s) compared, {} difference(s)", compared.pairs, compared.drifts.len()));
+        if marked > 0 {
+            output::line(format!(
+                "{marked} lead(s) are read again by the next cycle, and put in step by the usual rules and brakes"
+            ));
+        }
     }
     Ok(if compared.drifts.is_empty() { Ended::Done } else { Ended::Waits })
+}
+
+/// Leaves word in the store to read what differs again. Gives how many leads that are.
+async fn mark(config: &Config, compared: &Compared) -> Result<usize, Failure> {
+    let leads = compared.drifts.iter().flat_map(|drift| {
+        let ids = [(Side::Operate, &drift.operate_id), (Side::Salesforce, &drift.salesforce_id)];
+        ids.into_iter().filter_map(|(side, id)| Some((side, id.clone()?)))
+    });
+    let leads: Vec<(Side, String)> = leads.collect();
+    if !leads.is_empty() {
+        Store::open_existing(&config.store.url).await?.repair(&leads, Actor::Command, Utc::now()).await?;
+    }
+    Ok(leads.len())
 }

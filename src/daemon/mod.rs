@@ -3,6 +3,7 @@
 mod orders;
 mod systems;
 mod ticks;
+mod upkeep;
 mod waits;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use self::ticks::Ticks;
+use self::upkeep::Upkeep;
 use self::waits::{Refusals, SecretFiles};
 use crate::config::Config;
 use crate::mapping::Mapping;
@@ -64,6 +66,7 @@ struct Daemon {
     not_before: Option<Instant>,
     refusals: Refusals,
     secret_files: SecretFiles,
+    upkeep: Upkeep,
 }
 
 /// How a cycle ended.
@@ -97,6 +100,7 @@ impl Daemon {
             engine: None,
             not_before: None,
             refusals: Refusals::default(),
+            upkeep: Upkeep::default(),
             config,
         })
     }
@@ -146,6 +150,11 @@ impl Daemon {
                 Err(error) => tracing::error!(error = %error, "sweep.failed"),
                 Ok(()) => {}
             }
+        }
+        if !stop.is_cancelled()
+            && let Err(error) = self.upkeep.keep(&self.store, &self.config.ops).await
+        {
+            self.store_failed("store.prune_failed", error)?;
         }
         let wait = engine.interval().await.ok().flatten().and_then(|wait| wait.to_std().ok());
         self.not_before = wait.map(|wait| started + wait);

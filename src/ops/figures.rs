@@ -23,7 +23,7 @@ use crate::lead::{PerSide, Side};
 use crate::store::{StatusReport, time};
 
 /// Where each state of a link is shown, also while no link is in it.
-const LINK_STATES: [&str; 6] = ["pending", "in_step", "conflict", "parked", "converted", "deleted"];
+const LINK_STATES: [&str; 7] = ["pending", "in_step", "conflict", "parked", "converted", "deleted", "unlinked"];
 /// The same for writes that are not settled.
 const PUSH_STATES: [&str; 3] = ["due", "sent", "parked"];
 /// What holds writes, by the first word of its reason.

@@ -1,13 +1,15 @@
-//! What people did, and what the daemon did by itself that somebody may ask for.
+//! The audit log: what people did, and what the daemon did by itself that somebody may ask for. A row is written in the transaction
+//! of what it tells of, where there is one.
 
 use chrono::{DateTime, Utc};
+use sqlx::SqliteConnection;
 
 use super::{Store, StoreError, stamp};
 
-/// Who did something.
+/// Who did it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Actor {
-    /// A person, on the command line.
+    /// A person, by a command.
     Command,
     /// A person, on the status page.
     Page,
@@ -18,7 +20,7 @@ pub enum Actor {
 }
 
 impl Actor {
-    /// The store's word.
+    /// Its word in the store.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -31,7 +33,7 @@ impl Actor {
 }
 
 impl Store {
-    /// Notes what was done, to what, and what is worth knowing of it.
+    /// Notes what was done. `subject`: the ids of the leads that it is about, with a space between them.
     pub async fn audit(
         &self,
         actor: Actor,
@@ -40,14 +42,47 @@ impl Store {
         detail: Option<&str>,
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        sqlx::query("INSERT INTO audit (at, actor, action, subject, detail) VALUES (?, ?, ?, ?, ?)")
-            .bind(stamp(now))
-            .bind(actor.as_str())
-            .bind(action)
-            .bind(subject)
-            .bind(detail)
-            .execute(&self.write)
-            .await?;
-        Ok(())
+        note(&mut *self.write.acquire().await?, actor, action, subject, detail, now).await
     }
+}
+
+/// The same, in a transaction.
+pub(super) async fn note(
+    connection: &mut SqliteConnection,
+    actor: Actor,
+    action: &str,
+    subject: Option<&str>,
+    detail: Option<&str>,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO audit (at, actor, action, subject, detail) VALUES (?, ?, ?, ?, ?)")
+        .bind(stamp(now))
+        .bind(actor.as_str())
+        .bind(action)
+        .bind(subject)
+        .bind(detail)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// A row for each of these links, about its leads.
+pub(super) async fn note_links(
+    connection: &mut SqliteConnection,
+    actor: Actor,
+    action: &str,
+    links: &str,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO audit (at, actor, action, subject)
+         SELECT ?, ?, ?, concat_ws(' ', l.operate_id, l.salesforce_id) FROM json_each(?) j JOIN link l ON l.link_id = j.value",
+    )
+    .bind(stamp(now))
+    .bind(actor.as_str())
+    .bind(action)
+    .bind(links)
+    .execute(connection)
+    .await?;
+    Ok(())
 }

@@ -1,9 +1,10 @@
 //! Brakes: what would be written, and what a person said about it.
 
 use chrono::{DateTime, Utc};
-use sqlx::Row as _;
+use sqlx::{Row as _, SqliteConnection};
 
-use super::{Store, StoreError, stamp};
+use super::audit::{Actor, note};
+use super::{IMMEDIATE, Store, StoreError, stamp};
 use crate::lead::{PerSide, Side};
 
 /// What is due, as far as no person has accepted it yet.
@@ -78,27 +79,34 @@ impl Store {
     }
 
     /// Stops all writes until [`Store::resume`].
-    pub async fn pause(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
-        if self.stops().await?.paused.is_none() {
-            self.set_fact(PAUSED, Some(&stamp(now))).await?;
-        }
-        Ok(())
+    pub async fn pause(&self, actor: Actor, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let mut tx = self.write.begin_with(IMMEDIATE).await?;
+        sqlx::query("INSERT OR IGNORE INTO fact (name, value) VALUES (?, ?)")
+            .bind(PAUSED)
+            .bind(stamp(now))
+            .execute(&mut *tx)
+            .await?;
+        note(&mut tx, actor, "pause", None, None, now).await?;
+        Ok(tx.commit().await?)
     }
 
     /// Lets writes go on. `accept`: also those that a brake has stopped. `false`: a brake still holds.
-    pub async fn resume(&self, accept: bool) -> Result<bool, StoreError> {
-        self.set_fact(PAUSED, None).await?;
+    pub async fn resume(&self, accept: bool, actor: Actor, now: DateTime<Utc>) -> Result<bool, StoreError> {
+        let mut tx = self.write.begin_with(IMMEDIATE).await?;
+        set_fact(&mut tx, PAUSED, None).await?;
         if accept {
-            let newest: i64 = sqlx::query_scalar("SELECT coalesce(max(push_id), 0) FROM push").fetch_one(&self.write).await?;
-            self.set_fact(ACCEPTED, Some(&newest.to_string())).await?;
-            self.set_fact(BRAKED, None).await?;
+            let newest: i64 = sqlx::query_scalar("SELECT coalesce(max(push_id), 0) FROM push").fetch_one(&mut *tx).await?;
+            set_fact(&mut tx, ACCEPTED, Some(&newest.to_string())).await?;
+            set_fact(&mut tx, BRAKED, None).await?;
         }
+        note(&mut tx, actor, "resume", None, accept.then_some("accepts what is due"), now).await?;
+        tx.commit().await?;
         Ok(self.stops().await?.braked.is_none())
     }
 
     /// Notes why a brake holds, or that none does.
     pub async fn brake(&self, reason: Option<&str>) -> Result<(), StoreError> {
-        self.set_fact(BRAKED, reason).await
+        set_fact(&mut *self.write.acquire().await?, BRAKED, reason).await
     }
 
     /// What waits for a person, or is late.
@@ -128,22 +136,20 @@ impl Store {
 
     /// Keeps a single fact.
     pub async fn keep_fact(&self, name: &str, value: &str) -> Result<(), StoreError> {
-        self.set_fact(name, Some(value)).await
+        set_fact(&mut *self.write.acquire().await?, name, Some(value)).await
     }
+}
 
-    async fn set_fact(&self, name: &str, value: Option<&str>) -> Result<(), StoreError> {
-        match value {
-            Some(value) => {
-                sqlx::query(
-                    "INSERT INTO fact (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                )
+async fn set_fact(connection: &mut SqliteConnection, name: &str, value: Option<&str>) -> Result<(), StoreError> {
+    match value {
+        Some(value) => {
+            sqlx::query("INSERT INTO fact (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
                 .bind(name)
                 .bind(value)
-                .execute(&self.write)
+                .execute(connection)
                 .await?
-            }
-            None => sqlx::query("DELETE FROM fact WHERE name = ?").bind(name).execute(&self.write).await?,
-        };
-        Ok(())
-    }
+        }
+        None => sqlx::query("DELETE FROM fact WHERE name = ?").bind(name).execute(connection).await?,
+    };
+    Ok(())
 }

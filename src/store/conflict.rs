@@ -3,10 +3,11 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value as Json;
-use sqlx::Row as _;
+use sqlx::{Row as _, SqliteConnection};
 
-use super::decide::refresh;
-use super::{Store, StoreError, stamp};
+use super::audit::{Actor, note, note_links};
+use super::state::refresh;
+use super::{IMMEDIATE, Store, StoreError, stamp};
 use crate::lead::Side;
 
 /// A conflict that waits for a person.
@@ -66,28 +67,37 @@ impl Store {
     }
 
     /// Settles an open conflict; the next cycle carries it out. `false`: there is no such open conflict.
-    pub async fn resolve(&self, conflict_id: i64, winner: Side, now: DateTime<Utc>) -> Result<bool, StoreError> {
-        let mut tx = self.write.begin().await?;
-        let link_id: Option<i64> = sqlx::query_scalar(
-            "UPDATE conflict SET state = 'settled', winner = ?, settled_at = ? WHERE conflict_id = ? AND state = 'open' RETURNING link_id",
+    pub async fn resolve(&self, conflict_id: i64, winner: Side, actor: Actor, now: DateTime<Utc>) -> Result<bool, StoreError> {
+        let mut tx = self.write.begin_with(IMMEDIATE).await?;
+        let settled: Option<(i64, String)> = sqlx::query_as(
+            "UPDATE conflict SET state = 'settled', winner = ?, settled_at = ? WHERE conflict_id = ? AND state = 'open'
+             RETURNING link_id, field",
         )
         .bind(winner.as_str())
         .bind(stamp(now))
         .bind(conflict_id)
         .fetch_optional(&mut *tx)
         .await?;
-        let Some(link_id) = link_id else { return Ok(false) };
-        sqlx::query("UPDATE lead SET dirty = 1 WHERE link_id = ?").bind(link_id).execute(&mut *tx).await?;
+        let Some((link_id, field)) = settled else { return Ok(false) };
+        let leads: String = sqlx::query_scalar("SELECT concat_ws(' ', operate_id, salesforce_id) FROM link WHERE link_id = ?")
+            .bind(link_id)
+            .fetch_one(&mut *tx)
+            .await?;
+        look_again(&mut tx, &Json::from(vec![link_id]).to_string()).await?;
+        let detail = format!("conflict {conflict_id}: {field}, {winner} wins");
+        note(&mut tx, actor, "resolve", Some(&leads), Some(&detail), now).await?;
         tx.commit().await?;
         Ok(true)
     }
 
-    /// Has parked leads tried again by the next cycle: those with one of these ids (of either side), or all. Gives how many.
-    pub async fn retry(&self, ids: Option<&[String]>, now: DateTime<Utc>) -> Result<u64, StoreError> {
-        let mut tx = self.write.begin().await?;
+    /// Has parked leads tried again by the next cycle: those with one of these ids (of either side), or all. A lead with one of these ids
+    /// that was left alone since it was unlinked takes part again: with the other one of its link, or with a new one. Gives how many.
+    pub async fn retry(&self, ids: Option<&[String]>, actor: Actor, now: DateTime<Utc>) -> Result<u64, StoreError> {
+        let mut tx = self.write.begin_with(IMMEDIATE).await?;
         let links: Vec<i64> = sqlx::query_scalar(
-            "SELECT link_id FROM link WHERE state = 'parked' AND (?1 IS NULL
-             OR operate_id IN (SELECT value FROM json_each(?1)) OR salesforce_id IN (SELECT value FROM json_each(?1)))",
+            "SELECT link_id FROM link WHERE state = 'parked' AND ?1 IS NULL
+             UNION SELECT link_id FROM link WHERE state IN ('parked', 'unlinked')
+                 AND (operate_id IN (SELECT value FROM json_each(?1)) OR salesforce_id IN (SELECT value FROM json_each(?1)))",
         )
         .bind(ids.map(|ids| Json::from(ids.to_vec()).to_string()))
         .fetch_all(&mut *tx)
@@ -95,13 +105,28 @@ impl Store {
         let json = Json::from(links.clone()).to_string();
         for sql in [
             "UPDATE push SET state = 'due', due_at = ?1 WHERE state = 'parked' AND link_id IN (SELECT value FROM json_each(?2))",
+            // What was taken apart meets as at first; a lead that has no other is given one.
+            "UPDATE link SET unlinked_at = NULL, base = '{}', origin = iif(operate_id IS NULL OR salesforce_id IS NULL, 'create', origin)
+             WHERE unlinked_at IS NOT NULL AND ?1 <> '' AND link_id IN (SELECT value FROM json_each(?2))",
             "UPDATE link SET retried_at = ?1 WHERE link_id IN (SELECT value FROM json_each(?2))",
-            "UPDATE lead SET dirty = 1 WHERE ?1 <> '' AND link_id IN (SELECT value FROM json_each(?2))",
         ] {
             sqlx::query(sql).bind(stamp(now)).bind(&json).execute(&mut *tx).await?;
         }
+        look_again(&mut tx, &json).await?;
+        note_links(&mut tx, actor, "retry", &json, now).await?;
         refresh(&mut tx, &json, now).await?;
         tx.commit().await?;
         Ok(links.len() as u64)
     }
+}
+
+/// Has the next cycle decide these links, also where one is deciding them now: what it decides without a person's word is not kept.
+pub(super) async fn look_again(connection: &mut SqliteConnection, links: &str) -> Result<(), StoreError> {
+    for sql in [
+        "UPDATE link SET words = words + 1 WHERE link_id IN (SELECT value FROM json_each(?))",
+        "UPDATE lead SET dirty = 1 WHERE link_id IN (SELECT value FROM json_each(?))",
+    ] {
+        sqlx::query(sql).bind(links).execute(&mut *connection).await?;
+    }
+    Ok(())
 }

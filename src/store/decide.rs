@@ -5,7 +5,8 @@ use serde_json::{Value as Json, json};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row as _, Sqlite, Transaction};
 
-use super::{Store, StoreError, stamp, time};
+use super::state::refresh;
+use super::{IMMEDIATE, Store, StoreError, stamp, time};
 use crate::lead::{PerSide, Side};
 use crate::side::WriteKind;
 
@@ -14,8 +15,16 @@ use crate::side::WriteKind;
 pub struct DirtyLink {
     /// The link.
     pub link_id: i64,
+    /// How often a person had it decided anew.
+    pub words: i64,
     /// Its encoded base.
     pub base: Json,
+    /// Whether a person keeps its leads apart.
+    pub unlinked: bool,
+    /// Whether another Salesforce lead that is there still names its Operate lead.
+    pub name_is_taken: bool,
+    /// Whether the Operate lead that its Salesforce lead names is known to be deleted.
+    pub named_is_gone: bool,
     /// Whether this program made one of its leads.
     pub created: bool,
     /// Both leads, as far as there are any.
@@ -122,6 +131,8 @@ pub struct NewConflict {
 pub struct Decided {
     /// The link.
     pub link_id: i64,
+    /// [`DirtyLink::words`] as it was when this was decided.
+    pub words: i64,
     /// The base as it is now.
     pub base: Json,
     /// A value that cannot be translated.
@@ -142,7 +153,11 @@ impl Store {
     /// The next `limit` links after `after` of which a lead changed, each with its writes since `recent`.
     pub async fn dirty_links(&self, after: i64, limit: i64, recent: DateTime<Utc>) -> Result<Vec<DirtyLink>, StoreError> {
         let rows = sqlx::query(
-            "SELECT l.link_id, l.base, l.origin,
+            "SELECT l.link_id, l.words, l.base, l.origin, l.unlinked_at IS NOT NULL AS unlinked,
+                    EXISTS (SELECT 1 FROM lead n WHERE n.external_id = l.operate_id AND n.side = 'salesforce' AND n.link_id <> l.link_id
+                        AND n.deleted_at IS NULL) AS name_is_taken,
+                    EXISTS (SELECT 1 FROM lead n WHERE n.side = 'operate' AND n.lead_id = s.external_id
+                        AND n.deleted_at IS NOT NULL) AS named_is_gone,
                     o.lead_id AS o_id, o.modified_at AS o_modified, o.changed_at AS o_changed, o.fields AS o_fields,
                     o.external_id AS o_external, o.converted AS o_converted, o.master_id AS o_master, o.deleted_at IS NOT NULL AS o_deleted, o.former AS o_former,
                     s.lead_id AS s_id, s.modified_at AS s_modified, s.changed_at AS s_changed, s.fields AS s_fields,
@@ -173,11 +188,14 @@ impl Store {
         rows.iter().map(dirty_link).collect()
     }
 
-    /// Keeps decisions, in one transaction.
+    /// Keeps decisions, in one transaction; but not those of links about which a person said something meanwhile.
     pub async fn decide(&self, decided: &[Decided], now: DateTime<Utc>) -> Result<(), StoreError> {
         if decided.is_empty() {
             return Ok(());
         }
+        let mut tx = self.write.begin_with(IMMEDIATE).await?;
+        let overtaken = overtaken(&mut tx, decided).await?;
+        let decided: Vec<&Decided> = decided.iter().filter(|link| !overtaken.contains(&link.link_id)).collect();
         let links = decided.iter().map(|link| link.link_id).collect::<Json>().to_string();
         let bases = decided.iter().map(|link| json!([link.link_id, link.base.to_string(), link.blocked]));
         let superseded = decided.iter().flat_map(|link| link.supersede.iter().map(|side| json!([link.link_id, side.as_str()])));
@@ -185,8 +203,7 @@ impl Store {
         let closed = decided.iter().flat_map(|link| link.closed.iter().map(|field| json!([link.link_id, field])));
         let pushes: Vec<NewPush> = decided.iter().flat_map(|link| link.pushes.iter().cloned()).collect();
 
-        let mut tx = self.write.begin().await?;
-        forget(&mut tx, decided).await?;
+        forget(&mut tx, &decided).await?;
         for (sql, rows) in [
             (
                 "UPDATE link SET base = j.value ->> 1, blocked = j.value ->> 2 FROM json_each(?2) j
@@ -245,8 +262,19 @@ impl NewConflict {
     }
 }
 
+/// The links about which a person said something since they were read.
+async fn overtaken(tx: &mut Transaction<'_, Sqlite>, decided: &[Decided]) -> Result<Vec<i64>, StoreError> {
+    let rows = decided.iter().map(|link| json!([link.link_id, link.words])).collect::<Json>();
+    Ok(sqlx::query_scalar(
+        "SELECT l.link_id FROM json_each(?) j JOIN link l ON l.link_id = j.value ->> 0 WHERE l.words <> j.value ->> 1",
+    )
+    .bind(rows.to_string())
+    .fetch_all(&mut **tx)
+    .await?)
+}
+
 /// Lets links go of leads that are to be made anew.
-async fn forget(tx: &mut Transaction<'_, Sqlite>, decided: &[Decided]) -> Result<(), StoreError> {
+async fn forget(tx: &mut Transaction<'_, Sqlite>, decided: &[&Decided]) -> Result<(), StoreError> {
     let forgotten = decided.iter().filter_map(|link| link.forget.map(|side| json!([link.link_id, side.as_str()])));
     let rows = Json::Array(forgotten.collect());
     if rows.as_array().is_none_or(Vec::is_empty) {
@@ -288,6 +316,10 @@ fn dirty_link(row: &SqliteRow) -> Result<DirtyLink, StoreError> {
     let origin: &str = row.try_get("origin")?;
     Ok(DirtyLink {
         link_id: row.try_get("link_id")?,
+        words: row.try_get("words")?,
+        unlinked: row.try_get("unlinked")?,
+        name_is_taken: row.try_get("name_is_taken")?,
+        named_is_gone: row.try_get("named_is_gone")?,
         base: serde_json::from_str(row.try_get("base")?).unwrap_or_default(),
         created: origin == "create",
         leads: PerSide { operate: lead_row(row, "o")?, salesforce: lead_row(row, "s")? },
@@ -356,47 +388,6 @@ pub(super) async fn insert_pushes(
     )
     .bind(stamp(now))
     .bind(Json::Array(rows.collect()).to_string())
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
-}
-
-/// Brings the state of links up to date: it follows from their leads, pushes and conflicts.
-pub(super) async fn refresh(tx: &mut Transaction<'_, Sqlite>, links: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
-    sqlx::query(
-        "WITH now AS (
-            SELECT l.link_id,
-                (SELECT p.error FROM push p WHERE p.link_id = l.link_id AND p.state = 'parked' LIMIT 1) AS refusal,
-                EXISTS (SELECT 1 FROM push p WHERE p.link_id = l.link_id AND p.state = 'parked') AS refused,
-                EXISTS (SELECT 1 FROM push p WHERE p.link_id = l.link_id AND p.state IN ('due', 'sent')) AS due,
-                EXISTS (SELECT 1 FROM conflict c WHERE c.link_id = l.link_id AND c.state = 'open') AS conflict,
-                (SELECT group_concat(a.side || ' lead ' || a.lead_id || ' is deleted', '; ') FROM lead a
-                 WHERE a.link_id = l.link_id AND a.deleted_at IS NOT NULL) AS deleted,
-                l.operate_id IS NOT NULL AND l.salesforce_id IS NOT NULL AND NOT EXISTS (
-                    SELECT 1 FROM lead a WHERE a.side = 'operate' AND a.lead_id = l.operate_id) AS missing,
-                EXISTS (SELECT 1 FROM lead a WHERE a.link_id = l.link_id AND a.side = 'salesforce' AND a.converted) AS converted,
-                (SELECT group_concat(a.side || ' lead ' || a.lead_id || iif(a.aside = 'filtered', ' is outside the filter',
-                     ' was not seen since the mapping or a filter changed'), '; ') FROM lead a
-                 WHERE a.link_id = l.link_id AND a.aside IS NOT NULL) AS aside
-            FROM json_each(?1) j JOIN link l ON l.link_id = j.value)
-         UPDATE link SET updated_at = ?2,
-            state = CASE
-                WHEN link.origin = 'ambiguous' THEN 'parked'
-                WHEN link.blocked IS NOT NULL OR now.refused THEN 'parked'
-                WHEN now.deleted IS NOT NULL OR now.missing THEN 'deleted'
-                WHEN now.conflict THEN 'conflict'
-                WHEN now.aside IS NOT NULL OR now.due OR link.operate_id IS NULL OR link.salesforce_id IS NULL THEN 'pending'
-                WHEN now.converted THEN 'converted'
-                ELSE 'in_step' END,
-            reason = CASE
-                WHEN link.blocked IS NOT NULL OR now.refused THEN coalesce(link.blocked, now.refusal)
-                WHEN now.deleted IS NOT NULL THEN now.deleted
-                WHEN now.missing THEN 'operate lead ' || link.operate_id || ' is not there'
-                ELSE now.aside END
-         FROM now WHERE now.link_id = link.link_id",
-    )
-    .bind(links)
-    .bind(stamp(now))
     .execute(&mut **tx)
     .await?;
     Ok(())

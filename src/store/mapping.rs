@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
 use sqlx::{Sqlite, Transaction};
 
-use super::decide::refresh;
+use super::state::refresh;
 use super::{Store, StoreError, stamp};
 use crate::lead::{PerSide, Side};
 

@@ -2,22 +2,29 @@
 //!
 //! One task writes, over one connection; readers have a pool of their own.
 
+mod alone;
 mod audit;
+mod backup;
 mod brake;
 mod conflict;
 mod cycle;
 mod decide;
 mod dossier;
 mod error;
+mod exchange;
 mod hold;
 mod listing;
 mod mapping;
 mod names;
 mod observe;
 mod pair;
+mod prune;
 mod push;
+mod relink;
 mod report;
+mod reread;
 mod search;
+mod state;
 mod sweep;
 mod undo;
 mod waiting;
@@ -31,18 +38,23 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
 
+pub use alone::{Created, UnlinkedLead};
 pub use audit::Actor;
+pub use backup::{Backup, BackupError};
 pub use brake::{Burden, Stops, Troubles};
 pub use conflict::OpenConflict;
 pub use cycle::{Checkpoint, Cycle};
 pub use decide::{Decided, DirtyLink, FormerRow, LeadRow, NewConflict, NewPush, Undo};
 pub use dossier::{Dossier, Event, LinkRow, SeenLead};
 pub use error::{Place, StoreError};
+pub use exchange::{ExportedLink, Imported, KnownPair, REFUSED_LINES, RefusedLine};
 pub use hold::Hold;
 pub use listing::{Done, Hour, ListedConflict, Slice};
 pub use observe::{Observation, Observed};
-pub use pair::{Ambiguous, Created, UnlinkedLead};
+pub use pair::Ambiguous;
+pub use prune::{PRUNE, Pruned};
 pub use push::{LONGEST_WAIT, Outbox, PushRow, Settled, Verdict};
+pub use relink::{LinkRefusal, Relinked};
 pub use report::{BudgetReport, History, LeadReport, LinkReport, ParkedLead, PlannedField, PlannedPush, StatusReport};
 pub use search::{Effort, FoundLead, Searched};
 pub use sweep::{Master, MergedLead};
@@ -50,6 +62,9 @@ pub use undo::Undone;
 pub use waiting::WaitingReason;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
+
+/// Begins a transaction that reads before it writes: nobody else writes in between.
+const IMMEDIATE: &str = "BEGIN IMMEDIATE";
 
 /// An open store.
 #[derive(Debug)]
@@ -99,16 +114,6 @@ impl Store {
             }
             Err(error) => Err(error),
         }
-    }
-
-    /// A consistent copy at `target`, which must not exist.
-    pub async fn copy_to(&self, target: &Path) -> Result<(), StoreError> {
-        let copied = sqlx::query("VACUUM INTO ?").bind(target.to_string_lossy()).execute(&self.write).await;
-        copied.map(drop).map_err(|error| {
-            let error = StoreError::from(error);
-            let is_of_target = error.is_of_writing();
-            error.at(if is_of_target { target } else { &self.path })
-        })
     }
 
     /// Lets the file grow to this many pages at most, in this connection. A write beyond it fails as on a full disk.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value as Json, json};
-use sqlx::{Row as _, Sqlite, Transaction};
+use sqlx::{Row as _, Sqlite, SqliteConnection, Transaction};
 
 use super::{Store, StoreError, stamp};
 use crate::lead::Side;
@@ -259,7 +259,7 @@ async fn search_by(tx: &mut Transaction<'_, Sqlite>, side: Side, leads: Vec<Json
 }
 
 /// Takes leads out of the search. Leads that wait because several matched them are looked at again.
-pub(super) async fn drop_keys(tx: &mut Transaction<'_, Sqlite>, side: Side, ids: &str) -> Result<(), StoreError> {
+pub(super) async fn drop_keys(connection: &mut SqliteConnection, side: Side, ids: &str) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE lead SET dirty = 1
          WHERE link_id IN (SELECT link_id FROM link WHERE state = 'parked' AND origin = 'ambiguous')
@@ -270,12 +270,12 @@ pub(super) async fn drop_keys(tx: &mut Transaction<'_, Sqlite>, side: Side, ids:
     )
     .bind(ids)
     .bind(side.as_str())
-    .execute(&mut **tx)
+    .execute(&mut *connection)
     .await?;
     sqlx::query("DELETE FROM lead_key WHERE side = ? AND lead_id IN (SELECT value FROM json_each(?))")
         .bind(side.as_str())
         .bind(ids)
-        .execute(&mut **tx)
+        .execute(&mut *connection)
         .await?;
     Ok(())
 }

@@ -7,27 +7,9 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value as Json, json};
 use sqlx::{Row as _, Sqlite, Transaction};
 
-use super::decide::{insert_pushes, refresh};
 use super::observe::drop_keys;
-use super::{NewPush, Store, StoreError, stamp, time};
+use super::{Store, StoreError, stamp};
 use crate::lead::Side;
-
-/// A lead that no other was found for.
-#[derive(Debug, Clone)]
-pub struct UnlinkedLead {
-    /// Its side.
-    pub side: Side,
-    /// Its id.
-    pub lead_id: String,
-    /// Its encoded values.
-    pub fields: Json,
-    /// Whether it is read-only.
-    pub converted: bool,
-    /// Whether it is gone.
-    pub deleted: bool,
-    /// By that server's clock.
-    pub modified_at: DateTime<Utc>,
-}
 
 /// A lead that several were found for, or whose only candidate has several.
 #[derive(Debug, Clone)]
@@ -38,17 +20,6 @@ pub struct Ambiguous {
     pub lead_id: String,
     /// For people.
     pub reason: String,
-}
-
-/// What becomes of a lead that is on one side only.
-#[derive(Debug, Clone)]
-pub struct Created {
-    /// Its side.
-    pub side: Side,
-    /// Its id.
-    pub lead_id: String,
-    /// The create on the other side (its link is not known yet), or why there is none.
-    pub push: Result<NewPush, String>,
 }
 
 impl Store {
@@ -80,39 +51,23 @@ impl Store {
             );
             run(&mut tx, &join_named, now).await?;
             // A link that waits for this lead: the create took effect, or somebody else made it.
-            let claims = format!(
-                "FROM lead a JOIN link l ON l.{other_id} = a.external_id AND l.{id} IS NULL AND l.origin <> 'ambiguous'
+            let waits = format!(
+                "l.{id} IS NULL AND l.origin <> 'ambiguous' AND l.unlinked_at IS NULL
                  WHERE a.link_id IS NULL AND a.dirty = 1 AND a.deleted_at IS NULL AND a.side = '{side}'"
             );
-            run(
-                &mut tx,
-                &format!(
-                    "UPDATE link SET base = coalesce((SELECT json_patch(link.base, p.base) FROM push p
-                     WHERE p.link_id = link.link_id AND p.side = '{side}' AND p.state = 'sent'), base)
-                 WHERE link_id IN (SELECT l.link_id {claims})"
-                ),
-                now,
-            )
-            .await?;
-            run(
-                &mut tx,
-                &format!(
-                    "UPDATE push SET state = iif(state = 'sent', 'done', 'superseded'), done_at = ?1
-                 WHERE side = '{side}' AND state IN ('due', 'sent', 'parked') AND link_id IN (SELECT l.link_id {claims})"
-                ),
-                now,
-            )
-            .await?;
-            run(
-                &mut tx,
-                &format!(
-                    "UPDATE link SET {id} = (SELECT min(a.lead_id) {claims} AND l.link_id = link.link_id), updated_at = ?1
-                 WHERE link_id IN (SELECT l.link_id {claims})"
-                ),
-                now,
-            )
-            .await?;
+            claim(&mut tx, side, id, &format!("FROM lead a JOIN link l ON l.{other_id} = a.external_id AND {waits}"), now)
+                .await?;
             run(&mut tx, &join_named, now).await?;
+            if side == "operate" {
+                // The one that waits names it: the store is a copy from before it was named.
+                let named =
+                    "FROM lead a JOIN lead b ON b.external_id = a.lead_id AND b.side = 'salesforce' AND b.deleted_at IS NULL
+                     AND NOT EXISTS (SELECT 1 FROM lead c WHERE c.external_id = b.external_id AND c.side = b.side
+                         AND c.lead_id <> b.lead_id AND c.deleted_at IS NULL)
+                     JOIN link l ON l.link_id = b.link_id";
+                claim(&mut tx, side, id, &format!("{named} AND {waits}"), now).await?;
+                run(&mut tx, &join_named, now).await?;
+            }
             // Both are there and neither is linked; `min` for the improbable case that two claim the same.
             run(
                 &mut tx,
@@ -137,7 +92,7 @@ impl Store {
         run(&mut tx,
             "INSERT OR IGNORE INTO link (salesforce_id, state, origin, blocked, created_at, updated_at)
              SELECT a.lead_id, 'parked', 'external_id',
-                    'names Operate lead ' || a.external_id || ', which is linked to another Salesforce lead', ?1, ?1 FROM lead a
+                    'names Operate lead ' || a.external_id || ', which is linked to another Salesforce lead or was unlinked', ?1, ?1 FROM lead a
              WHERE a.link_id IS NULL AND a.dirty = 1 AND a.deleted_at IS NULL AND a.side = 'salesforce' AND a.external_id IS NOT NULL
                AND a.lead_id NOT IN (SELECT salesforce_id FROM link WHERE salesforce_id IS NOT NULL)", now).await?;
         attach(&mut tx, before).await?;
@@ -209,110 +164,9 @@ impl Store {
         tx.commit().await?;
         Ok(ambiguous)
     }
-
-    /// Leads that changed and that no other was found for: the next `limit` after `after`.
-    pub async fn unlinked(&self, after: Option<(Side, String)>, limit: i64) -> Result<Vec<UnlinkedLead>, StoreError> {
-        let (after_side, after_id) = after.map_or(("", String::new()), |(side, id)| (side.as_str(), id));
-        let rows = sqlx::query(
-            "SELECT side, lead_id, fields, converted, deleted_at IS NOT NULL AS deleted, modified_at FROM lead
-             WHERE dirty = 1 AND link_id IS NULL AND aside IS NULL AND (side, lead_id) > (?, ?) ORDER BY side, lead_id LIMIT ?",
-        )
-        .bind(after_side)
-        .bind(after_id)
-        .bind(limit)
-        .fetch_all(&self.write)
-        .await?;
-        rows.into_iter()
-            .map(|row| {
-                Ok(UnlinkedLead {
-                    side: side(row.try_get("side")?),
-                    lead_id: row.try_get("lead_id")?,
-                    fields: serde_json::from_str(row.try_get("fields")?).unwrap_or_default(),
-                    converted: row.try_get("converted")?,
-                    deleted: row.try_get("deleted")?,
-                    modified_at: time(row.try_get("modified_at")?),
-                })
-            })
-            .collect()
-    }
-
-    /// Of these leads, each with the link that a create made it for: those that belong to another link. A link that only says why a lead
-    /// has none lets go of it.
-    pub async fn claimed_elsewhere(&self, side: Side, made: &[(&str, i64)]) -> Result<Vec<String>, StoreError> {
-        let rows = made.iter().map(|(lead, link)| json!([lead, link])).collect::<Json>().to_string();
-        let claims: Vec<(String, i64, bool)> = sqlx::query_as(
-            "SELECT a.lead_id, a.link_id, l.origin = 'ambiguous' OR (l.origin = 'external_id' AND l.operate_id IS NULL)
-             FROM json_each(?) j JOIN lead a ON a.side = ? AND a.lead_id = j.value ->> 0 JOIN link l ON l.link_id = a.link_id
-             WHERE a.link_id <> j.value ->> 1",
-        )
-        .bind(rows)
-        .bind(side.as_str())
-        .fetch_all(&self.write)
-        .await?;
-        let (loose, firm): (Vec<_>, Vec<_>) = claims.into_iter().partition(|(.., loose)| *loose);
-        for (_, link, _) in loose {
-            sqlx::query("DELETE FROM link WHERE link_id = ?").bind(link).execute(&self.write).await?;
-        }
-        Ok(firm.into_iter().map(|(lead, ..)| lead).collect())
-    }
-
-    /// Makes links, each with the create of its other half (or the reason why there is none), in one transaction.
-    pub async fn create_links(&self, created: &[Created], now: DateTime<Utc>) -> Result<(), StoreError> {
-        if created.is_empty() {
-            return Ok(());
-        }
-        let mut tx = self.write.begin().await?;
-        let before = newest_link(&mut tx).await?;
-        let rows = created.iter().map(|lead| json!([lead.side.as_str(), lead.lead_id, lead.push.as_ref().err()]));
-        sqlx::query(
-            "INSERT INTO link (operate_id, salesforce_id, state, origin, blocked, created_at, updated_at)
-             SELECT iif(j.value ->> 0 = 'operate', j.value ->> 1, NULL), iif(j.value ->> 0 = 'salesforce', j.value ->> 1, NULL),
-                    'pending', 'create', j.value ->> 2, ?1, ?1
-             FROM json_each(?2) j ORDER BY j.key",
-        )
-        .bind(stamp(now))
-        .bind(Json::Array(rows.collect()).to_string())
-        .execute(&mut *tx)
-        .await?;
-        attach(&mut tx, before).await?;
-        let made = sqlx::query("SELECT link_id, operate_id, salesforce_id FROM link WHERE link_id > ? ORDER BY link_id")
-            .bind(before)
-            .fetch_all(&mut *tx)
-            .await?;
-        let mut pushes = Vec::new();
-        let mut links = Vec::new();
-        for (row, lead) in made.iter().zip(created) {
-            let link_id: i64 = row.try_get("link_id")?;
-            links.push(link_id);
-            pushes.extend(lead.push.as_ref().ok().map(|push| NewPush { link_id, ..push.clone() }));
-        }
-        insert_pushes(&mut tx, &pushes, now).await?;
-        let links = Json::from(links).to_string();
-        sqlx::query("UPDATE lead SET dirty = 0 WHERE link_id IN (SELECT value FROM json_each(?))")
-            .bind(&links)
-            .execute(&mut *tx)
-            .await?;
-        refresh(&mut tx, &links, now).await?;
-        Ok(tx.commit().await?)
-    }
-
-    /// These unlinked leads are left as they are.
-    pub async fn leave(&self, leads: &[(Side, String)]) -> Result<(), StoreError> {
-        if leads.is_empty() {
-            return Ok(());
-        }
-        let rows = leads.iter().map(|(side, id)| json!([side.as_str(), id]));
-        sqlx::query(
-            "UPDATE lead SET dirty = 0 FROM json_each(?) j WHERE lead.side = j.value ->> 0 AND lead.lead_id = j.value ->> 1",
-        )
-        .bind(Json::Array(rows.collect()).to_string())
-        .execute(&self.write)
-        .await?;
-        Ok(())
-    }
 }
 
-fn side(word: &str) -> Side {
+pub(super) fn side(word: &str) -> Side {
     Side::parse(word).unwrap_or(Side::Operate)
 }
 
@@ -329,6 +183,34 @@ async fn is_anybody_named(tx: &mut Transaction<'_, Sqlite>) -> Result<bool, Stor
     .await?)
 }
 
+/// Gives links that wait for a lead of this side theirs.
+async fn claim(
+    tx: &mut Transaction<'_, Sqlite>,
+    side: &str,
+    id: &str,
+    claims: &str,
+    now: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    for sql in [
+        format!(
+            "UPDATE link SET base = coalesce((SELECT json_patch(link.base, p.base) FROM push p
+                 WHERE p.link_id = link.link_id AND p.side = '{side}' AND p.state = 'sent'), base)
+             WHERE link_id IN (SELECT l.link_id {claims})"
+        ),
+        format!(
+            "UPDATE push SET state = iif(state = 'sent', 'done', 'superseded'), done_at = ?1
+             WHERE side = '{side}' AND state IN ('due', 'sent', 'parked') AND link_id IN (SELECT l.link_id {claims})"
+        ),
+        format!(
+            "UPDATE link SET {id} = (SELECT min(a.lead_id) {claims} AND l.link_id = link.link_id), updated_at = ?1
+             WHERE link_id IN (SELECT l.link_id {claims})"
+        ),
+    ] {
+        run(tx, &sql, now).await?;
+    }
+    Ok(())
+}
+
 async fn run(tx: &mut Transaction<'_, Sqlite>, sql: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
     // The text is put together from constants of this file only.
     let query = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned()));
@@ -336,7 +218,7 @@ async fn run(tx: &mut Transaction<'_, Sqlite>, sql: &str, now: DateTime<Utc>) ->
     Ok(())
 }
 
-async fn newest_link(tx: &mut Transaction<'_, Sqlite>) -> Result<i64, StoreError> {
+pub(super) async fn newest_link(tx: &mut Transaction<'_, Sqlite>) -> Result<i64, StoreError> {
     Ok(sqlx::query_scalar("SELECT coalesce(max(link_id), 0) FROM link").fetch_one(&mut **tx).await?)
 }
 
@@ -353,7 +235,7 @@ async fn dissolve(tx: &mut Transaction<'_, Sqlite>) -> Result<(), StoreError> {
 }
 
 /// Gives the leads of new links their link, and takes them out of the search.
-async fn attach(tx: &mut Transaction<'_, Sqlite>, before: i64) -> Result<(), StoreError> {
+pub(super) async fn attach(tx: &mut Transaction<'_, Sqlite>, before: i64) -> Result<(), StoreError> {
     for (side, sql) in [
         (
             Side::Operate,

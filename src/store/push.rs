@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use super::decide::refresh;
+use super::state::refresh;
 use super::{Store, StoreError, stamp, time};
 use crate::lead::Side;
 use crate::side::WriteKind;
@@ -39,6 +39,8 @@ pub struct PushRow {
     pub target_fields: Json,
     /// The other side's id, as the target holds it.
     pub target_external_id: Option<String>,
+    /// Another Salesforce lead that still names the link's Operate lead: the name can be given to no other.
+    pub name_holder: Option<String>,
 }
 
 /// What became of a push.
@@ -172,7 +174,9 @@ const READY: &str = "(p.due_at NOT BETWEEN ?1 AND ?2
 const COLUMNS: &str = "SELECT p.push_id, p.link_id, p.side, p.kind, p.initial, p.fields, p.attempts, p.sent_at,
     iif(p.side = 'operate', l.operate_id, l.salesforce_id) AS target_id,
     iif(p.side = 'operate', l.salesforce_id, l.operate_id) AS other_id,
-    a.modified_at AS target_modified, coalesce(a.fields, '{}') AS target_fields, a.external_id AS target_external
+    a.modified_at AS target_modified, coalesce(a.fields, '{}') AS target_fields, a.external_id AS target_external,
+    (SELECT n.lead_id FROM lead n WHERE n.external_id = l.operate_id AND n.side = 'salesforce' AND p.side = n.side
+         AND n.link_id <> l.link_id AND n.deleted_at IS NULL LIMIT 1) AS name_holder
     FROM push p JOIN link l USING (link_id)
     LEFT JOIN lead a ON a.side = p.side AND a.lead_id = iif(p.side = 'operate', l.operate_id, l.salesforce_id)";
 
@@ -234,14 +238,17 @@ impl Store {
         .await?)
     }
 
-    /// Notes, before they are sent, that these writes are sent: at this moment or a little later, by the server's clock.
-    pub async fn mark_sent(&self, pushes: &[i64], at: DateTime<Utc>) -> Result<(), StoreError> {
-        sqlx::query("UPDATE push SET state = 'sent', sent_at = ? WHERE push_id IN (SELECT value FROM json_each(?))")
-            .bind(stamp(at))
-            .bind(Json::from(pushes.to_vec()).to_string())
-            .execute(&self.write)
-            .await?;
-        Ok(())
+    /// Notes, before they are sent, that these writes are sent: at this moment or a little later, by the server's clock. Gives those that
+    /// may be: a person may have taken one back meanwhile.
+    pub async fn mark_sent(&self, pushes: &[i64], at: DateTime<Utc>) -> Result<Vec<i64>, StoreError> {
+        Ok(sqlx::query_scalar(
+            "UPDATE push SET state = 'sent', sent_at = ? WHERE state = 'due' AND push_id IN (SELECT value FROM json_each(?))
+             RETURNING push_id",
+        )
+        .bind(stamp(at))
+        .bind(Json::from(pushes.to_vec()).to_string())
+        .fetch_all(&self.write)
+        .await?)
     }
 
     /// Settles writes with all that their outcome changes, in one transaction.
@@ -281,7 +288,7 @@ impl Store {
 type Concerns = fn(&Settled) -> bool;
 
 /// `?1` is now, `?2` the rows [push, state, lead, time, code, error].
-const SETTLE: [(Concerns, &str); 7] = [
+const SETTLE: [(Concerns, &str); 8] = [
     // The push itself.
     (
         |_| true,
@@ -300,11 +307,20 @@ const SETTLE: [(Concerns, &str); 7] = [
      FROM json_each(?2) j JOIN push p ON p.push_id = j.value ->> 0
      WHERE j.value ->> 1 = 'done' AND link.link_id = p.link_id",
     ),
+    // A Salesforce lead that was left alone names no Operate lead any more: the one that it named can be named by another.
+    (
+        |settled| settled.is_done(WriteKind::Update),
+        "UPDATE lead SET dirty = 1 WHERE ?1 <> '' AND link_id IN (
+        SELECT n.link_id FROM json_each(?2) j JOIN push p ON p.push_id = j.value ->> 0 JOIN link l ON l.link_id = p.link_id
+        JOIN lead a ON a.side = 'salesforce' AND a.lead_id = l.salesforce_id JOIN link n ON n.operate_id = a.external_id
+        WHERE j.value ->> 1 = 'done' AND p.side = 'salesforce' AND l.operate_id IS NULL)",
+    ),
     // The observation of the written side becomes what was written.
     (
         |settled| settled.is_done(WriteKind::Update),
         "UPDATE lead SET fields = json_patch(lead.fields, p.fields), modified_at = max(lead.modified_at, j.value ->> 3),
-        external_id = iif(p.side = 'salesforce', l.operate_id, lead.external_id)
+        external_id = iif(p.side = 'salesforce' AND NOT EXISTS (SELECT 1 FROM lead n WHERE n.external_id = l.operate_id
+            AND n.side = 'salesforce' AND n.link_id <> l.link_id AND n.deleted_at IS NULL), l.operate_id, lead.external_id)
      FROM json_each(?2) j JOIN push p ON p.push_id = j.value ->> 0 JOIN link l ON l.link_id = p.link_id
      WHERE j.value ->> 1 = 'done' AND p.kind = 'update' AND lead.side = p.side AND lead.lead_id = j.value ->> 2",
     ),
@@ -360,5 +376,6 @@ fn push_row(row: &SqliteRow) -> Result<PushRow, StoreError> {
         target_modified_at: moment("target_modified")?,
         target_fields: serde_json::from_str(row.try_get("target_fields")?).unwrap_or_default(),
         target_external_id: row.try_get("target_external")?,
+        name_holder: row.try_get("name_holder")?,
     })
 }

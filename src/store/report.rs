@@ -116,7 +116,7 @@ pub struct LinkReport {
     pub base: Json,
     /// Both leads.
     pub leads: PerSide<Option<LeadReport>>,
-    /// Pushes and conflicts, the oldest first.
+    /// Pushes and conflicts, and what people did, the oldest first.
     pub history: Vec<History>,
 }
 
@@ -138,25 +138,32 @@ pub struct LeadReport {
 pub struct History {
     /// When.
     pub at: String,
-    /// The push's or the conflict's number.
+    /// The push's or the conflict's number; that of an action of a person.
     pub number: i64,
-    /// `push` or `conflict`.
+    /// `push`, `conflict`, or `audit`: what a person did about it.
     pub event: String,
     /// The side written, or the winner.
     pub side: Option<String>,
-    /// `create`, `update`, or the field and its rule.
+    /// `create`, `update`, the field and its rule, or what was done.
     pub kind: String,
-    /// The push's or conflict's state.
+    /// The push's or conflict's state, or by what means it was done.
     pub state: String,
     /// What was there.
     pub before: Json,
     /// What was given; for a conflict Operate's and Salesforce's value.
     pub after: Json,
-    /// The system's own words.
+    /// The system's own words, or what else is known of what was done.
     pub error: Option<String>,
     /// The push that it reverses.
     pub undoes: Option<i64>,
 }
+
+/// What happened to a link, and what people did about its leads: in that order of time.
+const HISTORY: &str = "SELECT at, event, side, kind, state, before, after, error, number, undoes FROM history WHERE link_id = ?1
+     UNION ALL
+     SELECT at, 'audit', NULL, action, actor, NULL, NULL, detail, audit_id, NULL FROM audit
+     WHERE EXISTS (SELECT 1 FROM json_each(?2) j WHERE instr(' ' || replace(subject, ',', ' ') || ' ', ' ' || j.value || ' ') > 0)
+     ORDER BY at, number";
 
 impl Store {
     /// The installation at a glance.
@@ -350,10 +357,9 @@ impl Store {
                 });
             }
         }
-        let history = sqlx::query("SELECT * FROM history WHERE link_id = ? ORDER BY at, number")
-            .bind(link_id)
-            .fetch_all(&self.read)
-            .await?;
+        let ids = Side::BOTH.into_iter().filter_map(|side| Some(leads.get(side).as_ref()?.lead_id.clone()));
+        let ids = ids.collect::<Json>().to_string();
+        let history = sqlx::query(HISTORY).bind(link_id).bind(ids).fetch_all(&self.read).await?;
         let (state, reason, base) = match link {
             None => ("unlinked".to_owned(), None, Json::Null),
             Some(link) => (link.try_get("state")?, link.try_get("reason")?, json(&link, "base")?),

@@ -106,7 +106,7 @@ impl Store {
         let rows = sqlx::query(
             "SELECT a.lead_id, a.link_id, a.master_id FROM lead a JOIN link l ON l.link_id = a.link_id
              WHERE a.master_id IS NOT NULL AND a.link_id IS NOT NULL AND a.side = 'salesforce' AND a.dirty = 1
-               AND a.deleted_at IS NOT NULL AND l.operate_id IS NOT NULL",
+               AND a.deleted_at IS NOT NULL AND l.operate_id IS NOT NULL AND l.unlinked_at IS NULL",
         )
         .fetch_all(&self.write)
         .await?;

@@ -5,8 +5,10 @@ use serde_json::{Map, Value as Json, json};
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use super::decide::{NewPush, insert_pushes, refresh};
-use super::{Store, StoreError, stamp};
+use super::audit::{Actor, note};
+use super::decide::{NewPush, insert_pushes};
+use super::state::refresh;
+use super::{IMMEDIATE, Store, StoreError, stamp};
 use crate::lead::Side;
 use crate::side::WriteKind;
 use crate::undo::{Back, Reverse, Written};
@@ -59,10 +61,7 @@ impl Store {
     /// Has the next cycle carry these reverses out; those whose lead has moved meanwhile, or is written to, are left out. Gives how many
     /// are due now. `subject` says for the audit what was asked for.
     pub async fn undo(&self, reverses: &[Reverse], subject: &str, now: DateTime<Utc>) -> Result<u64, StoreError> {
-        let mut tx = self.write.begin().await?;
-        // First a write: from here on nobody else changes what is read.
-        let audit = sqlx::query("INSERT INTO audit (at, actor, action, subject) VALUES (?, 'command', 'undo', ?)");
-        let audit = audit.bind(stamp(now)).bind(subject).execute(&mut *tx).await?.last_insert_rowid();
+        let mut tx = self.write.begin_with(IMMEDIATE).await?;
         let mut made = 0;
         for some in reverses.chunks(BATCH) {
             let asked = some.iter().map(|reverse| json!([reverse.link_id, reverse.side.as_str(), reverse.lead_id]));
@@ -78,8 +77,7 @@ impl Store {
             refresh(&mut tx, &links, now).await?;
             made += pushes.len() as u64;
         }
-        let detail = format!("{made} write(s) are due");
-        sqlx::query("UPDATE audit SET detail = ? WHERE audit_id = ?").bind(detail).bind(audit).execute(&mut *tx).await?;
+        note(&mut tx, Actor::Command, "undo", Some(subject), Some(&format!("{made} write(s) are due")), now).await?;
         tx.commit().await?;
         Ok(made)
     }

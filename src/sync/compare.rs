@@ -66,6 +66,9 @@ impl Engine {
     }
 
     fn compare_pair(&self, link: &DirtyLink, compared: &mut Compared) {
+        if link.unlinked {
+            return;
+        }
         let id = |side: Side| link.leads.get(side).as_ref().map(|lead| lead.lead_id.clone());
         let mut drift = |what: String| {
             compared.drifts.push(Drift { operate_id: id(Side::Operate), salesforce_id: id(Side::Salesforce), what });

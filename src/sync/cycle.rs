@@ -85,6 +85,7 @@ impl Engine {
         self.resolve_doubts(&outbox).await?;
         let polled = self.on_both(|side| self.poll(side)).await?;
         cycle.seen += polled.operate.changed + polled.salesforce.changed;
+        self.on_both(|side| self.reread(side)).await?;
         let renamed = self.follow_names().await?;
         let mut held = 0;
         let mut outbox = Outbox::default();

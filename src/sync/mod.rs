@@ -11,7 +11,8 @@
 //!
 //! Now and then a `sweep` looks for what polls cannot see.
 //!
-//! Everything that is known is in the store; nothing here survives a cycle. Only the cycle writes the store.
+//! Everything that is known is in the store; nothing here survives a cycle. Only the cycle writes the store; a person's commands leave their
+//! words in it.
 
 mod compare;
 mod cycle;

@@ -76,7 +76,9 @@ impl Engine {
         }
         // By the server's clock: ours may be set while a write is under way, or before the next start.
         let sent_at = self.server_time(side);
-        self.store.mark_sent(&ids, sent_at.unwrap_or_else(|| self.now())).await?;
+        let marked = self.store.mark_sent(&ids, sent_at.unwrap_or_else(|| self.now())).await?;
+        ready.retain(|(push, _)| marked.contains(&push.push_id));
+        settled.retain(|settled| marked.contains(&settled.push_id));
         let sent_at = sent_at.map(|time| time - TimeDelta::seconds(2));
         let writes: Vec<Write> = ready.iter().map(|(_, write)| write.clone()).collect();
         let outcomes = match self.clients.get(side).write(&writes).await {
@@ -157,7 +159,11 @@ impl Engine {
             .write(push.side, given.iter().map(|(place, value)| (*place, value)))
             .map_err(|problem| problem.to_string())?;
         let action = match (&push.target_id, push.target_modified_at) {
-            _ if push.kind == WriteKind::Create => Action::Create,
+            _ if push.kind == WriteKind::Create => match &push.name_holder {
+                None => Action::Create,
+                // Salesforce would take the new lead for that one.
+                Some(holder) => return Err(still_named(push, holder)),
+            },
             (Some(id), Some(modified_at)) => {
                 let (mapping, side) = (Arc::clone(&self.mapping), push.side);
                 let expected = mapping.decode(&push.target_fields);
@@ -179,9 +185,20 @@ impl Engine {
             }
             _ => return Err("the lead to be written was never observed".to_owned()),
         };
-        let external_id = push.other_id.clone().filter(|id| push.target_external_id.as_ref() != Some(id));
+        let external_id = match &push.other_id {
+            Some(_) if push.name_holder.is_some() => None,
+            Some(id) => Some(id.clone()).filter(|id| push.target_external_id.as_ref() != Some(id)),
+            // It has no other half any more, and names none.
+            None if push.kind == WriteKind::Update => push.target_external_id.as_ref().map(|_| String::new()),
+            None => None,
+        };
         Ok(Write { action, fields, external_id })
     }
+}
+
+fn still_named(push: &PushRow, holder: &str) -> String {
+    let id = push.other_id.as_deref().unwrap_or_default();
+    format!("Salesforce lead {holder} still names Operate lead {id}: clear its external id field, then `leadsync retry {id}`")
 }
 
 /// The lead that a create came to, and the link that it is for.

@@ -52,6 +52,7 @@ impl Engine {
     fn decide(&self, link: &DirtyLink, as_of: DateTime<Utc>) -> Option<Decided> {
         let mut decided = Decided {
             link_id: link.link_id,
+            words: link.words,
             base: link.base.clone(),
             blocked: None,
             supersede: Vec::new(),
@@ -64,6 +65,8 @@ impl Engine {
             return None;
         }
         match (&link.leads.operate, &link.leads.salesforce) {
+            (operate, Some(salesforce)) if link.unlinked && operate.is_none() => unname(link, salesforce, &mut decided),
+            _ if link.unlinked => decided.supersede = Side::BOTH.to_vec(),
             (Some(operate), Some(salesforce)) if !operate.deleted && !salesforce.deleted => {
                 self.merge(link, PerSide { operate, salesforce }, as_of, &mut decided)?;
             }
@@ -85,6 +88,15 @@ impl Engine {
         let to = side.other();
         if (lead.converted && side == Side::Salesforce) || !self.rules.creates(to) {
             decided.supersede.push(to);
+            return;
+        }
+        if let Some(named) = lead.external_id.as_ref().filter(|_| side == Side::Salesforce && !link.named_is_gone) {
+            // Somebody has made its other half already, and it could not be linked.
+            decided.supersede.push(to);
+            decided.blocked = Some(format!(
+                "names Operate lead {named}, which was never seen or is linked to another Salesforce lead: `leadsync relink` links two \
+                 leads; or clear the Salesforce lead's external id field, then `leadsync retry`"
+            ));
             return;
         }
         match self.create_push(side, link.link_id, &lead.fields) {
@@ -135,14 +147,16 @@ impl Engine {
                     to.title()
                 ));
             }
-            let named = to == Side::Operate || target.external_id.as_deref() == Some(&leads.operate.lead_id);
+            let named = to == Side::Operate
+                || link.name_is_taken
+                || target.external_id.as_ref().map_or(!link.created, |named| *named == leads.operate.lead_id);
             let waits = merged.blocked().is_some_and(|(_, side)| side == to.other());
             let read_only = to == Side::Salesforce && target.converted;
             if read_only {
                 self.cannot_be_given(&given, &base, &now, decided);
             }
             let undo = self.standing_undo(link, to, &given, &now);
-            if waits || read_only || (given.is_empty() && undo.is_none() && (named || !link.created)) {
+            if waits || read_only || (given.is_empty() && undo.is_none() && named) {
                 decided.supersede.push(to);
                 continue;
             }
@@ -263,6 +277,18 @@ impl Engine {
 /// Whether nothing was ever in step: the leads have just found each other.
 pub(super) fn is_first(base: &Json) -> bool {
     base.as_object().is_none_or(serde_json::Map::is_empty)
+}
+
+/// A Salesforce lead that is left alone and has no other half names none: its name would be in the way of the lead that has it now.
+fn unname(link: &DirtyLink, lead: &LeadRow, decided: &mut Decided) {
+    if lead.external_id.is_none() || lead.deleted || lead.converted {
+        decided.supersede = Side::BOTH.to_vec();
+        return;
+    }
+    let (side, kind) = (Side::Salesforce, WriteKind::Update);
+    let push =
+        NewPush { link_id: link.link_id, side, kind, initial: true, fields: json!({}), before: json!({}), base: json!({}) };
+    replace(link, push, decided);
 }
 
 /// Puts a push in the place of what was to be sent before; a write that was refused and has not changed stays parked.

@@ -78,6 +78,28 @@ impl Engine {
         Ok(found)
     }
 
+    /// Reads the leads that are to be read whatever their modified times say.
+    pub(super) async fn reread(&self, side: Side) -> Result<(), CycleError> {
+        let client = self.clients.get(side);
+        loop {
+            let ids = self.store.to_reread(side, client.reads_at_once().max(1)).await?;
+            if ids.is_empty() {
+                return Ok(());
+            }
+            let read = client.read(&ids).await?;
+            if client.absence_is_deletion() {
+                let missing: Vec<String> =
+                    ids.iter().filter(|id| !read.iter().any(|record| record.id == **id)).cloned().collect();
+                self.store.observe_all_gone(side, &missing, self.now()).await?;
+            }
+            let times: Vec<_> = read.iter().map(|record| (record.id.clone(), record.modified_at)).collect();
+            self.store.trust(side, &times).await?;
+            let seen: Vec<_> = read.into_iter().map(|record| self.observation(side, record)).collect();
+            self.store.observe(side, &seen, None, self.now()).await?;
+            self.store.reread(side, &ids).await?;
+        }
+    }
+
     async fn look_at(&self, side: Side, ids: &[String]) -> Result<u64, CycleError> {
         let read = self.clients.get(side).read(ids).await?;
         let seen: Vec<_> = read.into_iter().map(|record| self.observation(side, record)).collect();

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use chrono::TimeDelta;
 use futures_util::FutureExt as _;
 use leadsync::lead::{PerSide, Side};
-use leadsync::store::{Cycle, PlannedPush, Store, stamp};
+use leadsync::store::{Actor, Cycle, PlannedPush, Store, stamp};
 use leadsync::sync::{CycleError, Engine, Patience, Turns};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -189,11 +189,11 @@ impl Run {
                 model.note(&format!("person takes {winner} for {}", conflict.field));
                 (winner, model.our_now())
             };
-            store.resolve(conflict.conflict_id, winner, now).await.unwrap();
+            store.resolve(conflict.conflict_id, winner, Actor::Command, now).await.unwrap();
         }
-        store.resume(true).await.unwrap();
         let now = self.shared.model().our_now();
-        store.retry(None, now).await.unwrap();
+        store.resume(true, Actor::Command, now).await.unwrap();
+        store.retry(None, Actor::Command, now).await.unwrap();
     }
 
     /// Ends the process, and takes its store away.

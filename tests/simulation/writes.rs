@@ -61,7 +61,7 @@ impl Model {
                 self.check_origin(side, soul, &write.fields);
                 let record = self.record(side, id);
                 record.fields.extend(fields);
-                record.external_id = external_id.or(record.external_id.take());
+                record.external_id = external_id.or(record.external_id.take()).filter(|id| !id.is_empty());
                 record.modified_at = now;
                 Outcome::Done { id: id.clone() }
             }

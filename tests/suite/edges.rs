@@ -2,6 +2,7 @@
 
 use chrono::Utc;
 use leadsync::sandbox::{Cut, Fault, SandboxOptions};
+use leadsync::store::Actor;
 use serde_json::json;
 
 use crate::systems::{Systems, cycle};
@@ -172,7 +173,7 @@ async fn a_lead_that_holds_the_operate_id_is_linked_again_also_where_it_was_hidd
         "a person has to give this user sight of it"
     );
     salesforce.hide(&holder, false).unwrap();
-    engine.store().retry(None, Utc::now()).await.unwrap();
+    engine.store().retry(None, Actor::Command, Utc::now()).await.unwrap();
     cycle(&engine).await.unwrap();
     let report = engine.store().show(&ours).await.unwrap().unwrap();
     assert_eq!((report.state.as_str(), report.leads.salesforce.unwrap().lead_id), ("in_step", holder));

@@ -3,6 +3,7 @@
 use chrono::Utc;
 use leadsync::config::sync::ConflictRule;
 use leadsync::lead::{PerSide, Side};
+use leadsync::store::Actor;
 use leadsync::sync::Patience;
 use serde_json::json;
 use tempfile::TempDir;
@@ -88,7 +89,7 @@ async fn a_manual_conflict_waits_for_a_person_and_does_as_told() {
     bench.cycle().await;
     let open = bench.engine.store().open_conflicts().await.unwrap();
     assert_eq!(open.len(), 1);
-    assert!(bench.engine.store().resolve(open[0].conflict_id, Side::Operate, Utc::now()).await.unwrap());
+    assert!(bench.engine.store().resolve(open[0].conflict_id, Side::Operate, Actor::Command, Utc::now()).await.unwrap());
     bench.cycle().await;
     assert_eq!(bench.salesforce.value(&salesforce, "phone__c"), "mine");
     assert_eq!(bench.state(&operate).await.0, "in_step");

@@ -2,6 +2,7 @@
 
 use chrono::Utc;
 use leadsync::config::sync::{ConflictRule, DeleteRule};
+use leadsync::store::Actor;
 use serde_json::json;
 
 use crate::bench::{Bench, fields};
@@ -98,7 +99,7 @@ async fn a_field_that_swings_holds_back_only_itself_until_somebody_has_it_tried_
     let (state, reason) = bench.state(&operate).await;
     assert!(state == "parked" && reason.starts_with("flapping: Salesforce was given the same status"), "{state}: {reason}");
     assert_eq!(bench.salesforce.value(&salesforce, "phone__c"), json!("2"), "another field goes on");
-    assert_eq!(bench.engine.store().retry(None, Utc::now()).await.unwrap(), 1);
+    assert_eq!(bench.engine.store().retry(None, Actor::Command, Utc::now()).await.unwrap(), 1);
     bench.cycle().await;
     assert_eq!(bench.salesforce.value(&salesforce, "status__c"), json!("Contacted"));
     assert_eq!(bench.state(&operate).await.0, "in_step");

@@ -3,6 +3,7 @@
 use chrono::Utc;
 use leadsync::config::sync::DeleteRule;
 use leadsync::lead::{PerSide, Value};
+use leadsync::store::Actor;
 use serde_json::json;
 
 use crate::bench::Bench;
@@ -104,9 +105,9 @@ async fn too_many_deletes_are_not_carried_out_until_a_person_accepts_them() {
     assert!(bench.salesforce.leads().iter().any(|lead| lead.fields.get("phone__c") == Some(&json!("7"))), "other writes go on");
     let status = bench.engine.store().status(Utc::now()).await.unwrap();
     assert!(status.held.unwrap().contains("resume --accept-changes"));
-    assert!(!bench.engine.store().resume(false).await.unwrap(), "the brake holds on");
+    assert!(!bench.engine.store().resume(false, Actor::Command, Utc::now()).await.unwrap(), "the brake holds on");
 
-    assert!(bench.engine.store().resume(true).await.unwrap());
+    assert!(bench.engine.store().resume(true, Actor::Command, Utc::now()).await.unwrap());
     let cycle = bench.cycle().await;
     assert_eq!((cycle.held, bench.operate.leads().len()), (None, 2));
     assert!(bench.engine.store().status(Utc::now()).await.unwrap().held.is_none());
@@ -127,7 +128,7 @@ async fn a_flood_of_changes_stops_and_asks() {
     let held = bench.cycle().await.held.unwrap();
     assert!(held.contains("26 of 40 links would change, and max_change allows 25"), "{held}");
     assert_eq!(bench.operate.writes(), writes);
-    bench.engine.store().resume(true).await.unwrap();
+    bench.engine.store().resume(true, Actor::Command, Utc::now()).await.unwrap();
     let cycle = bench.cycle().await;
     assert_eq!((cycle.held, cycle.pushed), (None, 26));
 }
@@ -168,11 +169,11 @@ async fn as_many_changes_and_deletes_as_are_allowed_are_carried_out() {
 async fn a_pause_holds_all_writes_and_polling_goes_on() {
     let bench = Bench::new().await;
     let (operate, salesforce) = bench.pair().await;
-    bench.engine.store().pause(Utc::now()).await.unwrap();
+    bench.engine.store().pause(Actor::Command, Utc::now()).await.unwrap();
     bench.operate.edit(&operate, "phone", "2");
     let cycle = bench.cycle().await;
     assert!(cycle.held.unwrap().starts_with("paused since") && cycle.seen == 1 && cycle.pushed == 0);
-    bench.engine.store().resume(false).await.unwrap();
+    bench.engine.store().resume(false, Actor::Command, Utc::now()).await.unwrap();
     bench.cycle().await;
     assert_eq!(bench.salesforce.value(&salesforce, "phone__c"), json!("2"));
 }
@@ -190,7 +191,7 @@ async fn a_lead_hidden_by_sharing_rules_is_no_deleted_one() {
     bench.cycle().await;
     assert_eq!(bench.operate.leads().len(), 1, "nothing was deleted");
     bench.salesforce.show(hidden);
-    bench.engine.store().retry(None, Utc::now()).await.unwrap();
+    bench.engine.store().retry(None, Actor::Command, Utc::now()).await.unwrap();
     bench.cycle().await;
     assert_eq!(bench.salesforce.value(&salesforce, "phone__c"), json!("2"));
     assert_eq!(bench.state(&operate).await.0, "in_step");

@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::routing::post;
 use chrono::Utc;
 use leadsync::sandbox::{Cut, Fault, Interface, OperateSwitches, SandboxOptions};
+use leadsync::store::Actor;
 use serde_json::{Value as Json, json};
 use std::sync::{Arc, Mutex};
 
@@ -74,7 +75,7 @@ async fn a_name_that_no_list_has_parks_with_the_near_ones_before_anything_is_sen
     operate.reference("Location", 9, Some("Station Hose"), None).unwrap();
     drop(engine);
     let engine = systems.engine().await;
-    engine.store().retry(None, Utc::now()).await.unwrap();
+    engine.store().retry(None, Actor::Command, Utc::now()).await.unwrap();
     cycle(&engine).await.unwrap();
     assert_eq!(operate.lead(&ours).unwrap()["location"], json!(9));
 }

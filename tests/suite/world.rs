@@ -88,6 +88,11 @@ impl World {
         lead.modified_at = now;
     }
 
+    /// A value changes and the modified time does not.
+    pub fn tamper(&self, id: &str, field: &str, value: &str) {
+        self.inner().leads.get_mut(id).unwrap().fields.insert(field.to_owned(), json!(value));
+    }
+
     /// Somebody makes a lead that is in the recycle bin at once.
     pub fn add_deleted(&self, fields: &[(&str, &str)]) -> String {
         let id = self.add(fields);
@@ -164,6 +169,10 @@ impl Inner {
             }
             Action::Update { id, modified_at, unmoved } => {
                 let now = self.second();
+                let holds = |lead: &Record| lead.id != *id && !lead.deleted && lead.external_id == external_id;
+                if external_id.as_ref().is_some_and(|id| !id.is_empty()) && self.leads.values().any(holds) {
+                    return Outcome::Refused(Refusal::new("DUPLICATE_VALUE", "duplicate value found: Operate_Lead_Id__c"));
+                }
                 let Some(lead) = self.leads.get_mut(id) else {
                     return Outcome::Absent(Refusal::new("NOT_FOUND", "The requested resource does not exist"));
                 };
@@ -175,7 +184,7 @@ impl Inner {
                     return Outcome::Moved(Some(Box::new(lead.clone())));
                 }
                 lead.fields.extend(write.fields.clone());
-                lead.external_id = external_id.or(lead.external_id.take());
+                lead.external_id = external_id.or(lead.external_id.take()).filter(|id| !id.is_empty());
                 lead.modified_at = now;
                 self.writes += 1;
                 Outcome::Done { id: id.clone() }

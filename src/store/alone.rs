@@ -1,0 +1,154 @@
+//! Leads that no other was found for: their other halves are to be made, or they are left as they are.
+
+use chrono::{DateTime, Utc};
+use serde_json::{Value as Json, json};
+use sqlx::Row as _;
+
+use super::decide::insert_pushes;
+use super::pair::{attach, newest_link, side};
+use super::state::refresh;
+use super::{IMMEDIATE, NewPush, Store, StoreError, stamp, time};
+use crate::lead::Side;
+
+/// A lead that no other was found for.
+#[derive(Debug, Clone)]
+pub struct UnlinkedLead {
+    /// Its side.
+    pub side: Side,
+    /// Its id.
+    pub lead_id: String,
+    /// Its encoded values.
+    pub fields: Json,
+    /// Whether it is read-only.
+    pub converted: bool,
+    /// Whether it is gone.
+    pub deleted: bool,
+    /// By that server's clock.
+    pub modified_at: DateTime<Utc>,
+}
+
+/// What becomes of a lead that is on one side only.
+#[derive(Debug, Clone)]
+pub struct Created {
+    /// Its side.
+    pub side: Side,
+    /// Its id.
+    pub lead_id: String,
+    /// The create on the other side (its link is not known yet), or why there is none.
+    pub push: Result<NewPush, String>,
+}
+
+impl Store {
+    /// Leads that changed and that no other was found for: the next `limit` after `after`.
+    pub async fn unlinked(&self, after: Option<(Side, String)>, limit: i64) -> Result<Vec<UnlinkedLead>, StoreError> {
+        let (after_side, after_id) = after.map_or(("", String::new()), |(side, id)| (side.as_str(), id));
+        let rows = sqlx::query(
+            "SELECT side, lead_id, fields, converted, deleted_at IS NOT NULL AS deleted, modified_at FROM lead
+             WHERE dirty = 1 AND link_id IS NULL AND aside IS NULL AND (side, lead_id) > (?, ?) ORDER BY side, lead_id LIMIT ?",
+        )
+        .bind(after_side)
+        .bind(after_id)
+        .bind(limit)
+        .fetch_all(&self.write)
+        .await?;
+        rows.into_iter()
+            .map(|row| {
+                Ok(UnlinkedLead {
+                    side: side(row.try_get("side")?),
+                    lead_id: row.try_get("lead_id")?,
+                    fields: serde_json::from_str(row.try_get("fields")?).unwrap_or_default(),
+                    converted: row.try_get("converted")?,
+                    deleted: row.try_get("deleted")?,
+                    modified_at: time(row.try_get("modified_at")?),
+                })
+            })
+            .collect()
+    }
+
+    /// Of these leads, each with the link that a create made it for: those that belong to another link. A link that only says why a lead
+    /// has none lets go of it.
+    pub async fn claimed_elsewhere(&self, side: Side, made: &[(&str, i64)]) -> Result<Vec<String>, StoreError> {
+        let rows = made.iter().map(|(lead, link)| json!([lead, link])).collect::<Json>().to_string();
+        let claims: Vec<(String, i64, bool)> = sqlx::query_as(
+            "SELECT a.lead_id, a.link_id, l.origin = 'ambiguous' OR (l.origin = 'external_id' AND l.operate_id IS NULL)
+             FROM json_each(?) j JOIN lead a ON a.side = ? AND a.lead_id = j.value ->> 0 JOIN link l ON l.link_id = a.link_id
+             WHERE a.link_id <> j.value ->> 1",
+        )
+        .bind(rows)
+        .bind(side.as_str())
+        .fetch_all(&self.write)
+        .await?;
+        let (loose, firm): (Vec<_>, Vec<_>) = claims.into_iter().partition(|(.., loose)| *loose);
+        for (_, link, _) in loose {
+            sqlx::query("DELETE FROM link WHERE link_id = ?").bind(link).execute(&self.write).await?;
+        }
+        Ok(firm.into_iter().map(|(lead, ..)| lead).collect())
+    }
+
+    /// Makes links, each with the create of its other half (or the reason why there is none), in one transaction.
+    pub async fn create_links(&self, created: &[Created], now: DateTime<Utc>) -> Result<(), StoreError> {
+        if created.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.write.begin_with(IMMEDIATE).await?;
+        // A person may have linked some of them meanwhile.
+        let rows = created.iter().map(|lead| json!([lead.side.as_str(), lead.lead_id])).collect::<Json>().to_string();
+        let alone: Vec<i64> = sqlx::query_scalar(
+            "SELECT j.key FROM json_each(?) j JOIN lead a ON a.side = j.value ->> 0 AND a.lead_id = j.value ->> 1
+             WHERE a.link_id IS NULL ORDER BY j.key",
+        )
+        .bind(rows)
+        .fetch_all(&mut *tx)
+        .await?;
+        let created: Vec<&Created> =
+            alone.iter().filter_map(|place| created.get(usize::try_from(*place).unwrap_or(usize::MAX))).collect();
+        let before = newest_link(&mut tx).await?;
+        let rows = created.iter().map(|lead| json!([lead.side.as_str(), lead.lead_id, lead.push.as_ref().err()]));
+        sqlx::query(
+            "INSERT INTO link (operate_id, salesforce_id, state, origin, blocked, created_at, updated_at)
+             SELECT iif(j.value ->> 0 = 'operate', j.value ->> 1, NULL), iif(j.value ->> 0 = 'salesforce', j.value ->> 1, NULL),
+                    'pending', 'create', j.value ->> 2, ?1, ?1
+             FROM json_each(?2) j ORDER BY j.key",
+        )
+        .bind(stamp(now))
+        .bind(Json::Array(rows.collect()).to_string())
+        .execute(&mut *tx)
+        .await?;
+        attach(&mut tx, before).await?;
+        let made = sqlx::query("SELECT link_id, operate_id, salesforce_id FROM link WHERE link_id > ? ORDER BY link_id")
+            .bind(before)
+            .fetch_all(&mut *tx)
+            .await?;
+        let mut pushes = Vec::new();
+        let mut links = Vec::new();
+        for (row, lead) in made.iter().zip(created) {
+            let link_id: i64 = row.try_get("link_id")?;
+            links.push(link_id);
+            pushes.extend(lead.push.as_ref().ok().map(|push| NewPush { link_id, ..push.clone() }));
+        }
+        insert_pushes(&mut tx, &pushes, now).await?;
+        let links = Json::from(links).to_string();
+        sqlx::query("UPDATE lead SET dirty = 0 WHERE link_id IN (SELECT value FROM json_each(?))")
+            .bind(&links)
+            .execute(&mut *tx)
+            .await?;
+        refresh(&mut tx, &links, now).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// These unlinked leads are left as they are.
+    pub async fn leave(&self, leads: &[(Side, String)]) -> Result<(), StoreError> {
+        if leads.is_empty() {
+            return Ok(());
+        }
+        let rows = leads.iter().map(|(side, id)| json!([side.as_str(), id]));
+        sqlx::query(
+            "UPDATE lead SET dirty = 0 FROM json_each(?) j
+             WHERE lead.side = j.value ->> 0 AND lead.lead_id = j.value ->> 1 AND lead.link_id IS NULL",
+        )
+        .bind(Json::Array(rows.collect()).to_string())
+        .execute(&self.write)
+        .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,72 @@
+//! Leads that the next cycle reads by their ids: polls go by modified times, and a value may have changed without one.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value as Json;
+
+use super::audit::{Actor, note};
+use super::conflict::look_again;
+use super::{IMMEDIATE, Store, StoreError, stamp};
+use crate::lead::Side;
+
+impl Store {
+    /// Has the next cycle read these leads, and those that they are linked with, and decide their links anew.
+    pub async fn repair(&self, leads: &[(Side, String)], actor: Actor, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let rows = leads.iter().map(|(side, id)| Json::from(vec![side.as_str(), id.as_str()])).collect::<Json>().to_string();
+        let mut tx = self.write.begin_with(IMMEDIATE).await?;
+        sqlx::query("INSERT OR IGNORE INTO reread (side, lead_id) SELECT value ->> 0, value ->> 1 FROM json_each(?)")
+            .bind(&rows)
+            .execute(&mut *tx)
+            .await?;
+        let links: Vec<i64> = sqlx::query_scalar(
+            "SELECT DISTINCT a.link_id FROM json_each(?) j JOIN lead a ON a.side = j.value ->> 0 AND a.lead_id = j.value ->> 1
+             WHERE a.link_id IS NOT NULL",
+        )
+        .bind(&rows)
+        .fetch_all(&mut *tx)
+        .await?;
+        sqlx::query(
+            "INSERT OR IGNORE INTO reread (side, lead_id) SELECT a.side, a.lead_id FROM json_each(?) j JOIN lead a ON a.link_id = j.value",
+        )
+        .bind(Json::from(links.clone()).to_string())
+        .execute(&mut *tx)
+        .await?;
+        look_again(&mut tx, &Json::from(links).to_string()).await?;
+        for (_, id) in leads {
+            note(&mut tx, actor, "repair", Some(id), Some("verify found a difference"), now).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// The leads of a side that are to be read, `limit` at most.
+    pub async fn to_reread(&self, side: Side, limit: usize) -> Result<Vec<String>, StoreError> {
+        Ok(sqlx::query_scalar("SELECT lead_id FROM reread WHERE side = ? ORDER BY lead_id LIMIT ?")
+            .bind(side.as_str())
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .fetch_all(&self.write)
+            .await?)
+    }
+
+    /// These leads were read by their ids just now, with these modified times: that counts, also where a later one is known.
+    pub async fn trust(&self, side: Side, read: &[(String, DateTime<Utc>)]) -> Result<(), StoreError> {
+        let rows = read.iter().map(|(id, modified_at)| Json::from(vec![id.clone(), stamp(*modified_at)])).collect::<Json>();
+        sqlx::query(
+            "UPDATE lead SET modified_at = j.value ->> 1 FROM json_each(?) j
+             WHERE lead.side = ? AND lead.lead_id = j.value ->> 0 AND lead.modified_at > j.value ->> 1",
+        )
+        .bind(rows.to_string())
+        .bind(side.as_str())
+        .execute(&self.write)
+        .await?;
+        Ok(())
+    }
+
+    /// These leads were read.
+    pub async fn reread(&self, side: Side, ids: &[String]) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM reread WHERE side = ? AND lead_id IN (SELECT value FROM json_each(?))")
+            .bind(side.as_str())
+            .bind(Json::from(ids.to_vec()).to_string())
+            .execute(&self.write)
+            .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,55 @@
+//! The state of links: it follows from their leads, pushes and conflicts, and from what a person said.
+
+use chrono::{DateTime, Utc};
+use sqlx::SqliteConnection;
+
+use super::{StoreError, stamp};
+
+/// Brings the state of links up to date.
+pub(super) async fn refresh(connection: &mut SqliteConnection, links: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
+    sqlx::query(
+        "WITH now AS (
+            SELECT l.link_id,
+                (SELECT p.error FROM push p WHERE p.link_id = l.link_id AND p.state = 'parked' LIMIT 1) AS refusal,
+                EXISTS (SELECT 1 FROM push p WHERE p.link_id = l.link_id AND p.state = 'parked') AS refused,
+                EXISTS (SELECT 1 FROM push p WHERE p.link_id = l.link_id AND p.state IN ('due', 'sent')) AS due,
+                EXISTS (SELECT 1 FROM conflict c WHERE c.link_id = l.link_id AND c.state = 'open') AS conflict,
+                (SELECT group_concat(a.side || ' lead ' || a.lead_id || ' is deleted', '; ') FROM lead a
+                 WHERE a.link_id = l.link_id AND a.deleted_at IS NOT NULL) AS deleted,
+                l.operate_id IS NOT NULL AND l.salesforce_id IS NOT NULL AND NOT EXISTS (
+                    SELECT 1 FROM lead a WHERE a.side = 'operate' AND a.lead_id = l.operate_id) AS missing,
+                (SELECT group_concat(n.value ->> 0 || ' lead ' || (n.value ->> 1) || ' was not seen yet', '; ')
+                 FROM json_each(json_array(json_array('operate', l.operate_id), json_array('salesforce', l.salesforce_id))) n
+                 WHERE l.operate_id IS NOT NULL AND l.salesforce_id IS NOT NULL AND l.origin = 'match' AND NOT EXISTS (
+                     SELECT 1 FROM lead a WHERE a.side = n.value ->> 0 AND a.lead_id = n.value ->> 1)) AS unseen,
+                EXISTS (SELECT 1 FROM lead a WHERE a.link_id = l.link_id AND a.side = 'salesforce' AND a.converted) AS converted,
+                (SELECT group_concat(a.side || ' lead ' || a.lead_id || iif(a.aside = 'filtered', ' is outside the filter',
+                     ' was not seen since the mapping or a filter changed'), '; ') FROM lead a
+                 WHERE a.link_id = l.link_id AND a.aside IS NOT NULL) AS aside
+            FROM json_each(?1) j JOIN link l ON l.link_id = j.value)
+         UPDATE link SET updated_at = ?2,
+            state = CASE
+                WHEN link.unlinked_at IS NOT NULL THEN 'unlinked'
+                WHEN link.origin = 'ambiguous' THEN 'parked'
+                WHEN link.blocked IS NOT NULL OR now.refused THEN 'parked'
+                WHEN now.deleted IS NULL AND now.unseen IS NOT NULL THEN 'pending'
+                WHEN now.deleted IS NOT NULL OR now.missing THEN 'deleted'
+                WHEN now.conflict THEN 'conflict'
+                WHEN now.aside IS NOT NULL OR now.due OR link.operate_id IS NULL OR link.salesforce_id IS NULL THEN 'pending'
+                WHEN now.converted THEN 'converted'
+                ELSE 'in_step' END,
+            reason = CASE
+                WHEN link.unlinked_at IS NOT NULL THEN 'left alone since ' || link.unlinked_at || ': it was unlinked'
+                WHEN link.blocked IS NOT NULL OR now.refused THEN coalesce(link.blocked, now.refusal)
+                WHEN now.deleted IS NOT NULL THEN now.deleted
+                WHEN now.unseen IS NOT NULL THEN now.unseen
+                WHEN now.missing THEN 'operate lead ' || link.operate_id || ' is not there'
+                ELSE now.aside END
+         FROM now WHERE now.link_id = link.link_id",
+    )
+    .bind(links)
+    .bind(stamp(now))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
