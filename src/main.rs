@@ -8,5 +8,6 @@ use clap::Parser as _;
 async fn main() -> ExitCode {
     let arguments = leadsync::cli::Arguments::parse();
     leadsync::logging::start(arguments.log_format, arguments.verbose, arguments.command.is_daemon());
-    leadsync::cli::run(arguments).await
+    // It holds all that a daemon does: too much for the stack.
+    Box::pin(leadsync::cli::run(arguments)).await
 }

@@ -232,7 +232,7 @@ async fn three_thousand_parked_leads_are_shown_by_pages() {
     )
     .await;
     let (_, text) = page.get("/").await;
-    assert!(text.contains("3,000 leads are parked") && text.contains("All 3000 parked leads"), "{text}");
+    assert!(text.contains("3,000 leads are parked") && text.contains("All parked leads (3000)"), "{text}");
     let (_, first) = page.get("/parked").await;
     assert!(first.contains("Page 1 of 60") && first.contains("reason of 50<") && !first.contains("reason of 51<"), "{first}");
     let (_, last) = page.get("/parked?page=60").await;
