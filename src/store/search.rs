@@ -118,7 +118,6 @@ fn folded(text: &str) -> String {
 
 fn holds(value: &Json, wanted: &str) -> bool {
     match value {
-        Json::Null => false,
         Json::String(text) => folded(text).contains(wanted),
         Json::Number(number) => number.to_string().as_str() == wanted,
         _ => false,

@@ -74,6 +74,11 @@ impl Store {
             }
             insert_pushes(&mut tx, &pushes, now).await?;
             let links = pushes.iter().map(|push| push.link_id).collect::<Json>().to_string();
+            // A decision about them that is under way does not know of this, and is made again.
+            sqlx::query("UPDATE link SET words = words + 1 WHERE link_id IN (SELECT value FROM json_each(?))")
+                .bind(&links)
+                .execute(&mut *tx)
+                .await?;
             refresh(&mut tx, &links, now).await?;
             made += pushes.len() as u64;
         }

@@ -287,7 +287,7 @@ fn unname(link: &DirtyLink, lead: &LeadRow, decided: &mut Decided) {
     }
     let (side, kind) = (Side::Salesforce, WriteKind::Update);
     let push =
-        NewPush { link_id: link.link_id, side, kind, initial: true, fields: json!({}), before: json!({}), base: json!({}) };
+        NewPush { link_id: link.link_id, side, kind, initial: true, fields: json!({}), before: json!({}), base: json!({}), undoes: None };
     replace(link, push, decided);
 }
 

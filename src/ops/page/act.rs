@@ -66,10 +66,10 @@ pub(super) async fn resolve(State(ops): State<Arc<Ops>>, headers: HeaderMap, sen
     let (Some(conflict), Some(winner)) = (conflict, winner) else {
         return Err(Refused::Wrong("The form names no conflict, or no side.".to_owned()));
     };
-    if !ops.store.resolve(conflict, winner, now()).await? {
+    if !ops.store.resolve(conflict, winner, Actor::Page, now()).await? {
         return Ok(back(&sent, "not-open"));
     }
-    did(&ops, "resolve", Some(&conflict.to_string()), Some(winner.as_str())).await?;
+    did("resolve", Some(&conflict.to_string()));
     Ok(back(&sent, "resolved"))
 }
 
@@ -80,18 +80,18 @@ pub(super) async fn retry(State(ops): State<Arc<Ops>>, headers: HeaderMap, sent:
         (None, Some("yes")) => (None, "all"),
         (None, _) => return Err(Refused::Wrong("The form names no lead.".to_owned())),
     };
-    let count = ops.store.retry(ids.as_deref(), now()).await?;
+    let count = ops.store.retry(ids.as_deref(), Actor::Page, now()).await?;
     if count == 0 {
         return Ok(back(&sent, "not-parked"));
     }
-    did(&ops, "retry", Some(subject), Some(&format!("{count} lead(s)"))).await?;
+    did("retry", Some(subject));
     Ok(back(&sent, "retried"))
 }
 
 pub(super) async fn pause(State(ops): State<Arc<Ops>>, headers: HeaderMap, sent: Sent) -> Result<Redirect, Refused> {
     allowed(&ops, &headers, &sent)?;
-    ops.store.pause(now()).await?;
-    did(&ops, "pause", None, None).await?;
+    ops.store.pause(Actor::Page, now()).await?;
+    did("pause", None);
     Ok(back(&sent, "paused"))
 }
 
@@ -102,12 +102,12 @@ pub(super) async fn resume(State(ops): State<Arc<Ops>>, headers: HeaderMap, sent
     if accepted.is_some() && ops.store.stops().await?.braked.as_ref() != accepted {
         return Ok(back(&sent, "another-brake"));
     }
-    let goes_on = ops.store.resume(accepted.is_some()).await?;
-    did(&ops, "resume", None, accepted.map(|_| "accept changes")).await?;
+    let goes_on = ops.store.resume(accepted.is_some(), Actor::Page, now()).await?;
+    did("resume", None);
     Ok(back(&sent, if goes_on { "resumed" } else { "braked" }))
 }
 
-async fn did(ops: &Ops, action: &str, subject: Option<&str>, detail: Option<&str>) -> Result<(), Refused> {
+/// The store has kept it.
+fn did(action: &str, subject: Option<&str>) {
     tracing::info!(action, subject, "ops.acted");
-    Ok(ops.store.audit(Actor::Page, action, subject, detail, now()).await?)
 }

@@ -151,7 +151,7 @@ fn last(name: &str, past: &[Event], now: DateTime<Utc>) -> Option<(String, When)
         let to = write.side.map_or("", Side::title);
         let from = write.side.map_or("", |side| side.other().title());
         let words = match (write.kind.as_str(), write.undoes) {
-            ("create", _) => format!("{to} was made with {from}’s value"),
+            ("create", _) => format!("made with {from}’s value"),
             (_, Some(undone)) => format!("write {undone} to {to} was reversed"),
             _ => format!("{from} wrote it; {to} was given it"),
         };
