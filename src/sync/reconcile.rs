@@ -78,6 +78,10 @@ impl Engine {
             (None, Some(salesforce)) if !salesforce.deleted && link.created => {
                 self.half(link, Side::Salesforce, salesforce, &mut decided);
             }
+            (None, Some(salesforce)) if !salesforce.deleted => {
+                decided.supersede = Side::BOTH.to_vec();
+                decided.blocked = salesforce.external_id.as_deref().map(names_another);
+            }
             _ => decided.supersede = Side::BOTH.to_vec(),
         }
         Some(decided)
@@ -93,10 +97,7 @@ impl Engine {
         if let Some(named) = lead.external_id.as_ref().filter(|_| side == Side::Salesforce && !link.named_is_gone) {
             // Somebody has made its other half already, and it could not be linked.
             decided.supersede.push(to);
-            decided.blocked = Some(format!(
-                "names Operate lead {named}, which was never seen or is linked to another Salesforce lead: `leadsync relink` links two \
-                 leads; or clear the Salesforce lead's external id field, then `leadsync retry`"
-            ));
+            decided.blocked = Some(names_another(named));
             return;
         }
         match self.create_push(side, link.link_id, &lead.fields) {
@@ -277,6 +278,13 @@ impl Engine {
 /// Whether nothing was ever in step: the leads have just found each other.
 pub(super) fn is_first(base: &Json) -> bool {
     base.as_object().is_none_or(serde_json::Map::is_empty)
+}
+
+fn names_another(named: &str) -> String {
+    format!(
+        "names Operate lead {named}, which was never seen, is linked to another Salesforce lead or was unlinked: `leadsync relink` links \
+         two leads; or clear the Salesforce lead's external id field, then `leadsync retry`"
+    )
 }
 
 /// A Salesforce lead that is left alone and has no other half names none: its name would be in the way of the lead that has it now.
