@@ -161,6 +161,7 @@ mod tests {
         let kinds: Vec<Kind> = mapping.fields().iter().map(|field| field.kind).collect();
         assert_eq!((kinds, misfits), (vec![Kind::Text, Kind::Text, Kind::Number, Kind::Instant], Vec::new()));
         assert!(mapping.fits(Side::Salesforce, &whole()));
+        assert_eq!(mapping.match_rules(), 2);
     }
 
     #[test]

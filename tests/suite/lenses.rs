@@ -129,6 +129,17 @@ fn an_unknown_value_can_count_as_a_listed_one() {
 }
 
 #[test]
+fn a_new_lead_gets_the_default_where_a_value_stays_on_its_side() {
+    let mut status = field("status", Kind::Choice);
+    status.values = vec![row("New", "Open", Direction::Both)];
+    status.unknown = UnknownRule::Keep;
+    status.default.salesforce = Some("Open".to_owned());
+    let mapping = mapping(&[status]).unwrap();
+    let odd = mapping.read(Side::Operate, &[("status".to_owned(), json!("Odd"))].into());
+    assert_eq!(mapping.create(Side::Salesforce, &odd).unwrap(), [(0, Value::Choice("New".to_owned()))]);
+}
+
+#[test]
 fn a_date_is_no_date_with_a_time() {
     assert_eq!(get(Kind::Date, Side::Operate, &json!("2026-05-01 10:00:00")), Value::Unknown("2026-05-01 10:00:00".to_owned()));
     assert_eq!(get(Kind::Date, Side::Operate, &json!("2026-05-01")), Value::Date(NaiveDate::from_ymd_opt(2026, 5, 1).unwrap()));

@@ -9,6 +9,7 @@ mod clients;
 mod config;
 mod configurations;
 mod cookbook;
+mod doubtful;
 mod edges;
 mod engine;
 mod expressions;

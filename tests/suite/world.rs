@@ -40,6 +40,8 @@ struct Inner {
     writes: u64,
     purged: Vec<String>,
     usage: Option<Usage>,
+    clock_error: TimeDelta,
+    our_clock_ahead: TimeDelta,
 }
 
 impl World {
@@ -114,6 +116,16 @@ impl World {
     /// What the side says of its requests.
     pub fn set_usage(&self, used: u64, limit: u64) {
         self.inner().usage = Some(Usage { used, limit });
+    }
+
+    /// How far off the measured clock may be.
+    pub fn set_clock_error(&self, error: TimeDelta) {
+        self.inner().clock_error = error;
+    }
+
+    /// Our clock is set forward, and the next answer tells.
+    pub fn set_our_clock_ahead(&self, ahead: TimeDelta) {
+        self.inner().our_clock_ahead = ahead;
     }
 
     pub fn change(&self, id: &str, change: impl FnOnce(&mut Record)) {
@@ -285,8 +297,8 @@ impl SideClient for World {
     }
 
     fn clock(&self) -> Option<ClockOffset> {
-        let offset = self.inner().now - Utc::now();
-        Some(ClockOffset { offset, error: TimeDelta::zero() })
+        let inner = self.inner();
+        Some(ClockOffset { offset: inner.now - Utc::now() - inner.our_clock_ahead, error: inner.clock_error })
     }
 
     fn requests(&self) -> u64 {
