@@ -47,6 +47,7 @@ use crate::store::{DirtyLink, LeadRow, Observation, Store, StoreError};
 
 pub use compare::{Compared, Drift};
 pub use cycle::Patience;
+pub use sweep::Found;
 pub use thrift::{Tally, thrift};
 pub use turns::Turns;
 use turns::side_by_side;

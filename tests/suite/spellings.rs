@@ -292,3 +292,67 @@ fn what_a_side_is_only_read_by_may_lose_the_century() {
     assert!(load("unknown = \"keep\"\ntransform = { phone = { country = \"GB\" } }").is_ok());
     assert!(load("direction = \"to_operate\"\nexpression = \"F__c ~ '!'\"").unwrap().config.fields[0].expression.is_some());
 }
+
+#[test]
+fn what_a_transform_expects_and_why_it_does_not_write_is_told_in_words() {
+    let expected = [
+        (r#"transform = "trim""#, "text"),
+        (r#"transform = { phone = { country = "GB" } }"#, "a phone number that is known to be valid"),
+        (r#"transform = { country = { operate = "name", salesforce = "alpha2" } }"#, "a country"),
+        (r#"transform = { state = { country = "US", operate = "name", salesforce = "code" } }"#, "a state of its country"),
+        (r#"transform = { number = { operate = { group = " " } } }"#, "a number in the format of its transform"),
+        (r#"transform = { boolean = { operate = ["Ja", "Nein"] } }"#, "one of the two words of its transform"),
+        (r#"transform = { date = { operate = "%d/%m/%Y" } }"#, "a date in the format of its transform"),
+        (r#"transform = { datetime = { operate = "%d/%m/%Y %H:%M" } }"#, "a date and time in the format of its transform"),
+    ];
+    for (field, words) in expected {
+        assert_eq!(lens(field).expected(), words, "{field}");
+    }
+    let moment = DateTime::parse_from_rfc3339("2026-07-01T09:30:15Z").unwrap().to_utc();
+    let refused = [
+        (r#"transform = { phone = { country = "GB" } }"#, Value::Text("+1".into()), "it would be read back as something else"),
+        (
+            r#"transform = { number = { operate = { places = 1 } } }"#,
+            Value::Number(decimal("1.25").unwrap()),
+            "its format has not as many decimal places",
+        ),
+        (
+            r#"transform = { date = { operate = "%d/%m/%Y" } }"#,
+            Value::Date(NaiveDate::from_ymd_opt(12_000, 5, 1).unwrap()),
+            "its format cannot hold this day",
+        ),
+        (
+            r#"transform = { datetime = { operate = "%d/%m/%Y %H:%M" } }"#,
+            Value::Instant(moment),
+            "its format cannot hold this moment: it has seconds, or lies in an hour that clocks repeat",
+        ),
+        (
+            "direction = \"to_salesforce\"\ntransform = { truncate = { length = 3 } }",
+            Value::Text("longer".into()),
+            "it would be cut off where it comes from",
+        ),
+    ];
+    for (field, value, words) in refused {
+        let problem = lens(field).put(Side::Operate, &value).unwrap_err().to_string();
+        assert!(problem.contains(words), "{field}: {problem}");
+    }
+}
+
+#[test]
+fn each_transform_writes_what_it_reads() {
+    let cases = [
+        (r#"transform = { phone = { country = "GB", operate = "national" } }"#, json!("020 7946 0958")),
+        (r#"transform = { country = { operate = "name", salesforce = "alpha2" } }"#, json!("France")),
+        (r#"transform = { state = { country = "US", operate = "name", salesforce = "code" } }"#, json!("Texas")),
+        (r#"transform = { number = { operate = { group = " " } } }"#, json!("1 234.5")),
+        (r#"transform = { boolean = { operate = ["Ja", "Nein"] } }"#, json!("Nein")),
+        (r#"transform = { date = { operate = "%d/%m/%Y" } }"#, json!("31/12/2026")),
+        (r#"transform = { datetime = { operate = "%d/%m/%Y %H:%M" } }"#, json!("31/12/2026 23:59")),
+    ];
+    for (field, native) in cases {
+        let lens = lens(field);
+        let value = lens.get(Side::Operate, &native);
+        assert!(!matches!(value, Value::Unknown(_)), "{field}: {value}");
+        assert_eq!(lens.put(Side::Operate, &value), Ok(native), "{field}");
+    }
+}

@@ -42,6 +42,11 @@ struct Inner {
     usage: Option<Usage>,
     clock_error: TimeDelta,
     our_clock_ahead: TimeDelta,
+    answers: VecDeque<Outcome>,
+    foreign: Vec<Json>,
+    reads_fail: bool,
+    reads_at_once: Option<usize>,
+    unlisted: Vec<String>,
 }
 
 impl World {
@@ -61,6 +66,34 @@ impl World {
 
     pub fn fault(&self, fault: Fault) {
         self.inner().faults.push_back(fault);
+    }
+
+    /// The next write has no effect, and this is what is said of it.
+    pub fn answer(&self, outcome: Outcome) {
+        self.inner().answers.push_back(outcome);
+    }
+
+    /// A value that this side's own lists do not have.
+    pub fn knows_not(&self, value: &str) {
+        self.inner().foreign.push(json!(value));
+    }
+
+    /// Whether leads cannot be read by their ids.
+    pub fn set_reads_fail(&self, fail: bool) {
+        self.inner().reads_fail = fail;
+    }
+
+    pub fn set_reads_at_once(&self, count: usize) {
+        self.inner().reads_at_once = Some(count);
+    }
+
+    /// A lead that is there and missing from the list of all.
+    pub fn leave_out_of_the_list(&self, id: &str) {
+        self.inner().unlisted.push(id.to_owned());
+    }
+
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
     }
 
     pub fn writes(&self) -> u64 {
@@ -233,6 +266,9 @@ impl SideClient for World {
     async fn read(&self, ids: &[String]) -> Result<Vec<Record>, SideError> {
         self.requests.fetch_add(1, Ordering::Relaxed);
         let inner = self.inner();
+        if inner.reads_fail {
+            return Err(SideError::Unreachable { side: self.side, reason: "it is down".to_owned() });
+        }
         Ok(ids.iter().filter_map(|id| inner.leads.get(id).cloned()).collect())
     }
 
@@ -243,9 +279,11 @@ impl SideClient for World {
 
     async fn sweep(&self, _: Option<DateTime<Utc>>, listed: mpsc::Sender<Vec<Listed>>) -> Result<Swept, SideError> {
         self.requests.fetch_add(1, Ordering::Relaxed);
+        let unlisted = self.inner().unlisted.clone();
         let all: Vec<Listed> = self
             .leads()
             .into_iter()
+            .filter(|lead| !unlisted.contains(&lead.id))
             .map(|lead| Listed { id: lead.id, modified_at: Some(lead.modified_at), takes_part: true })
             .collect();
         listed.send(all).await.map_err(|_| SideError::Abandoned)?;
@@ -256,8 +294,8 @@ impl SideClient for World {
         Ok(None)
     }
 
-    fn knows(&self, _: &str, _: &Json) -> bool {
-        true
+    fn knows(&self, _: &str, value: &Json) -> bool {
+        !self.inner().foreign.contains(value)
     }
 
     fn absence_is_deletion(&self) -> bool {
@@ -273,7 +311,7 @@ impl SideClient for World {
     }
 
     fn reads_at_once(&self) -> usize {
-        200
+        self.inner().reads_at_once.unwrap_or(200)
     }
 
     fn concurrency(&self) -> usize {
@@ -285,7 +323,9 @@ impl SideClient for World {
         let mut inner = self.inner();
         inner.now += TimeDelta::seconds(2);
         let lost = || Outcome::Unknown(Refusal::new("timeout", "no answer came"));
+        let mut answers = std::mem::take(&mut inner.answers);
         let one = |write: &Write| match inner.faults.pop_front() {
+            None if !answers.is_empty() => answers.pop_front().unwrap(),
             Some(Fault::LostBefore) => lost(),
             Some(Fault::LostAfter) => {
                 inner.carry_out(self.side, write);
@@ -293,7 +333,9 @@ impl SideClient for World {
             }
             None => inner.carry_out(self.side, write),
         };
-        Ok(writes.iter().map(one).collect())
+        let outcomes = writes.iter().map(one).collect();
+        inner.answers = answers;
+        Ok(outcomes)
     }
 
     fn clock(&self) -> Option<ClockOffset> {
@@ -302,7 +344,7 @@ impl SideClient for World {
     }
 
     fn requests(&self) -> u64 {
-        self.requests.load(Ordering::Relaxed)
+        Self::requests(self)
     }
 
     fn recorded(&self, requests: u64) {
