@@ -43,6 +43,7 @@ mod store;
 mod swept;
 mod systems;
 mod taking_part;
+mod thrifty;
 mod transform_refusals;
 mod transforms;
 mod watched;

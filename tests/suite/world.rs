@@ -47,6 +47,7 @@ struct Inner {
     reads_fail: bool,
     reads_at_once: Option<usize>,
     unlisted: Vec<String>,
+    poll_fails: Option<SideError>,
 }
 
 impl World {
@@ -85,6 +86,11 @@ impl World {
 
     pub fn set_reads_at_once(&self, count: usize) {
         self.inner().reads_at_once = Some(count);
+    }
+
+    /// The next poll fails with this.
+    pub fn fail_poll(&self, error: SideError) {
+        self.inner().poll_fails = Some(error);
     }
 
     /// A lead that is there and missing from the list of all.
@@ -251,6 +257,9 @@ impl SideClient for World {
 
     async fn poll(&self, from: Option<Position>, overlap: TimeDelta, pages: mpsc::Sender<Page>) -> Result<(), SideError> {
         self.requests.fetch_add(1, Ordering::Relaxed);
+        if let Some(error) = self.inner().poll_fails.take() {
+            return Err(error);
+        }
         let page = {
             let inner = self.inner();
             let since = from.map(|from| from.modified_at - overlap);
