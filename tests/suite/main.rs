@@ -10,6 +10,7 @@ mod comparing;
 mod config;
 mod configurations;
 mod cookbook;
+mod counted;
 mod doubtful;
 mod edges;
 mod engine;

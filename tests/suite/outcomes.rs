@@ -2,7 +2,8 @@
 
 use chrono::{TimeDelta, Utc};
 use leadsync::config::salesforce::DuplicateRule;
-use leadsync::side::{Outcome, Record, Refusal};
+use leadsync::lead::Side;
+use leadsync::side::{Outcome, Record, Refusal, SideError};
 use leadsync::store::LinkReport;
 use leadsync::sync::Patience;
 use serde_json::json;
@@ -33,9 +34,7 @@ async fn created(rule: DuplicateRule, change: impl FnOnce(&mut Record), answer: 
     bench.salesforce.change(&twin, |lead| lead.deleted = false);
     bench.salesforce.change(&twin, change);
     // No poll sees it: the answer alone names it.
-    let mut hidden = bench.salesforce.hide(&twin);
-    hidden.modified_at -= TimeDelta::hours(2);
-    bench.salesforce.show(hidden);
+    bench.salesforce.outdate(&twin);
     let operate = bench.operate.add(&[("email", "ann@example.com"), ("phone", "1")]);
     bench.salesforce.answer(answer(&twin));
     (bench, operate, twin)
@@ -192,4 +191,35 @@ async fn a_delete_of_a_lead_that_is_gone_already_is_done() {
     bench.operate.answer(Outcome::Gone);
     let cycle = bench.cycle().await;
     assert_eq!((cycle.pushed, cycle.deleted, bench.state(&salesforce).await.0), (1, 1, "deleted".to_owned()));
+}
+
+#[tokio::test]
+async fn a_create_that_comes_to_a_lead_of_another_link_waits_for_a_person() {
+    let bench = Bench::new().await;
+    let (operate, salesforce) = bench.pair().await;
+    let other = bench.operate.add(&[("email", "bob@example.com")]);
+    bench.salesforce.answer(Outcome::Done { id: salesforce.clone() });
+    let cycle = bench.cycle().await;
+    let expected =
+        format!("Salesforce took it for its lead {salesforce}, which is linked with another Operate lead: merge or delete one of the two");
+    assert_eq!((cycle.parked, cycle.pushed, bench.state(&other).await), (1, 0, ("parked".to_owned(), expected)));
+    assert_eq!(bench.state(&operate).await.0, "in_step");
+}
+
+#[tokio::test]
+async fn writes_that_could_not_be_sent_at_all_are_due_with_the_reason() {
+    let bench = Bench::new().await;
+    let (operate, salesforce) = bench.pair().await;
+    bench.operate.edit(&operate, "phone", "2");
+    bench.operate.later();
+    bench.salesforce.later();
+    bench.salesforce.fail_write(SideError::Unreachable { side: Side::Salesforce, reason: "it is down".to_owned() });
+    let error = bench.engine.cycle(Patience::NextCycle, &|| false).await.unwrap_err();
+    assert_eq!(error.to_string(), "Salesforce cannot be reached: it is down");
+    let status = bench.engine.store().status(Utc::now()).await.unwrap();
+    let waiting: Vec<_> = status.waiting.iter().map(|reason| serde_json::to_value(reason).unwrap()).collect();
+    assert!(waiting.len() == 1 && waiting[0].to_string().contains("not_sent"), "{waiting:?}");
+    assert!(waiting[0].to_string().contains("Salesforce cannot be reached: it is down"), "{waiting:?}");
+    bench.cycle().await;
+    assert_eq!(bench.salesforce.value(&salesforce, "phone__c"), json!("2"));
 }

@@ -17,9 +17,7 @@ fn numbers(found: Found) -> (u64, u64) {
 fn late(world: &World, count: usize, field: &str) {
     for number in 0..count {
         let id = world.add(&[(field, &format!("late{number}@example.com"))]);
-        let mut lead = world.hide(&id);
-        lead.modified_at -= TimeDelta::hours(3);
-        world.show(lead);
+        world.outdate(&id);
     }
 }
 

@@ -48,6 +48,8 @@ struct Inner {
     reads_at_once: Option<usize>,
     unlisted: Vec<String>,
     poll_fails: Option<SideError>,
+    write_fails: Option<SideError>,
+    finds_nothing: bool,
 }
 
 impl World {
@@ -91,6 +93,22 @@ impl World {
     /// The next poll fails with this.
     pub fn fail_poll(&self, error: SideError) {
         self.inner().poll_fails = Some(error);
+    }
+
+    /// The next writes are not sent, because of this.
+    pub fn fail_write(&self, error: SideError) {
+        self.inner().write_fails = Some(error);
+    }
+
+    /// Whether leads that were made of late are not found yet.
+    pub fn set_finds_nothing(&self, blind: bool) {
+        self.inner().finds_nothing = blind;
+    }
+
+    /// A lead becomes visible long after its last change: no poll sees it.
+    pub fn outdate(&self, id: &str) {
+        let mut inner = self.inner();
+        inner.leads.get_mut(id).unwrap().modified_at -= TimeDelta::hours(3);
     }
 
     /// A lead that is there and missing from the list of all.
@@ -281,9 +299,12 @@ impl SideClient for World {
         Ok(ids.iter().filter_map(|id| inner.leads.get(id).cloned()).collect())
     }
 
-    async fn find_created(&self, _: DateTime<Utc>, _: &[Write]) -> Result<Vec<Record>, SideError> {
+    async fn find_created(&self, since: DateTime<Utc>, _: &[Write]) -> Result<Vec<Record>, SideError> {
         self.requests.fetch_add(1, Ordering::Relaxed);
-        Ok(self.leads())
+        if self.inner().finds_nothing {
+            return Ok(Vec::new());
+        }
+        Ok(self.leads().into_iter().filter(|lead| lead.created_at.is_none_or(|created| created >= since)).collect())
     }
 
     async fn sweep(&self, _: Option<DateTime<Utc>>, listed: mpsc::Sender<Vec<Listed>>) -> Result<Swept, SideError> {
@@ -330,6 +351,9 @@ impl SideClient for World {
     async fn write(&self, writes: &[Write]) -> Result<Vec<Outcome>, SideError> {
         self.requests.fetch_add(1, Ordering::Relaxed);
         let mut inner = self.inner();
+        if let Some(error) = inner.write_fails.take() {
+            return Err(error);
+        }
         inner.now += TimeDelta::seconds(2);
         let lost = || Outcome::Unknown(Refusal::new("timeout", "no answer came"));
         let mut answers = std::mem::take(&mut inner.answers);
