@@ -104,7 +104,7 @@ impl Engine {
         mut settled: Vec<Settled>,
         sent_at: DateTime<Utc>,
     ) -> Result<Pushed, CycleError> {
-        let mut pushed = Pushed { parked: settled.len() as u64, ..Pushed::default() };
+        let mut pushed = Pushed::default();
         let mut unknown_fields = None;
         let made: Vec<(&str, i64)> = sent.iter().zip(&outcomes).filter_map(|(push, outcome)| made_of(push, outcome)).collect();
         let claimed = if made.is_empty() { Vec::new() } else { self.store.claimed_elsewhere(side, &made).await? };
@@ -117,17 +117,14 @@ impl Engine {
                 None => self.judge(push, outcome.clone(), sent_at).await?,
             };
             log(push, &verdict);
-            match verdict.verdict {
-                Verdict::Done { .. } => {
-                    pushed.done += 1;
-                    pushed.changed += u64::from(push.kind != WriteKind::Create && !push.initial);
-                    pushed.deleted += u64::from(push.kind == WriteKind::Delete);
-                }
-                Verdict::Parked => pushed.parked += 1,
-                _ => {}
+            if let Verdict::Done { .. } = verdict.verdict {
+                pushed.done += 1;
+                pushed.changed += u64::from(push.kind != WriteKind::Create && !push.initial);
+                pushed.deleted += u64::from(push.kind == WriteKind::Delete);
             }
             settled.push(verdict);
         }
+        pushed.parked = settled.iter().filter(|settled| matches!(settled.verdict, Verdict::Parked)).count() as u64;
         match unknown_fields {
             Some(reason) if self.has_changed_fields(side).await? => {
                 // They are decided and sent anew once the mapping fits the fields that are there.

@@ -162,7 +162,8 @@ mod tests {
     #[test]
     fn the_less_is_left_the_longer_the_next_cycle_waits() {
         let why = String::new;
-        let waits = [Thrift::Enough, Thrift::Slow(why()), Thrift::Hold(why()), Thrift::Stop(why())].map(|thrift| thrift.interval());
+        let waits =
+            [Thrift::Enough, Thrift::Slow(why()), Thrift::Hold(why()), Thrift::Stop(why())].map(|thrift| thrift.interval());
         assert_eq!(waits, [None, Some(TimeDelta::minutes(5)), Some(LEFT_ALONE), Some(LEFT_ALONE)]);
     }
 

@@ -68,9 +68,23 @@ async fn a_lead_whose_other_half_is_not_there_is_named_unless_it_was_deleted_or_
 }
 
 #[tokio::test]
+async fn a_pair_of_which_a_lead_is_known_to_be_deleted_is_left_out() {
+    for in_operate in [false, true] {
+        let bench = Bench::new().await;
+        let (operate, salesforce) = bench.pair().await;
+        let world = if in_operate { &bench.operate } else { &bench.salesforce };
+        world.change(if in_operate { &operate } else { &salesforce }, |lead| lead.deleted = true);
+        bench.operate.edit(&operate, "phone", "2");
+        let compared = bench.engine.compare().await.unwrap();
+        assert_eq!((compared.pairs, told(&compared)), (0, vec![]));
+    }
+}
+
+#[tokio::test]
 async fn a_lead_on_one_side_only_is_named_where_the_other_half_would_be_made() {
     let bench = Bench::ruled(|rules| rules.create = CreateRule::ToSalesforce).await;
-    let (ours, theirs) = (bench.operate.add(&[("email", "a@example.com")]), bench.salesforce.add(&[("email__c", "b@example.com")]));
+    let (ours, theirs) =
+        (bench.operate.add(&[("email", "a@example.com")]), bench.salesforce.add(&[("email__c", "b@example.com")]));
     let converted = bench.operate.add(&[("email", "c@example.com")]);
     bench.operate.change(&converted, |lead| lead.converted = true);
     let compared = compare(&bench).await;
@@ -128,7 +142,10 @@ async fn values_that_may_differ_by_the_rules_of_their_field_are_no_difference() 
 
     let stays = || FieldConfig { unknown: UnknownRule::Keep, ..plain() };
     assert!(differs(stays(), "a", "b").await);
-    assert!(!differs(stays(), "Foreign", "b").await && !differs(stays(), "a", "Foreign").await, "the other side's list has it not");
+    assert!(
+        !differs(stays(), "Foreign", "b").await && !differs(stays(), "a", "Foreign").await,
+        "the other side's list has it not"
+    );
 
     let listed = |unknown| {
         let values = vec![row("a", "A", Direction::Both), row("b", "B", Direction::Both)];

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use leadsync::config::sync::DeleteRule;
-use leadsync::lead::Side;
+use leadsync::lead::{PerSide, Side};
 use leadsync::side::{Outcome, Refusal, SideError};
 use leadsync::store::Cycle;
 use leadsync::sync::Patience;
@@ -22,7 +22,8 @@ fn later() -> Outcome {
 /// A bench with so many pairs in step, and the ids of Operate's leads.
 async fn pairs(count: usize, change: impl FnOnce(&mut leadsync::sync::Rules)) -> (Bench, Vec<String>) {
     let bench = Bench::ruled(change).await;
-    let ids = (0..count).map(|number| bench.operate.add(&[("email", &format!("lead{number}@example.com")), ("phone", "1")])).collect();
+    let ids =
+        (0..count).map(|number| bench.operate.add(&[("email", &format!("lead{number}@example.com")), ("phone", "1")])).collect();
     bench.cycle().await;
     bench.cycle().await;
     (bench, ids)
@@ -44,6 +45,30 @@ async fn a_cycle_counts_what_it_saw_wrote_changed_deleted_and_parked() {
     assert!(cycle.started_at >= before && cycle.started_at <= Utc::now());
     let planned = bench.engine.rehearse().await.unwrap();
     assert!(planned.started_at >= before);
+}
+
+#[tokio::test]
+async fn an_edit_costs_a_poll_of_each_side_and_a_write() {
+    let (bench, ids) = pairs(1, |_| ()).await;
+    bench.operate.edit(&ids[0], "phone", "2");
+    assert_eq!(bench.cycle().await.requests, PerSide { operate: 1, salesforce: 2 });
+}
+
+#[tokio::test]
+async fn a_lead_that_is_edited_while_a_write_is_on_its_way_is_not_trampled_and_not_deleted() {
+    let (bench, ids) = pairs(2, |rules| rules.delete = DeleteRule::Propagate).await;
+    let theirs: Vec<String> = bench.salesforce.leads().iter().map(|lead| lead.id.clone()).collect();
+    bench.salesforce.edit(&theirs[0], "phone__c", "theirs");
+    bench.salesforce.change(&theirs[1], |lead| lead.deleted = true);
+    let edit = || {
+        bench.operate.edit(&ids[0], "phone", "ours");
+        bench.operate.edit(&ids[1], "title", "Keeper");
+    };
+    cycle_with(&bench, 0, edit).await;
+    bench.cycle().await;
+    let history = bench.engine.store().show(&ids[0]).await.unwrap().unwrap().history;
+    assert!(history.iter().any(|event| event.event == "conflict" && event.after == json!(["ours", "theirs"])), "{history:?}");
+    assert!(bench.operate.leads().iter().any(|lead| lead.id == ids[1]), "somebody works on it");
 }
 
 #[tokio::test]
@@ -141,8 +166,10 @@ async fn a_lead_that_was_modified_this_second_is_written_once_the_second_is_over
     lead.modified_at += TimeDelta::seconds(63);
     lead.fields.insert("title__c".to_owned(), json!("CTO"));
     bench.salesforce.show(lead);
+    bench.engine.cycle(Patience::NextCycle, &|| false).await.unwrap();
+    assert_eq!(bench.salesforce.value(&salesforce, "phone__c"), json!("1"), "another edit of this second would not show");
     bench.cycle().await;
-    assert_eq!(bench.salesforce.value(&salesforce, "phone__c"), json!("2"), "in the same cycle");
+    assert_eq!(bench.salesforce.value(&salesforce, "phone__c"), json!("2"), "the cycle waits for it");
     assert_eq!(bench.operate.value(&operate, "title"), json!("CTO"));
 }
 

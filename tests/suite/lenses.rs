@@ -118,7 +118,11 @@ fn two_rows_with_the_same_counterpart_are_refused_as_two_way() {
     status.direction = Direction::ToSalesforce;
     let one_way = mapping(&[status.clone()]).unwrap();
     let lens = one_way.fields()[0].lens();
-    assert_eq!(lens.get(Side::Operate, &json!("Fresh")), lens.get(Side::Salesforce, &json!("Open")), "one value with two spellings");
+    assert_eq!(
+        lens.get(Side::Operate, &json!("Fresh")),
+        lens.get(Side::Salesforce, &json!("Open")),
+        "one value with two spellings"
+    );
     status.direction = Direction::Both;
     status.values = vec![row("New", "Open", Direction::Both), row("New", "Open", Direction::Both)];
     assert!(mapping(&[status]).is_ok(), "the same row twice says nothing else");

@@ -36,7 +36,8 @@ impl<'w> MakeWriter<'w> for Log {
 impl Log {
     fn start() -> (Self, tracing::subscriber::DefaultGuard) {
         let log = Self::default();
-        let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).without_time().with_ansi(false).with_target(false).finish();
+        let subscriber =
+            tracing_subscriber::fmt().with_writer(log.clone()).without_time().with_ansi(false).with_target(false).finish();
         (log, tracing::subscriber::set_default(subscriber))
     }
 
@@ -97,7 +98,11 @@ async fn what_holds_writes_is_told_when_it_begins_changes_and_ends() {
     let bench = Bench::new().await;
     let (operate, _) = bench.pair().await;
     let (log, _guard) = Log::start();
-    let lines = || log.take("").into_iter().filter(|line| line.contains("push.held") || line.contains("push.released") || line.contains("poll.slowed"));
+    let lines = || {
+        log.take("")
+            .into_iter()
+            .filter(|line| line.contains("push.held") || line.contains("push.released") || line.contains("poll.slowed"))
+    };
     let words = || lines().map(|line| line.split_whitespace().nth(1).unwrap().to_owned()).collect::<Vec<_>>();
     once(&bench).await;
     assert!(words().is_empty());

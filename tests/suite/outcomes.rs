@@ -27,7 +27,11 @@ async fn report(bench: &Bench, id: &str) -> LinkReport {
 }
 
 /// A new Operate lead, and one in Salesforce that nothing links with it; Salesforce answers the create like this.
-async fn created(rule: DuplicateRule, change: impl FnOnce(&mut Record), answer: impl Fn(&str) -> Outcome) -> (Bench, String, String) {
+async fn created(
+    rule: DuplicateRule,
+    change: impl FnOnce(&mut Record),
+    answer: impl Fn(&str) -> Outcome,
+) -> (Bench, String, String) {
     let bench = Bench::ruled(|rules| rules.duplicates = rule).await;
     let twin = bench.salesforce.add_deleted(&[("email__c", "a.n.other@example.com"), ("title__c", "CEO")]);
     bench.cycle().await;
@@ -69,7 +73,8 @@ async fn a_create_that_may_be_a_duplicate_waits_with_the_ids_where_there_is_any_
     parked(bench, operate, "in these words").await;
     let (bench, operate, twin) = created(DuplicateRule::Link, |lead| lead.deleted = true, |twin| duplicate(&[twin], true)).await;
     parked(bench, operate, &format!("in these words [{twin}]")).await;
-    let (bench, operate, twin) = created(DuplicateRule::Link, |lead| lead.converted = true, |twin| duplicate(&[twin], true)).await;
+    let (bench, operate, twin) =
+        created(DuplicateRule::Link, |lead| lead.converted = true, |twin| duplicate(&[twin], true)).await;
     parked(bench, operate, &format!("in these words [{twin}]")).await;
     let (bench, operate, twin) = created(DuplicateRule::Link, |_| (), |twin| duplicate(&[twin], true)).await;
     bench.salesforce.set_reads_fail(true);
@@ -138,7 +143,10 @@ async fn a_target_that_cannot_be_found_is_asked_about_before_anything_is_made_of
     // It is there after all.
     let (bench, operate, salesforce) = updated(Outcome::Absent(words())).await;
     bench.cycle().await;
-    assert_eq!((bench.salesforce.value(&salesforce, "phone__c"), bench.state(&operate).await.0), (json!("2"), "in_step".to_owned()));
+    assert_eq!(
+        (bench.salesforce.value(&salesforce, "phone__c"), bench.state(&operate).await.0),
+        (json!("2"), "in_step".to_owned())
+    );
     // Nobody can say: later.
     let (bench, operate, salesforce) = updated(Outcome::Absent(words())).await;
     bench.salesforce.set_reads_fail(true);
@@ -200,8 +208,9 @@ async fn a_create_that_comes_to_a_lead_of_another_link_waits_for_a_person() {
     let other = bench.operate.add(&[("email", "bob@example.com")]);
     bench.salesforce.answer(Outcome::Done { id: salesforce.clone() });
     let cycle = bench.cycle().await;
-    let expected =
-        format!("Salesforce took it for its lead {salesforce}, which is linked with another Operate lead: merge or delete one of the two");
+    let expected = format!(
+        "Salesforce took it for its lead {salesforce}, which is linked with another Operate lead: merge or delete one of the two"
+    );
     assert_eq!((cycle.parked, cycle.pushed, bench.state(&other).await), (1, 0, ("parked".to_owned(), expected)));
     assert_eq!(bench.state(&operate).await.0, "in_step");
 }
@@ -222,4 +231,11 @@ async fn writes_that_could_not_be_sent_at_all_are_due_with_the_reason() {
     assert!(waiting[0].to_string().contains("Salesforce cannot be reached: it is down"), "{waiting:?}");
     bench.cycle().await;
     assert_eq!(bench.salesforce.value(&salesforce, "phone__c"), json!("2"));
+}
+
+#[tokio::test]
+async fn a_field_that_is_refused_and_is_there_parks_the_lead() {
+    let (bench, operate, _) = updated(Outcome::Schema(words())).await;
+    assert_eq!(bench.cycle().await.parked, 1);
+    assert_eq!(bench.state(&operate).await, ("parked".to_owned(), "in these words".to_owned()));
 }
