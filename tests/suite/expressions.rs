@@ -43,6 +43,9 @@ fn values() {
         ("'7' | int + 1", "8"),
         ("first | length", "3"),
         ("empty ~ first", "Ann"),
+        ("'abc'[0] * 2 ~ (first ~ last)[0] * 2", "aaAA"),
+        ("(first | replace(('A'), 'B')) * 2", "BnnBnn"),
+        (r"'it\'s' ~ first", "it'sAnn"),
         ("empty", ""),
         ("none", ""),
         ("empty or 'nothing'", "nothing"),
@@ -87,6 +90,7 @@ fn the_variables_of_an_expression() {
     assert_eq!(names("lead.city if b is defined else a | default(c)"), ["a", "b", "c", "lead"]);
     assert_eq!(names("a[b:c] ~ d[e] ~ {f: 'x.y'}['z'] ~ 'g'"), ["a", "b", "c", "d", "e", "f"]);
     assert_eq!(names("a | round(precision=b) == c if true and not false is none else d is in e"), ["a", "b", "c", "d", "e"]);
+    assert_eq!(names(r"'a\'b' ~ c ~ 'd\\' ~ e"), ["c", "e"]);
     assert!(names("1 + 1").is_empty());
 }
 

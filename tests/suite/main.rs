@@ -34,6 +34,7 @@ mod org_trouble;
 mod org_writes;
 mod outcomes;
 mod program;
+mod readings;
 mod references;
 mod remapping;
 mod removal;
