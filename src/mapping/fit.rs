@@ -32,9 +32,7 @@ impl Mapping {
     pub fn fitted(config: &Config, described: &Described) -> Result<(Self, Vec<Misfit>), MappingError> {
         let mut misfits = Vec::new();
         let fields: Vec<FieldConfig> = config.fields.iter().filter_map(|field| fit(field, described, &mut misfits)).collect();
-        let gone = |name: &String| {
-            config.fields.iter().any(|field| field.name == *name) && !fields.iter().any(|field| field.name == *name)
-        };
+        let gone = |name: &String| !fields.iter().any(|field| field.name == *name);
         let match_keys: Vec<Vec<String>> =
             config.sync.match_keys.iter().filter(|names| !names.iter().any(gone)).cloned().collect();
         let time = OperateTime { zone: config.operate.timezone, format: config.operate.timestamp_format.clone() };
