@@ -253,7 +253,7 @@ impl Engine {
     fn base_of(&self, link: &DirtyLink) -> Base {
         let leads = &link.leads;
         let rows = PerSide::build(|side| leads.get(side).as_ref().and_then(|lead| lead.former.as_ref()));
-        if rows.operate.is_none() && rows.salesforce.is_none() {
+        if Side::BOTH.into_iter().all(|side| rows.get(side).is_none()) {
             return self.mapping.decode_base(&link.base);
         }
         let mappings = self.former.lock().unwrap_or_else(PoisonError::into_inner);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use leadsync::config::field::{Direction, FieldConfig};
 use leadsync::config::part::MappingConfig;
 use leadsync::config::salesforce::DuplicateRule;
@@ -17,6 +17,9 @@ use tempfile::TempDir;
 
 use crate::fixtures::{field, row};
 use crate::world::World;
+
+/// Stands for a clock that stands still.
+const FROZEN: i64 = i64::MAX;
 
 pub struct Bench {
     pub operate: Arc<World>,
@@ -67,6 +70,11 @@ impl Bench {
     pub async fn restart(&mut self) {
         let mapping = mapping(&self.fields, &self.match_keys).limited(self.filter.as_deref(), &self.mappings).unwrap();
         self.engine = engine(&self.folder, mapping, &self.rules, &self.operate, &self.salesforce, &self.ahead).await;
+    }
+
+    /// Our clock stands still.
+    pub fn freeze_our_clock(&self) {
+        self.ahead.store(FROZEN, Ordering::Relaxed);
     }
 
     /// Somebody sets our clock forward.
@@ -128,6 +136,9 @@ async fn engine(
     let store = Store::open(&format!("sqlite:{}", folder.path().join("leads.db").display())).await.unwrap();
     let clients = PerSide { operate: Arc::clone(operate) as _, salesforce: Arc::clone(salesforce) as _ };
     let ahead = Arc::clone(ahead);
-    let clock = move || Utc::now() + TimeDelta::seconds(ahead.load(Ordering::Relaxed));
+    let clock = move || match ahead.load(Ordering::Relaxed) {
+        FROZEN => DateTime::UNIX_EPOCH + TimeDelta::days(20_000),
+        ahead => Utc::now() + TimeDelta::seconds(ahead),
+    };
     Engine::new(Arc::new(store), Arc::new(mapping), clients, rules.clone(), Arc::new(clock)).await.unwrap()
 }

@@ -55,6 +55,32 @@ async fn an_edit_costs_a_poll_of_each_side_and_a_write() {
 }
 
 #[tokio::test]
+async fn a_write_that_fills_a_field_is_no_news_when_a_poll_brings_it() {
+    let bench = Bench::new().await;
+    let id = bench.operate.add(&[("email", "ann@example.com"), ("title", "CEO")]);
+    bench.cycle().await;
+    bench.cycle().await;
+    bench.operate.edit(&id, "phone", "1");
+    assert_eq!(bench.cycle().await.pushed, 1);
+    assert_eq!(bench.cycle().await.seen, 0);
+}
+
+#[tokio::test]
+async fn what_is_decided_now_is_sent_now_and_what_has_to_wait_is_not_sent_along() {
+    let (bench, ids) = pairs(2, |_| ()).await;
+    bench.freeze_our_clock();
+    bench.operate.edit(&ids[0], "phone", "2");
+    bench.salesforce.answer(later());
+    assert_eq!(bench.engine.cycle(Patience::NextCycle, &|| false).await.unwrap().pushed, 0);
+    bench.operate.later();
+    bench.salesforce.later();
+    bench.operate.edit(&ids[1], "phone", "3");
+    assert_eq!(bench.engine.cycle(Patience::NextCycle, &|| false).await.unwrap().pushed, 1);
+    let phones: Vec<_> = bench.salesforce.leads().into_iter().map(|lead| lead.fields["phone__c"].clone()).collect();
+    assert_eq!(phones, ["1", "3"]);
+}
+
+#[tokio::test]
 async fn a_lead_that_is_edited_while_a_write_is_on_its_way_is_not_trampled_and_not_deleted() {
     let (bench, ids) = pairs(2, |rules| rules.delete = DeleteRule::Propagate).await;
     let theirs: Vec<String> = bench.salesforce.leads().iter().map(|lead| lead.id.clone()).collect();
@@ -154,6 +180,20 @@ async fn what_a_person_accepted_is_not_held_again_when_it_has_to_wait() {
     bench.salesforce.answer(later());
     let cycle = bench.cycle().await;
     assert_eq!((cycle.held, cycle.pushed), (None, 30));
+}
+
+#[tokio::test]
+async fn deletes_that_a_person_accepted_are_no_reason_to_hold_what_comes_after() {
+    let rule = |rules: &mut leadsync::sync::Rules| (rules.delete, rules.max_delete) = (DeleteRule::Propagate, 2);
+    let (bench, _) = pairs(6, rule).await;
+    for lead in &bench.salesforce.leads()[..4] {
+        bench.salesforce.change(&lead.id, |lead| lead.deleted = true);
+    }
+    assert!(bench.cycle().await.held.is_some());
+    bench.engine.store().resume(true).await.unwrap();
+    bench.operate.answer(later());
+    let cycle = bench.cycle().await;
+    assert_eq!((cycle.held, cycle.deleted), (None, 4));
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Decisions about links: leads that change while their other half is not made yet, who was later, and what is kept of conflicts.
 
 use chrono::{TimeDelta, Utc};
-use leadsync::config::sync::{ConflictRule, DeleteRule};
+use leadsync::config::sync::{ConflictRule, CreateRule, DeleteRule};
 use leadsync::store::History;
 use serde_json::json;
 
@@ -215,4 +215,45 @@ async fn a_master_that_no_poll_brought_is_read_once() {
             assert_eq!((asked, bench.state(&operate).await.0.as_str()), (2, "parked"), "a poll, and a question about the master");
         }
     }
+}
+
+#[tokio::test]
+async fn leads_that_stay_alone_are_not_looked_at_again_until_they_change() {
+    let bench = Bench::ruled(|rules| rules.create = CreateRule::ToSalesforce).await;
+    let alone = bench.salesforce.add(&[("email__c", "ann@example.com")]);
+    bench.cycle().await;
+    assert!(!bench.engine.store().has_new_leads().await.unwrap());
+    bench.salesforce.edit(&alone, "email__c", "bob@example.com");
+    bench.operate.later();
+    bench.operate.add(&[("email", "bob@example.com")]);
+    bench.cycle().await;
+    assert_eq!(bench.state(&alone).await.0, "in_step");
+}
+
+#[tokio::test]
+async fn a_lead_that_has_a_link_is_no_candidate_for_another() {
+    let bench = Bench::new().await;
+    bench.pair().await;
+    let second = bench.salesforce.add(&[("email__c", "ann@example.com"), ("phone__c", "2")]);
+    let cycle = bench.cycle().await;
+    assert_eq!((cycle.parked, bench.state(&second).await.0, bench.operate.leads().len()), (0, "in_step".to_owned(), 2));
+}
+
+#[tokio::test]
+async fn what_changes_of_a_lead_beside_its_values_makes_no_edit_of_it_later() {
+    let bench = Bench::new().await;
+    let (operate, salesforce) = bench.pair().await;
+    pause(&bench).await;
+    bench.operate.edit(&operate, "phone", "ours");
+    bench.cycle().await;
+    bench.cycle().await;
+    bench.salesforce.edit(&salesforce, "phone__c", "theirs");
+    for _ in 0..3 {
+        bench.operate.later();
+        bench.salesforce.later();
+    }
+    bench.operate.change(&operate, |lead| lead.converted = true);
+    bench.cycle().await;
+    resume(&bench).await;
+    assert_eq!(bench.operate.value(&operate, "phone"), json!("theirs"), "the last one who edited it");
 }
