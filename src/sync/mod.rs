@@ -189,8 +189,9 @@ impl Engine {
 
     /// Has whatever would go on side by side go on in turns instead.
     #[must_use]
-    pub fn in_turns(self, turns: Arc<Turns>) -> Self {
-        Self { turns: Some(turns), ..self }
+    pub fn in_turns(mut self, turns: Arc<Turns>) -> Self {
+        self.turns = Some(turns);
+        self
     }
 
     /// The store it works on.

@@ -52,6 +52,10 @@ async fn an_edit_costs_a_poll_of_each_side_and_a_write() {
     let (bench, ids) = pairs(1, |_| ()).await;
     bench.operate.edit(&ids[0], "phone", "2");
     assert_eq!(bench.cycle().await.requests, PerSide { operate: 1, salesforce: 2 });
+    // The same edit on both sides needs no write.
+    bench.operate.edit(&ids[0], "phone", "3");
+    bench.salesforce.edit(&bench.salesforce.leads()[0].id, "phone__c", "3");
+    assert_eq!(bench.cycle().await.requests, PerSide { operate: 1, salesforce: 1 });
 }
 
 #[tokio::test]

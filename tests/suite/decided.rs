@@ -257,3 +257,17 @@ async fn what_changes_of_a_lead_beside_its_values_makes_no_edit_of_it_later() {
     resume(&bench).await;
     assert_eq!(bench.operate.value(&operate, "phone"), json!("theirs"), "the last one who edited it");
 }
+
+#[tokio::test]
+async fn a_write_that_was_refused_is_not_tried_again_because_of_another_edit() {
+    let bench = Bench::new().await;
+    let (operate, salesforce) = bench.pair().await;
+    bench.operate.edit(&operate, "phone", "refuse me");
+    bench.cycle().await;
+    bench.salesforce.edit(&salesforce, "title__c", "CTO");
+    bench.cycle().await;
+    assert_eq!(bench.operate.value(&operate, "title"), json!("CTO"));
+    let history = bench.engine.store().show(&operate).await.unwrap().unwrap().history;
+    let states: Vec<&str> = history.iter().filter(|event| event.kind == "update").map(|event| event.state.as_str()).collect();
+    assert_eq!(states, ["parked", "done"]);
+}
