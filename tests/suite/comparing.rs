@@ -15,8 +15,13 @@ async fn compare(bench: &Bench) -> Compared {
 
 /// What differs, pair by pair: Operate's id, Salesforce's, and what it is.
 fn told(compared: &Compared) -> Vec<(&str, &str, &str)> {
-    let id = |id: &'_ Option<String>| id.as_deref().unwrap_or("none").to_owned().leak() as &str;
-    compared.drifts.iter().map(|drift| (id(&drift.operate_id), id(&drift.salesforce_id), drift.what.as_str())).collect()
+    let drifts = compared.drifts.iter();
+    drifts
+        .map(|drift| {
+            let (operate, salesforce) = (drift.operate_id.as_deref(), drift.salesforce_id.as_deref());
+            (operate.unwrap_or("none"), salesforce.unwrap_or("none"), drift.what.as_str())
+        })
+        .collect()
 }
 
 #[tokio::test]

@@ -130,22 +130,19 @@ async fn both_edit(bench: &Bench, operate_first: bool) -> (History, String) {
     for _ in 0..60 {
         bench.operate.later();
     }
-    let ours = || bench.operate.edit(&operate, "phone", "ours");
-    let theirs = || bench.salesforce.edit(&salesforce, "phone__c", "theirs");
-    if operate_first {
-        ours()
-    } else {
-        theirs()
-    }
+    let edit = |in_operate: bool| {
+        if in_operate {
+            bench.operate.edit(&operate, "phone", "ours");
+        } else {
+            bench.salesforce.edit(&salesforce, "phone__c", "theirs");
+        }
+    };
+    edit(operate_first);
     for _ in 0..2 {
         bench.operate.later();
         bench.salesforce.later();
     }
-    if operate_first {
-        theirs()
-    } else {
-        ours()
-    }
+    edit(!operate_first);
     bench.cycle().await;
     let won = bench.operate.value(&operate, "phone").as_str().unwrap().to_owned();
     (conflicts(bench, &operate).await.remove(0), won)

@@ -25,7 +25,7 @@ fn what_a_transform_expects_and_why_it_does_not_write_is_told_in_words() {
     let refused = [
         (r#"transform = { phone = { country = "GB" } }"#, Value::Text("+1".into()), "it would be read back as something else"),
         (
-            r#"transform = { number = { operate = { places = 1 } } }"#,
+            r"transform = { number = { operate = { places = 1 } } }",
             Value::Number(decimal("1.25").unwrap()),
             "its format has not as many decimal places",
         ),
