@@ -32,9 +32,7 @@ impl Mapping {
     pub fn fitted(config: &Config, described: &Described) -> Result<(Self, Vec<Misfit>), MappingError> {
         let mut misfits = Vec::new();
         let fields: Vec<FieldConfig> = config.fields.iter().filter_map(|field| fit(field, described, &mut misfits)).collect();
-        let gone = |name: &String| {
-            config.fields.iter().any(|field| field.name == *name) && !fields.iter().any(|field| field.name == *name)
-        };
+        let gone = |name: &String| !fields.iter().any(|field| field.name == *name);
         let match_keys: Vec<Vec<String>> =
             config.sync.match_keys.iter().filter(|names| !names.iter().any(gone)).cloned().collect();
         let time = OperateTime { zone: config.operate.timezone, format: config.operate.timestamp_format.clone() };
@@ -161,6 +159,7 @@ mod tests {
         let kinds: Vec<Kind> = mapping.fields().iter().map(|field| field.kind).collect();
         assert_eq!((kinds, misfits), (vec![Kind::Text, Kind::Text, Kind::Number, Kind::Instant], Vec::new()));
         assert!(mapping.fits(Side::Salesforce, &whole()));
+        assert_eq!(mapping.match_rules(), 2);
     }
 
     #[test]

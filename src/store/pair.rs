@@ -114,7 +114,7 @@ impl Store {
         let rule = i64::try_from(rule).unwrap_or(i64::MAX);
         let mut tx = self.write.begin().await?;
         let before = newest_link(&mut tx).await?;
-        let found = sqlx::query(
+        sqlx::query(
             "INSERT INTO link (operate_id, salesforce_id, state, origin, created_at, updated_at)
              SELECT max(iif(n.side = 'operate', n.lead_id, NULL)), max(iif(n.side = 'salesforce', n.lead_id, NULL)),
                     'pending', 'match', ?1, ?1
@@ -129,9 +129,7 @@ impl Store {
         .bind(rule)
         .execute(&mut *tx)
         .await?;
-        if found.rows_affected() > 0 {
-            attach(&mut tx, before).await?;
-        }
+        attach(&mut tx, before).await?;
         let several = sqlx::query(
             "SELECT n.side, n.lead_id, (m.link_id IS NULL AND m.dirty = 1) AS waits,
                     (SELECT group_concat(c.lead_id, ', ') FROM (SELECT lead_id FROM lead_key

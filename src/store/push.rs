@@ -379,3 +379,32 @@ fn push_row(row: &SqliteRow) -> Result<PushRow, StoreError> {
         name_holder: row.try_get("name_holder")?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outbox(waiting: &[(Side, WriteKind, bool, u64)]) -> Outbox {
+        Outbox(waiting.iter().map(|&(side, kind, sent, ready)| Waiting { side, kind, sent, ready }).collect())
+    }
+
+    #[test]
+    fn an_outbox_tells_what_is_in_doubt_and_what_can_be_sent() {
+        use Side::{Operate, Salesforce};
+        use WriteKind::{Create, Delete, Update};
+        let empty = outbox(&[]);
+        assert!(!empty.in_doubt() && !empty.is_due() && !empty.changes_anything() && !empty.is_ready());
+
+        let sent = outbox(&[(Operate, Update, true, 1)]);
+        assert_eq!((sent.is_in_doubt(Operate), sent.is_in_doubt(Salesforce), sent.in_doubt()), (true, false, true));
+        assert!(!sent.is_due() && !sent.changes_anything() && !sent.is_ready());
+
+        let later = outbox(&[(Salesforce, Create, false, 0)]);
+        assert_eq!((later.is_due(), later.is_ready(), later.changes_anything(), later.in_doubt()), (true, false, false, false));
+
+        let mixed = outbox(&[(Salesforce, Delete, false, 1), (Salesforce, Create, false, 3), (Operate, Update, false, 2)]);
+        assert_eq!(mixed.ready(Salesforce).collect::<Vec<_>>(), [(Create, 3), (Delete, 1)]);
+        assert_eq!(mixed.ready(Operate).collect::<Vec<_>>(), [(Update, 2)]);
+        assert!(mixed.is_ready() && mixed.changes_anything());
+    }
+}

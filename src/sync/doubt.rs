@@ -92,9 +92,7 @@ impl Engine {
         let (mut settled, mut seen) = (Vec::new(), Vec::new());
         for push in creates {
             let hits = self.likenesses(side, push, &candidates);
-            if let [only] = hits.as_slice()
-                && *only < candidates.len()
-            {
+            if let [only] = hits.as_slice() {
                 let lead = candidates.swap_remove(*only).lead;
                 let done = Verdict::Done { lead_id: lead.lead_id.clone(), written_at: DateTime::default() };
                 settled.push(Settled::plain(push, done));

@@ -111,6 +111,25 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_pause_holds_all_a_brake_what_it_is_for_and_the_budget_salesforce() {
+        let why = || Some("why".to_owned());
+        let held = |hold: &Hold| {
+            let all = Side::BOTH.into_iter().flat_map(|side| WriteKind::ALL.map(|kind| (side, kind)));
+            all.filter(|(side, kind)| hold.holds(*side, *kind)).count()
+        };
+        let pause = Hold { paused: why(), ..Hold::default() };
+        let changes = Hold { changes: why(), ..Hold::default() };
+        let deletes = Hold { deletes: why(), ..Hold::default() };
+        let budget = Hold { salesforce: why(), ..Hold::default() };
+        assert_eq!([&Hold::default(), &pause, &changes, &deletes, &budget].map(held), [0, 6, 6, 2, 3]);
+        assert!(deletes.holds(Side::Operate, WriteKind::Delete) && budget.holds(Side::Salesforce, WriteKind::Create));
+        let words = [&pause, &changes, &deletes, &budget].map(|hold| hold.reason().map(|(what, _)| what));
+        assert_eq!(words, [Some("pause"), Some("max_change"), Some("max_delete"), Some("budget")]);
+        assert_eq!(Hold::default().reason(), None);
+        assert_eq!([&pause, &changes, &deletes, &budget].map(Hold::brake), [None, Some("why"), Some("why"), None]);
+    }
+
+    #[test]
     fn a_share_of_all_links_may_change_and_a_few_always() {
         assert_eq!([allowed(10, 0.2), allowed(1_000, 0.2), allowed(1_000_000, 0.005)], [25, 200, 5_000]);
     }

@@ -50,6 +50,7 @@ use crate::store::{DirtyLink, LeadRow, Observation, Store, StoreError};
 
 pub use compare::{Compared, Drift};
 pub use cycle::Patience;
+pub use sweep::Found;
 pub use thrift::{Tally, thrift};
 pub use turns::Turns;
 use turns::side_by_side;
@@ -195,8 +196,9 @@ impl Engine {
 
     /// Has whatever would go on side by side go on in turns instead.
     #[must_use]
-    pub fn in_turns(self, turns: Arc<Turns>) -> Self {
-        Self { turns: Some(turns), ..self }
+    pub fn in_turns(mut self, turns: Arc<Turns>) -> Self {
+        self.turns = Some(turns);
+        self
     }
 
     /// Has cycles, polls and writes counted there.
@@ -265,7 +267,7 @@ impl Engine {
     fn base_of(&self, link: &DirtyLink) -> Base {
         let leads = &link.leads;
         let rows = PerSide::build(|side| leads.get(side).as_ref().and_then(|lead| lead.former.as_ref()));
-        if rows.operate.is_none() && rows.salesforce.is_none() {
+        if Side::BOTH.into_iter().all(|side| rows.get(side).is_none()) {
             return self.mapping.decode_base(&link.base);
         }
         let mappings = self.former.lock().unwrap_or_else(PoisonError::into_inner);

@@ -112,3 +112,14 @@ fn worded(push: &PushRow, verdict: Verdict, refusal: &Refusal) -> Settled {
 pub(super) fn refused(push: &PushRow, refusal: &Refusal) -> Settled {
     worded(push, Verdict::Parked, refusal)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_attempt_waits_twice_as_long_as_the_one_before_up_to_the_longest_wait() {
+        let waits = [0, 1, 3, 8, 9, 200].map(|attempts| back_off(attempts).num_seconds());
+        assert_eq!(waits, [1, 2, 8, 256, 300, 300]);
+    }
+}

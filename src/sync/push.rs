@@ -109,7 +109,7 @@ impl Engine {
         mut settled: Vec<Settled>,
         sent_at: DateTime<Utc>,
     ) -> Result<Pushed, CycleError> {
-        let mut pushed = Pushed { parked: settled.len() as u64, ..Pushed::default() };
+        let mut pushed = Pushed::default();
         let mut unknown_fields = None;
         let made: Vec<(&str, i64)> = sent.iter().zip(&outcomes).filter_map(|(push, outcome)| made_of(push, outcome)).collect();
         let claimed = if made.is_empty() { Vec::new() } else { self.store.claimed_elsewhere(side, &made).await? };
@@ -124,17 +124,14 @@ impl Engine {
             log(push, &verdict);
             let outcome = verdict.verdict.as_str();
             self.metrics.pushes.get_or_create(&metrics::Pushed { side, kind: push.kind, outcome }).inc();
-            match verdict.verdict {
-                Verdict::Done { .. } => {
-                    pushed.done += 1;
-                    pushed.changed += u64::from(push.kind != WriteKind::Create && !push.initial);
-                    pushed.deleted += u64::from(push.kind == WriteKind::Delete);
-                }
-                Verdict::Parked => pushed.parked += 1,
-                _ => {}
+            if let Verdict::Done { .. } = verdict.verdict {
+                pushed.done += 1;
+                pushed.changed += u64::from(push.kind != WriteKind::Create && !push.initial);
+                pushed.deleted += u64::from(push.kind == WriteKind::Delete);
             }
             settled.push(verdict);
         }
+        pushed.parked = settled.iter().filter(|settled| matches!(settled.verdict, Verdict::Parked)).count() as u64;
         match unknown_fields {
             Some(reason) if self.has_changed_fields(side).await? => {
                 // They are decided and sent anew once the mapping fits the fields that are there.

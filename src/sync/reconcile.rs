@@ -294,8 +294,16 @@ fn unname(link: &DirtyLink, lead: &LeadRow, decided: &mut Decided) {
         return;
     }
     let (side, kind) = (Side::Salesforce, WriteKind::Update);
-    let push =
-        NewPush { link_id: link.link_id, side, kind, initial: true, fields: json!({}), before: json!({}), base: json!({}), undoes: None };
+    let push = NewPush {
+        link_id: link.link_id,
+        side,
+        kind,
+        initial: true,
+        fields: json!({}),
+        before: json!({}),
+        base: json!({}),
+        undoes: None,
+    };
     replace(link, push, decided);
 }
 

@@ -42,6 +42,8 @@ mod tests {
         assert!(!swings(&twice, s, "phone", &json!("c")), "another value");
         assert!(!swings(&twice, s, "title", &json!("a")), "another field");
         assert!(!swings(&twice, o, "phone", &json!("a")), "the other side");
+        let one_side = writes(&[(s, "b"), (s, "a"), (s, "b"), (s, "a")]);
+        assert!(!swings(&one_side, s, "phone", &json!("a")), "nobody set it back on the other side");
     }
 
     #[test]

@@ -156,5 +156,35 @@ mod tests {
     #[test]
     fn nothing_is_held_before_salesforce_has_said_anything() {
         assert_eq!(judge(9_999_999, None, 0.1), Thrift::Enough);
+        assert_eq!(judge(9_999_999, Some(Usage { used: 1, limit: 0 }), 0.1), Thrift::Enough, "a limit of nothing says nothing");
+    }
+
+    #[test]
+    fn the_less_is_left_the_longer_the_next_cycle_waits() {
+        let why = String::new;
+        let waits =
+            [Thrift::Enough, Thrift::Slow(why()), Thrift::Hold(why()), Thrift::Stop(why())].map(|thrift| thrift.interval());
+        assert_eq!(waits, [None, Some(TimeDelta::minutes(5)), Some(LEFT_ALONE), Some(LEFT_ALONE)]);
+    }
+
+    #[test]
+    fn people_are_told_what_becomes_of_so_many_requests_and_nothing_where_there_are_enough() {
+        let usage = Usage { used: 5_000, limit: 10_000 };
+        assert_eq!(thrift(3_999, usage, 0.5), None);
+        let told = thrift(4_000, usage, 0.5);
+        let expected = "polls come less often: leadsync made 4000 requests in 24 hours, its share is 0.5 of 10000 \
+                        (daily_request_share), and all programs together made 5000";
+        assert_eq!(told.as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn salesforce_is_left_alone_as_long_as_it_says_or_for_a_while() {
+        let now = DateTime::from_timestamp(36_000, 0).unwrap_or_default();
+        let mut tally = Tally::default();
+        let told = tally.leave_alone(Some(now + TimeDelta::hours(1)), now);
+        assert_eq!(told, "Salesforce's requests of 24 hours are used up: it is left alone until 11:00:00 UTC");
+        assert_eq!(tally.exhausted_until, Some(now + TimeDelta::hours(1)));
+        tally.leave_alone(None, now);
+        assert_eq!(tally.exhausted_until, Some(now + LEFT_ALONE));
     }
 }

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 # A folder of its own: cargo tells checkouts apart by time alone.
-export CARGO_TARGET_DIR=$PWD/target/planted RUST_BACKTRACE=0
+export CARGO_TARGET_DIR=$PWD/target/planted RUST_BACKTRACE=0 BRIEF=1
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 missed=0

@@ -1,9 +1,10 @@
 //! The engine and the real store against a model of both systems.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use leadsync::config::field::{Direction, FieldConfig};
 use leadsync::config::part::MappingConfig;
 use leadsync::config::salesforce::DuplicateRule;
@@ -17,6 +18,9 @@ use tempfile::TempDir;
 use crate::fixtures::{field, row};
 use crate::world::World;
 
+/// Stands for a clock that stands still.
+const FROZEN: i64 = i64::MAX;
+
 pub struct Bench {
     pub operate: Arc<World>,
     pub salesforce: Arc<World>,
@@ -27,6 +31,7 @@ pub struct Bench {
     pub mappings: Vec<MappingConfig>,
     pub rules: Rules,
     pub folder: TempDir,
+    ahead: Arc<AtomicI64>,
 }
 
 pub fn fields() -> Vec<FieldConfig> {
@@ -56,14 +61,27 @@ impl Bench {
         let folder = TempDir::new().unwrap();
         let match_keys = vec![vec!["email".to_owned()]];
         let mapping = mapping(&fields, &match_keys);
-        let engine = engine(&folder, mapping, &rules, &operate, &salesforce).await;
-        Self { operate, salesforce, engine, fields, match_keys, filter: None, mappings: Vec::new(), rules, folder }
+        let ahead = Arc::default();
+        let engine = engine(&folder, mapping, &rules, &operate, &salesforce, &ahead).await;
+        Self { operate, salesforce, engine, fields, match_keys, filter: None, mappings: Vec::new(), rules, folder, ahead }
     }
 
     /// Drops the engine, as a crash would, and starts another on the same store.
     pub async fn restart(&mut self) {
         let mapping = mapping(&self.fields, &self.match_keys).limited(self.filter.as_deref(), &self.mappings).unwrap();
-        self.engine = engine(&self.folder, mapping, &self.rules, &self.operate, &self.salesforce).await;
+        self.engine = engine(&self.folder, mapping, &self.rules, &self.operate, &self.salesforce, &self.ahead).await;
+    }
+
+    /// Our clock stands still.
+    pub fn freeze_our_clock(&self) {
+        self.ahead.store(FROZEN, Ordering::Relaxed);
+    }
+
+    /// Somebody sets our clock forward.
+    pub fn set_our_clock_ahead(&self, ahead: TimeDelta) {
+        self.ahead.store(ahead.num_seconds(), Ordering::Relaxed);
+        self.operate.set_our_clock_ahead(ahead);
+        self.salesforce.set_our_clock_ahead(ahead);
     }
 
     pub async fn cycle(&self) -> Cycle {
@@ -107,8 +125,20 @@ fn mapping(fields: &[FieldConfig], match_keys: &[Vec<String>]) -> Mapping {
     Mapping::new(fields, match_keys, ConflictRule::Newest, &time).unwrap()
 }
 
-async fn engine(folder: &TempDir, mapping: Mapping, rules: &Rules, operate: &Arc<World>, salesforce: &Arc<World>) -> Engine {
+async fn engine(
+    folder: &TempDir,
+    mapping: Mapping,
+    rules: &Rules,
+    operate: &Arc<World>,
+    salesforce: &Arc<World>,
+    ahead: &Arc<AtomicI64>,
+) -> Engine {
     let store = Store::open(&format!("sqlite:{}", folder.path().join("leads.db").display())).await.unwrap();
     let clients = PerSide { operate: Arc::clone(operate) as _, salesforce: Arc::clone(salesforce) as _ };
-    Engine::new(Arc::new(store), Arc::new(mapping), clients, rules.clone(), Arc::new(Utc::now)).await.unwrap()
+    let ahead = Arc::clone(ahead);
+    let clock = move || match ahead.load(Ordering::Relaxed) {
+        FROZEN => DateTime::UNIX_EPOCH + TimeDelta::days(20_000),
+        ahead => Utc::now() + TimeDelta::seconds(ahead),
+    };
+    Engine::new(Arc::new(store), Arc::new(mapping), clients, rules.clone(), Arc::new(clock)).await.unwrap()
 }

@@ -83,6 +83,8 @@ async fn a_list_that_may_not_be_read_and_names_in_the_place_of_ids_are_errors() 
     systems.configure("operate = \"location\"\n", "operate = \"location\"\nlookup = \"Location\"\n");
     let expected = ["error    fields.location: leads hold names of the list Location in location, and no ids: "];
     told(&systems, 3, &expected).await;
+    let (_, said, _) = run(&systems, &["check"]).await;
+    assert!(!said.contains("hold something in location"), "it is told once: {said}");
 }
 
 #[tokio::test]

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use leadsync::config::sync::ConflictRule;
 use leadsync::config::{Config, Loaded};
+use leadsync::lead::Value;
+use leadsync::mapping::Mapping;
+use leadsync::sync::Rules;
 
 const EXAMPLE: &str = include_str!("../../config/leadsync.toml");
 const REFUSALS: &str = include_str!("config_refusals.txt");
@@ -124,7 +127,12 @@ fn a_variable_wins_over_the_file() {
 #[test]
 fn a_secret_in_the_file_itself_works_and_draws_a_warning_that_does_not_show_it() {
     let text = base().join("\n").replace("env:OPERATE", "s3cr3t-literal");
-    let loaded = Config::from_text(&text, "leadsync.toml", variables(&[])).unwrap();
+    let loaded = Config::from_text(
+        &text,
+        "leadsync.toml",
+        variables(&[("OPERATE_CLIENT_SECRET", "s"), ("SALESFORCE_CLIENT_SECRET", "s")]),
+    )
+    .unwrap();
     let warnings: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
     assert_eq!(warnings.len(), 1, "{warnings:?}");
     assert!(warnings[0].starts_with("warning: operate.auth.client_secret: the secret itself stands in the file"), "{warnings:?}");
@@ -145,7 +153,13 @@ fn a_secret_is_read_from_a_file_next_to_the_configuration() {
 #[test]
 fn a_file_without_end_is_no_secret() {
     let text = base().join("\n").replace("env:OPERATE", "file:/dev/zero");
-    let error = Config::from_text(&text, "leadsync.toml", variables(&[])).unwrap_err().to_string();
+    let error = Config::from_text(
+        &text,
+        "leadsync.toml",
+        variables(&[("OPERATE_CLIENT_SECRET", "s"), ("SALESFORCE_CLIENT_SECRET", "s")]),
+    )
+    .unwrap_err()
+    .to_string();
     assert!(error.contains("/dev/zero cannot be read: it is longer than 65536 bytes"), "{error}");
 }
 
@@ -164,4 +178,28 @@ fn everything_that_is_wrong_is_told_at_once() {
     for expected in ["operate.base_url", "fields[0].salesforce", "environment variable LEADSYNC__OPERATE__TIMEOUT"] {
         assert!(message.contains(expected), "{expected} is not in {message}");
     }
+}
+
+#[test]
+fn the_engine_goes_by_the_rules_of_the_configuration() {
+    let rules = |sync: &str| {
+        let text = EXAMPLE.replace("[sync]\n", &format!("[sync]\n{sync}\n"));
+        let config = Config::from_text(
+            &text,
+            "leadsync.toml",
+            variables(&[("OPERATE_CLIENT_SECRET", "s"), ("SALESFORCE_CLIENT_SECRET", "s")]),
+        )
+        .unwrap()
+        .config;
+        Rules::of(&config, &Mapping::build(&config).unwrap()).map_err(|error| error.to_string())
+    };
+    let (plain, unlinking) = (rules("").unwrap(), rules("leaves = \"unlink\"").unwrap());
+    assert_eq!((plain.unlinks, plain.converted, unlinking.unlinks), (false, None, true));
+    let converted = |operate: &str| rules(&format!("converted = {{ field = \"status\", operate = \"{operate}\" }}"));
+    let (_, given) = converted("New").unwrap().converted.unwrap();
+    assert_eq!((given.operate, given.salesforce), (Some(Value::Choice("New".to_owned())), None));
+    let error = converted("Won").unwrap_err();
+    assert!(error.contains("\"Won\" has no row in `values` that goes both ways"), "{error}");
+    let error = converted("Nowhere").unwrap_err();
+    assert!(error.contains("sync.converted.operate: \"Nowhere\" is not in the field's `values`"), "{error}");
 }

@@ -165,7 +165,10 @@ async fn several_candidates_wait_for_a_person_until_only_one_is_left() {
     let first = bench.operate.add(&[("email", "twin@example.com"), ("phone", "1")]);
     let second = bench.operate.add(&[("email", "twin@example.com"), ("phone", "2")]);
     let across = bench.salesforce.add(&[("email__c", "twin@example.com"), ("phone__c", "1")]);
-    bench.cycle().await;
+    assert_eq!(bench.cycle().await.parked, 3);
+    let reason = format!("the same email is on Salesforce {across}, and on 1 other Operate lead(s)");
+    assert_eq!(bench.state(&first).await.1, reason);
+    assert_eq!(bench.state(&across).await.1, format!("the same email is on Operate {first}, {second}"));
     for id in [&first, &second, &across] {
         assert_eq!(bench.state(id).await.0, "parked");
     }

@@ -10,6 +10,7 @@ use serde_json::{Value as Json, json};
 fn variables() -> BTreeMap<String, Json> {
     let pairs = json!({
         "first": "Ann", "last": "O'Hara", "company": "  ACME  Ltd ", "desks": 12, "budget": 1_234.5, "open": true, "empty": null,
+        "owed": -5, "large": u64::MAX,
         "tags": "a;b;c", "list": [["a"]], "note": "S3CRET", "big": "x".repeat(32 * 1_024), "lead": { "city": "York" },
     });
     pairs.as_object().unwrap().clone().into_iter().collect()
@@ -34,12 +35,17 @@ fn values() {
         ("desks * 2 + 1", "25"),
         ("first[1 * 1] ~ (first | replace('A', 'B')) * 2", "nBnnBnn"),
         ("budget / 2", "617.25"),
+        ("owed", "-5"),
+        ("large", "18446744073709551615"),
         ("(budget | int) // 100", "12"),
         ("(budget | round) | int", "1234"),
         ("(desks / 7) | round(2)", "1.71"),
         ("'7' | int + 1", "8"),
         ("first | length", "3"),
         ("empty ~ first", "Ann"),
+        ("'abc'[0] * 2 ~ (first ~ last)[0] * 2", "aaAA"),
+        ("(first | replace(('A'), 'B')) * 2", "BnnBnn"),
+        (r"'it\'s' ~ first", "it'sAnn"),
         ("empty", ""),
         ("none", ""),
         ("empty or 'nothing'", "nothing"),
@@ -84,6 +90,7 @@ fn the_variables_of_an_expression() {
     assert_eq!(names("lead.city if b is defined else a | default(c)"), ["a", "b", "c", "lead"]);
     assert_eq!(names("a[b:c] ~ d[e] ~ {f: 'x.y'}['z'] ~ 'g'"), ["a", "b", "c", "d", "e", "f"]);
     assert_eq!(names("a | round(precision=b) == c if true and not false is none else d is in e"), ["a", "b", "c", "d", "e"]);
+    assert_eq!(names(r"'a\'b' ~ c ~ 'd\\' ~ e"), ["c", "e"]);
     assert!(names("1 + 1").is_empty());
 }
 
@@ -158,6 +165,29 @@ fn what_goes_wrong_is_told_without_a_value() {
             assert!(["note < tags", "note is in desks"].contains(&source), "{source} gives {:?}", evaluate(source));
         }
     }
+}
+
+#[test]
+fn what_goes_wrong_is_told_in_words_for_people() {
+    for (source, words) in [
+        ("missing ~ note", "it uses something that is not there"),
+        ("big | replace('', big)", "it takes more work or memory than it may"),
+        ("note - 1", "one of its operations does not go with the values that it was given"),
+        ("note if desks > 100", "it gives nothing: an `if` needs an `else`"),
+        ("[note]", "it gives a sequence, where a text or a number is needed"),
+        ("list", "`list` is a list, which no expression can use"),
+    ] {
+        assert_eq!(evaluate(source).unwrap_err(), words, "{source}");
+    }
+}
+
+#[test]
+fn an_expression_and_its_result_may_be_as_long_as_the_limit_and_no_longer() {
+    assert_eq!(evaluate("big").map(|text| text.len()), Ok(32 * 1_024));
+    assert_eq!(evaluate("big ~ 'x'").unwrap_err(), "it gives a text of more than 32768 bytes");
+    let source = |length: usize| format!("'{}'", "x".repeat(length - 2));
+    assert_eq!(evaluate(&source(2_000)).map(|text| text.len()), Ok(1_998));
+    assert_eq!(evaluate(&source(2_001)).unwrap_err(), "it is longer than 2000 characters");
 }
 
 #[test]

@@ -84,7 +84,9 @@ fn operates_local_time_is_the_same_moment_as_salesforces() {
 fn a_moment_that_operate_cannot_tell_apart_is_not_written() {
     let mapping = mapping(&[field("f", Kind::Instant)]).unwrap();
     let second_half = DateTime::parse_from_rfc3339("2026-10-25T01:30:00Z").unwrap().to_utc();
-    assert!(mapping.fields()[0].lens().put(Side::Operate, &Value::Instant(second_half)).is_err());
+    let put = |moment| mapping.fields()[0].lens().put(Side::Operate, &Value::Instant(moment));
+    assert!(put(second_half).is_err());
+    assert_eq!(put(second_half - chrono::TimeDelta::hours(1)).unwrap(), json!("2026-10-25 01:30:00"), "the first half");
 }
 
 #[test]
@@ -114,7 +116,16 @@ fn two_rows_with_the_same_counterpart_are_refused_as_two_way() {
     let error = mapping(&[status.clone()]).unwrap_err();
     assert!(error.to_string().contains("third word"), "{error}");
     status.direction = Direction::ToSalesforce;
-    assert!(mapping(&[status]).is_ok());
+    let one_way = mapping(&[status.clone()]).unwrap();
+    let lens = one_way.fields()[0].lens();
+    assert_eq!(
+        lens.get(Side::Operate, &json!("Fresh")),
+        lens.get(Side::Salesforce, &json!("Open")),
+        "one value with two spellings"
+    );
+    status.direction = Direction::Both;
+    status.values = vec![row("New", "Open", Direction::Both), row("New", "Open", Direction::Both)];
+    assert!(mapping(&[status]).is_ok(), "the same row twice says nothing else");
 }
 
 #[test]
@@ -126,6 +137,17 @@ fn an_unknown_value_can_count_as_a_listed_one() {
     assert_eq!(known.fields()[0].lens().get(Side::Operate, &json!("Odd")), Value::Choice("New".to_owned()));
     status.unknown = UnknownRule::Literal("Nowhere".to_owned());
     assert!(mapping(&[status]).is_err());
+}
+
+#[test]
+fn a_new_lead_gets_the_default_where_a_value_stays_on_its_side() {
+    let mut status = field("status", Kind::Choice);
+    status.values = vec![row("New", "Open", Direction::Both)];
+    status.unknown = UnknownRule::Keep;
+    status.default.salesforce = Some("Open".to_owned());
+    let mapping = mapping(&[status]).unwrap();
+    let odd = mapping.read(Side::Operate, &[("status".to_owned(), json!("Odd"))].into());
+    assert_eq!(mapping.create(Side::Salesforce, &odd).unwrap(), [(0, Value::Choice("New".to_owned()))]);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The merge rules as annotated cases, and the properties that hold for all of them.
 
-use leadsync::config::field::{Direction, EmptyRule, FieldConfig};
+use leadsync::config::field::{Direction, EmptyRule, FieldConfig, UnknownRule};
 use leadsync::config::sync::ConflictRule;
 use leadsync::lead::{Kind, PerSide, Side, Value};
 use leadsync::mapping::{Base, Policy, Values};
@@ -14,11 +14,12 @@ const BOTH: Policy =
 const TO_SF: Policy = Policy { direction: Direction::ToSalesforce, ..BOTH };
 const KEEP: Policy = Policy { empty: EmptyRule::Keep, ..BOTH };
 
-/// "" is empty and "?x" is a value that cannot be read.
+/// "" is empty, "~" has no part in the lead, and "?x" is a value that cannot be read.
 fn value(word: &str) -> Value {
     match word.strip_prefix('?') {
         Some(raw) => Value::Unknown(raw.to_owned()),
         None if word.is_empty() => Value::Empty,
+        None if word == "~" => Value::Aside,
         None => Value::Text(word.to_owned()),
     }
 }
@@ -73,6 +74,8 @@ fn each_case_of_the_table_is_decided_as_written() {
         ("a value that cannot be read wins nothing", ["a", "a"], ["?z", "c"], BOTH, Blocked(O)),
         ("a value that cannot be read rests", ["a", "a"], ["?z", "c"], Policy { unknown_parks: false, ..BOTH }, Rest),
         ("a value that cannot be read and did not change rests", ["?z", "a"], ["?z", "a"], BOTH, Rest),
+        ("a field that has no part in Operate's lead", ["a", "a"], ["~", "c"], BOTH, Rest),
+        ("a field that has no part in Salesforce's lead", ["a", "a"], ["b", "~"], BOTH, Rest),
     ];
     for (why, base, now, policy, expected) in cases {
         assert_eq!(decide(base, now, policy, Newest::Side(O), None), expected, "{why}");
@@ -152,10 +155,21 @@ proptest! {
 
 /// Decides a lead whose fields are all in one group.
 fn decide_group(base: &[[&str; 2]], now: &[[&str; 2]], rule: ConflictRule, resolved: Option<(usize, Side)>) -> Vec<Decision> {
+    decide_group_with(&UnknownRule::Park, base, now, rule, resolved)
+}
+
+fn decide_group_with(
+    unknown: &UnknownRule,
+    base: &[[&str; 2]],
+    now: &[[&str; 2]],
+    rule: ConflictRule,
+    resolved: Option<(usize, Side)>,
+) -> Vec<Decision> {
     let fields: Vec<FieldConfig> = (0..base.len())
         .map(|place| FieldConfig {
             group: Some("address".to_owned()),
             conflict: Some(rule),
+            unknown: unknown.clone(),
             ..field(&format!("f{place}"), Kind::Text)
         })
         .collect();
@@ -189,6 +203,8 @@ fn a_group_is_never_put_together_from_both_sides() {
         ("first pairing, one has nothing", vec![["", ""], ["", ""]], vec![["a", ""], ["b", ""]], vec![Give(S), Give(S)]),
         ("first pairing, one has less", vec![["", ""], ["", ""]], vec![["a", "a"], ["", "b"]], vec![Agree, Give(O)]),
         ("first pairing, each has another part", vec![["", ""], ["", ""]], vec![["a", ""], ["", "b"]], vec![newest, newest]),
+        ("what they had was not the same", vec![["", "x"], ["z", ""]], vec![["a", ""], ["b", ""]], vec![newest, newest]),
+        ("one line has no part in one lead", vec![["a", "a"], ["b", "b"]], vec![["~", "c"], ["d", "b"]], vec![Rest, Rest]),
         (
             "the winner's line cannot be read",
             vec![["a", "a"], ["b", "b"]],
@@ -199,6 +215,9 @@ fn a_group_is_never_put_together_from_both_sides() {
     for (what, base, now, expected) in cases {
         assert_eq!(decide_group(&base, &now, ConflictRule::Newest, None), expected, "{what}");
     }
+    let unread = [["?c", "a"], ["b", "d"]];
+    let kept = decide_group_with(&UnknownRule::Keep, &[["a", "a"], ["b", "b"]], &unread, ConflictRule::Newest, None);
+    assert_eq!(kept, [Rest, Rest], "a line that is not carried across holds back the others");
     let (base, now) = ([["a", "a"], ["b", "b"]], [["c", "a"], ["b", "d"]]);
     assert_eq!(decide_group(&base, &now, ConflictRule::Manual, None), [Open, Open], "a person decides all of it");
     let word = Settle { winner: S, by: DecidedBy::Person };

@@ -130,6 +130,18 @@ async fn a_lead_has_the_fields_of_the_first_mapping_whose_condition_is_true() {
 }
 
 #[tokio::test]
+async fn a_field_that_has_a_part_in_one_of_two_leads_is_no_difference() {
+    let bench = with_mappings().await;
+    let lead = bench.operate.add(&[("email", "ann@example.com"), ("title", "virtual"), ("desks", "4")]);
+    bench.cycle().await;
+    bench.operate.edit(&lead, "title", "office");
+    bench.engine.store().forget_observations().await.unwrap();
+    let compared = bench.engine.compare().await.unwrap();
+    let told: Vec<&str> = compared.drifts.iter().map(|drift| drift.what.as_str()).collect();
+    assert_eq!(told, ["differ in title"]);
+}
+
+#[tokio::test]
 async fn a_constant_is_given_to_new_leads_and_never_again() {
     let mut fields = fields();
     let mut source = FieldConfig::new("source", [], ["source__c"], Kind::Text);

@@ -40,6 +40,16 @@ struct Inner {
     writes: u64,
     purged: Vec<String>,
     usage: Option<Usage>,
+    clock_error: TimeDelta,
+    our_clock_ahead: TimeDelta,
+    answers: VecDeque<Outcome>,
+    foreign: Vec<Json>,
+    reads_fail: bool,
+    reads_at_once: Option<usize>,
+    unlisted: Vec<String>,
+    poll_fails: Option<SideError>,
+    write_fails: Option<SideError>,
+    finds_nothing: bool,
 }
 
 impl World {
@@ -59,6 +69,55 @@ impl World {
 
     pub fn fault(&self, fault: Fault) {
         self.inner().faults.push_back(fault);
+    }
+
+    /// The next write has no effect, and this is what is said of it.
+    pub fn answer(&self, outcome: Outcome) {
+        self.inner().answers.push_back(outcome);
+    }
+
+    /// A value that this side's own lists do not have.
+    pub fn knows_not(&self, value: &str) {
+        self.inner().foreign.push(json!(value));
+    }
+
+    /// Whether leads cannot be read by their ids.
+    pub fn set_reads_fail(&self, fail: bool) {
+        self.inner().reads_fail = fail;
+    }
+
+    pub fn set_reads_at_once(&self, count: usize) {
+        self.inner().reads_at_once = Some(count);
+    }
+
+    /// The next poll fails with this.
+    pub fn fail_poll(&self, error: SideError) {
+        self.inner().poll_fails = Some(error);
+    }
+
+    /// The next writes are not sent, because of this.
+    pub fn fail_write(&self, error: SideError) {
+        self.inner().write_fails = Some(error);
+    }
+
+    /// Whether leads that were made of late are not found yet.
+    pub fn set_finds_nothing(&self, blind: bool) {
+        self.inner().finds_nothing = blind;
+    }
+
+    /// A lead becomes visible long after its last change: no poll sees it.
+    pub fn outdate(&self, id: &str) {
+        let mut inner = self.inner();
+        inner.leads.get_mut(id).unwrap().modified_at -= TimeDelta::hours(3);
+    }
+
+    /// A lead that is there and missing from the list of all.
+    pub fn leave_out_of_the_list(&self, id: &str) {
+        self.inner().unlisted.push(id.to_owned());
+    }
+
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
     }
 
     pub fn writes(&self) -> u64 {
@@ -119,6 +178,16 @@ impl World {
     /// What the side says of its requests.
     pub fn set_usage(&self, used: u64, limit: u64) {
         self.inner().usage = Some(Usage { used, limit });
+    }
+
+    /// How far off the measured clock may be.
+    pub fn set_clock_error(&self, error: TimeDelta) {
+        self.inner().clock_error = error;
+    }
+
+    /// Our clock is set forward, and the next answer tells.
+    pub fn set_our_clock_ahead(&self, ahead: TimeDelta) {
+        self.inner().our_clock_ahead = ahead;
     }
 
     pub fn change(&self, id: &str, change: impl FnOnce(&mut Record)) {
@@ -215,6 +284,9 @@ impl SideClient for World {
 
     async fn poll(&self, from: Option<Position>, overlap: TimeDelta, pages: mpsc::Sender<Page>) -> Result<(), SideError> {
         self.requests.fetch_add(1, Ordering::Relaxed);
+        if let Some(error) = self.inner().poll_fails.take() {
+            return Err(error);
+        }
         let page = {
             let inner = self.inner();
             let since = from.map(|from| from.modified_at - overlap);
@@ -230,19 +302,27 @@ impl SideClient for World {
     async fn read(&self, ids: &[String]) -> Result<Vec<Record>, SideError> {
         self.requests.fetch_add(1, Ordering::Relaxed);
         let inner = self.inner();
+        if inner.reads_fail {
+            return Err(SideError::Unreachable { side: self.side, reason: "it is down".to_owned() });
+        }
         Ok(ids.iter().filter_map(|id| inner.leads.get(id).cloned()).collect())
     }
 
-    async fn find_created(&self, _: DateTime<Utc>, _: &[Write]) -> Result<Vec<Record>, SideError> {
+    async fn find_created(&self, since: DateTime<Utc>, _: &[Write]) -> Result<Vec<Record>, SideError> {
         self.requests.fetch_add(1, Ordering::Relaxed);
-        Ok(self.leads())
+        if self.inner().finds_nothing {
+            return Ok(Vec::new());
+        }
+        Ok(self.leads().into_iter().filter(|lead| lead.created_at.is_none_or(|created| created >= since)).collect())
     }
 
     async fn sweep(&self, _: Option<DateTime<Utc>>, listed: mpsc::Sender<Vec<Listed>>) -> Result<Swept, SideError> {
         self.requests.fetch_add(1, Ordering::Relaxed);
+        let unlisted = self.inner().unlisted.clone();
         let all: Vec<Listed> = self
             .leads()
             .into_iter()
+            .filter(|lead| !unlisted.contains(&lead.id))
             .map(|lead| Listed { id: lead.id, modified_at: Some(lead.modified_at), takes_part: true })
             .collect();
         listed.send(all).await.map_err(|_| SideError::Abandoned)?;
@@ -253,8 +333,8 @@ impl SideClient for World {
         Ok(None)
     }
 
-    fn knows(&self, _: &str, _: &Json) -> bool {
-        true
+    fn knows(&self, _: &str, value: &Json) -> bool {
+        !self.inner().foreign.contains(value)
     }
 
     fn absence_is_deletion(&self) -> bool {
@@ -270,7 +350,7 @@ impl SideClient for World {
     }
 
     fn reads_at_once(&self) -> usize {
-        200
+        self.inner().reads_at_once.unwrap_or(200)
     }
 
     fn concurrency(&self) -> usize {
@@ -280,9 +360,14 @@ impl SideClient for World {
     async fn write(&self, writes: &[Write]) -> Result<Vec<Outcome>, SideError> {
         self.requests.fetch_add(1, Ordering::Relaxed);
         let mut inner = self.inner();
+        if let Some(error) = inner.write_fails.take() {
+            return Err(error);
+        }
         inner.now += TimeDelta::seconds(2);
         let lost = || Outcome::Unknown(Refusal::new("timeout", "no answer came"));
+        let mut answers = std::mem::take(&mut inner.answers);
         let one = |write: &Write| match inner.faults.pop_front() {
+            None if !answers.is_empty() => answers.pop_front().unwrap(),
             Some(Fault::LostBefore) => lost(),
             Some(Fault::LostAfter) => {
                 inner.carry_out(self.side, write);
@@ -290,16 +375,18 @@ impl SideClient for World {
             }
             None => inner.carry_out(self.side, write),
         };
-        Ok(writes.iter().map(one).collect())
+        let outcomes = writes.iter().map(one).collect();
+        inner.answers = answers;
+        Ok(outcomes)
     }
 
     fn clock(&self) -> Option<ClockOffset> {
-        let offset = self.inner().now - Utc::now();
-        Some(ClockOffset { offset, error: TimeDelta::zero() })
+        let inner = self.inner();
+        Some(ClockOffset { offset: inner.now - Utc::now() - inner.our_clock_ahead, error: inner.clock_error })
     }
 
     fn requests(&self) -> u64 {
-        self.requests.load(Ordering::Relaxed)
+        Self::requests(self)
     }
 
     fn recorded(&self, requests: u64) {

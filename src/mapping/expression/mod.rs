@@ -107,12 +107,6 @@ impl Expression {
         &self.variables
     }
 
-    /// As it was written.
-    #[must_use]
-    pub fn source(&self) -> &str {
-        &self.source
-    }
-
     /// The text that it gives. A variable that is null is an empty text; so is a result that is none.
     pub fn evaluate(&self, variables: &BTreeMap<String, Json>) -> Result<String, String> {
         let value = self.run(variables)?;

@@ -103,3 +103,13 @@ pub fn folded(name: &str) -> String {
     let folded = words.join(" ");
     folded.strip_prefix("the ").map(str::to_owned).unwrap_or(folded)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_country_of_the_standard_is_there() {
+        assert!(codes().count() > 240 && codes().any(|code| code == "FR") && codes().all(|code| read(code) == Some(code)));
+    }
+}

@@ -99,3 +99,14 @@ fn dialled(text: &str) -> Option<String> {
     }
     (dialled.len() <= DIGITS).then_some(dialled)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_countries_whose_numbers_can_be_told_are_those_of_the_standard_and_no_others() {
+        assert!(is_known("GB") && !is_known("UK") && !is_known("XX"));
+        assert!(countries().count() > 200 && countries().any(|code| code == "GB"));
+    }
+}

@@ -86,3 +86,20 @@ pub fn write(country: &str, style: StateStyle, code: &str) -> Option<&'static st
         StateStyle::Name => name,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_countries_whose_states_are_known_are_those_that_have_some() {
+        assert!(is_known("US") && !is_known("XX"));
+        assert!(countries().count() > 100 && countries().any(|code| code == "US"));
+    }
+
+    #[test]
+    fn a_name_that_two_states_have_is_none() {
+        let country = Country::new([("A", "Same"), ("B", "Same"), ("C", "Own"), ("C", "Own")].into_iter());
+        assert_eq!((country.codes.get("same"), country.codes.get("own")), (Some(&None), Some(&Some("C"))));
+    }
+}
