@@ -180,7 +180,7 @@ async fn what_a_person_accepted_is_not_held_again_when_it_has_to_wait() {
         bench.operate.edit(id, "phone", "2");
     }
     assert!(bench.cycle().await.held.is_some());
-    bench.engine.store().resume(true).await.unwrap();
+    bench.engine.store().resume(true, leadsync::store::Actor::Command, Utc::now()).await.unwrap();
     bench.salesforce.answer(later());
     let cycle = bench.cycle().await;
     assert_eq!((cycle.held, cycle.pushed), (None, 30));
@@ -194,7 +194,7 @@ async fn deletes_that_a_person_accepted_are_no_reason_to_hold_what_comes_after()
         bench.salesforce.change(&lead.id, |lead| lead.deleted = true);
     }
     assert!(bench.cycle().await.held.is_some());
-    bench.engine.store().resume(true).await.unwrap();
+    bench.engine.store().resume(true, leadsync::store::Actor::Command, Utc::now()).await.unwrap();
     bench.operate.answer(later());
     let cycle = bench.cycle().await;
     assert_eq!((cycle.held, cycle.deleted), (None, 4));

@@ -13,11 +13,11 @@ async fn conflicts(bench: &Bench, id: &str) -> Vec<History> {
 }
 
 async fn pause(bench: &Bench) {
-    bench.engine.store().pause(Utc::now()).await.unwrap();
+    bench.engine.store().pause(leadsync::store::Actor::Command, Utc::now()).await.unwrap();
 }
 
 async fn resume(bench: &Bench) {
-    bench.engine.store().resume(false).await.unwrap();
+    bench.engine.store().resume(false, leadsync::store::Actor::Command, Utc::now()).await.unwrap();
     bench.cycle().await;
 }
 

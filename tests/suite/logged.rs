@@ -117,13 +117,13 @@ async fn what_holds_writes_is_told_when_it_begins_changes_and_ends() {
     let words = || lines().map(|line| line.split_whitespace().nth(1).unwrap().to_owned()).collect::<Vec<_>>();
     once(&bench).await;
     assert!(words().is_empty());
-    bench.engine.store().pause(Utc::now()).await.unwrap();
+    bench.engine.store().pause(leadsync::store::Actor::Command, Utc::now()).await.unwrap();
     bench.operate.edit(&operate, "phone", "2");
     once(&bench).await;
     assert_eq!(words(), ["push.held"]);
     once(&bench).await;
     assert!(words().is_empty(), "it was told");
-    bench.engine.store().resume(false).await.unwrap();
+    bench.engine.store().resume(false, leadsync::store::Actor::Command, Utc::now()).await.unwrap();
     bench.salesforce.set_usage(9_100, 10_000);
     once(&bench).await;
     assert_eq!(words(), ["poll.slowed"]);

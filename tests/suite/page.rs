@@ -215,7 +215,7 @@ async fn a_lead_is_shown_whole_and_its_values_are_no_html() {
     // Lists name leads by their ids alone.
     let (_, text) = page.get("/conflicts").await;
     assert!(text.contains(&format!("{number}: phone")) && !text.contains("020 7946"), "{text}");
-    page.store.resolve(number, Side::Salesforce, Utc::now()).await.unwrap();
+    page.store.resolve(number, Side::Salesforce, leadsync::store::Actor::Command, Utc::now()).await.unwrap();
     page.cycle().await;
     let (_, text) = page.get(&format!("/lead/operate/{ours}")).await;
     assert!(text.contains("both changed it; a person took Salesforce’s value"), "{text}");
