@@ -40,7 +40,7 @@ pub use backup::{Backup, BackupError};
 pub use brake::{Burden, Stops};
 pub use conflict::OpenConflict;
 pub use cycle::{Checkpoint, Cycle};
-pub use decide::{Decided, DirtyLink, FormerRow, LeadRow, NewConflict, NewPush};
+pub use decide::{Decided, DirtyLink, FormerRow, LeadRow, Names, NewConflict, NewPush};
 pub use error::{Place, StoreError};
 pub use exchange::{Imported, KnownPair, LinkRow, REFUSED_LINES, RefusedLine};
 pub use hold::Hold;
