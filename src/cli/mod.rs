@@ -308,7 +308,7 @@ impl Failure {
 /// Runs a command and says how it ended.
 pub async fn run(arguments: Arguments) -> ExitCode {
     let file = arguments.config.clone();
-    match dispatch(arguments).await {
+    match Box::pin(dispatch(arguments)).await {
         Ok(Ended::Done) => ExitCode::SUCCESS,
         Ok(Ended::Waits) => ExitCode::from(3),
         Err(failure) => {

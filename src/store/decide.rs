@@ -21,10 +21,8 @@ pub struct DirtyLink {
     pub base: Json,
     /// Whether a person keeps its leads apart.
     pub unlinked: bool,
-    /// Whether another Salesforce lead that is there still names its Operate lead.
-    pub name_is_taken: bool,
-    /// Whether the Operate lead that its Salesforce lead names is known to be deleted.
-    pub named_is_gone: bool,
+    /// What is known of the ids that Salesforce leads hold of Operate leads.
+    pub names: Names,
     /// Whether this program made one of its leads.
     pub created: bool,
     /// Both leads, as far as there are any.
@@ -41,6 +39,15 @@ pub struct DirtyLink {
     pub open: Vec<(String, PerSide<Json>)>,
     /// The last writes that changed a lead, encoded: side and fields, the newest first.
     pub recent: Vec<(Side, Json)>,
+}
+
+/// What is known of the ids that Salesforce leads hold of Operate leads, as far as a link is concerned.
+#[derive(Debug, Clone, Copy)]
+pub struct Names {
+    /// Another Salesforce lead that is there still names the link's Operate lead.
+    pub taken: bool,
+    /// The Operate lead that the link's Salesforce lead names is known to be deleted.
+    pub gone: bool,
 }
 
 /// A stored lead.
@@ -318,8 +325,7 @@ fn dirty_link(row: &SqliteRow) -> Result<DirtyLink, StoreError> {
         link_id: row.try_get("link_id")?,
         words: row.try_get("words")?,
         unlinked: row.try_get("unlinked")?,
-        name_is_taken: row.try_get("name_is_taken")?,
-        named_is_gone: row.try_get("named_is_gone")?,
+        names: Names { taken: row.try_get("name_is_taken")?, gone: row.try_get("named_is_gone")? },
         base: serde_json::from_str(row.try_get("base")?).unwrap_or_default(),
         created: origin == "create",
         leads: PerSide { operate: lead_row(row, "o")?, salesforce: lead_row(row, "s")? },

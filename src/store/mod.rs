@@ -44,7 +44,7 @@ pub use backup::{Backup, BackupError};
 pub use brake::{Burden, Stops, Troubles};
 pub use conflict::OpenConflict;
 pub use cycle::{Checkpoint, Cycle};
-pub use decide::{Decided, DirtyLink, FormerRow, LeadRow, NewConflict, NewPush, Undo};
+pub use decide::{Decided, DirtyLink, FormerRow, LeadRow, Names, NewConflict, NewPush, Undo};
 pub use dossier::{Dossier, Event, LinkRow, SeenLead};
 pub use error::{Place, StoreError};
 pub use exchange::{ExportedLink, Imported, KnownPair, REFUSED_LINES, RefusedLine};

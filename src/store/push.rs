@@ -39,7 +39,8 @@ pub struct PushRow {
     pub target_fields: Json,
     /// The other side's id, as the target holds it.
     pub target_external_id: Option<String>,
-    /// Another Salesforce lead that still names the link's Operate lead: the name can be given to no other.
+    /// Another Salesforce lead that still names the link's Operate lead: the name can be given to no other. A create may come to one whose
+    /// link only says why it has no other half.
     pub name_holder: Option<String>,
 }
 
@@ -175,8 +176,10 @@ const COLUMNS: &str = "SELECT p.push_id, p.link_id, p.side, p.kind, p.initial, p
     iif(p.side = 'operate', l.operate_id, l.salesforce_id) AS target_id,
     iif(p.side = 'operate', l.salesforce_id, l.operate_id) AS other_id,
     a.modified_at AS target_modified, coalesce(a.fields, '{}') AS target_fields, a.external_id AS target_external,
-    (SELECT n.lead_id FROM lead n WHERE n.external_id = l.operate_id AND n.side = 'salesforce' AND p.side = n.side
-         AND n.link_id <> l.link_id AND n.deleted_at IS NULL LIMIT 1) AS name_holder
+    (SELECT n.lead_id FROM lead n JOIN link h ON h.link_id = n.link_id
+     WHERE n.external_id = l.operate_id AND n.side = 'salesforce' AND p.side = n.side AND n.link_id <> l.link_id AND n.deleted_at IS NULL
+       AND (p.kind <> 'create' OR NOT (h.origin = 'ambiguous' OR (h.origin = 'external_id' AND h.operate_id IS NULL)))
+     LIMIT 1) AS name_holder
     FROM push p JOIN link l USING (link_id)
     LEFT JOIN lead a ON a.side = p.side AND a.lead_id = iif(p.side = 'operate', l.operate_id, l.salesforce_id)";
 

@@ -94,7 +94,7 @@ impl Engine {
             decided.supersede.push(to);
             return;
         }
-        if let Some(named) = lead.external_id.as_ref().filter(|_| side == Side::Salesforce && !link.named_is_gone) {
+        if let Some(named) = lead.external_id.as_ref().filter(|_| side == Side::Salesforce && !link.names.gone) {
             // Somebody has made its other half already, and it could not be linked.
             decided.supersede.push(to);
             decided.blocked = Some(names_another(named));
@@ -149,7 +149,7 @@ impl Engine {
                 ));
             }
             let named = to == Side::Operate
-                || link.name_is_taken
+                || link.names.taken
                 || target.external_id.as_ref().map_or(!link.created, |named| *named == leads.operate.lead_id);
             let waits = merged.blocked().is_some_and(|(_, side)| side == to.other());
             let read_only = to == Side::Salesforce && target.converted;

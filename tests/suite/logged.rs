@@ -68,13 +68,13 @@ async fn each_write_is_told_with_what_became_of_it() {
     let bench = Bench::new().await;
     let _log = Log::start();
     let (operate, salesforce) = bench.pair().await;
-    let created = format!("INFO push.done side=salesforce link=1 lead.id=\"{salesforce}\" kind=\"create\"");
+    let created = format!("INFO push.done side=salesforce link.id=1 lead.id=\"{salesforce}\" push.kind=\"create\"");
     assert_eq!(Log::take("push."), [created]);
     let said = Refusal::new("SAID", "what Ann wrote");
     let cases = [
-        (Outcome::Retry(said.clone()), "WARN push.retry side=salesforce link=1 code=\"SAID\" attempts=1"),
-        (Outcome::Refused(said), "WARN push.parked side=salesforce link=1 code=\"SAID\""),
-        (Outcome::Moved(None), "INFO push.superseded side=salesforce link=1"),
+        (Outcome::Retry(said.clone()), "WARN push.retry side=salesforce link.id=1 error.code=\"SAID\" push.attempts=1"),
+        (Outcome::Refused(said), "WARN push.parked side=salesforce link.id=1 error.code=\"SAID\""),
+        (Outcome::Moved(None), "INFO push.superseded side=salesforce link.id=1"),
     ];
     for (place, (answer, line)) in cases.into_iter().enumerate() {
         bench.operate.later();
@@ -89,7 +89,7 @@ async fn each_write_is_told_with_what_became_of_it() {
     bench.operate.edit(&operate, "phone", "3");
     bench.salesforce.fault(Fault::LostBefore);
     once(&bench).await;
-    assert_eq!(Log::take("push.")[0], "WARN push.in_doubt side=salesforce link=1 code=\"timeout\"");
+    assert_eq!(Log::take("push.")[0], "WARN push.in_doubt side=salesforce link.id=1 error.code=\"timeout\"");
 }
 
 #[tokio::test]

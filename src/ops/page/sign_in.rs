@@ -40,7 +40,7 @@ pub(super) async fn sign_in(State(ops): State<Arc<Ops>>, headers: HeaderMap, sen
             Ok((StatusCode::FORBIDDEN, shown(&SignIn { frame, is_wrong: true })?).into_response())
         }
         Err(Kept::TooMany) => {
-            tracing::warn!("ops.sign_in_refused: too many attempts");
+            tracing::warn!(hint = "too many attempts", "ops.sign_in_refused");
             Err(Refused::TooMany)
         }
         Err(Kept::NoChance) => Err(Refused::Rendering),
