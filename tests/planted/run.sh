@@ -12,7 +12,7 @@ for patch in tests/planted/*.patch; do
   name=$(basename "$patch" .patch)
   if (($#)) && [[ " $* " != *" ${name%%-*} "* ]]; then continue; fi
   rm -rf "${copy:?}"/*
-  cp -r Cargo.toml Cargo.lock README.md config migrations src tests "$copy"
+  git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$copy"
   patch -s -d "$copy" -p1 <"$patch"
   log=$copy/log
   if (cd "$copy" && cargo test --locked --test simulation >"$log" 2>&1); then
