@@ -30,6 +30,8 @@ for name, value in {
 PY
 )"
 export LEADSYNC__STORE__URL="sqlite:$folder/leadsync.db" LEADSYNC__OPS__LISTEN=""
+# All leads were just written. What is read again for changes that come late is let go of once they cannot come any more.
+export LEADSYNC__SCHEDULE__OVERLAP=10s
 export LEADSYNC__OPERATE__REQUESTS_PER_SECOND=1000 LEADSYNC__SALESFORCE__REQUESTS_PER_SECOND=1000
 echo "first sync …"
 "$program" --config config/leadsync.toml once
@@ -38,6 +40,6 @@ echo "first sync …"
 "$program" --config config/leadsync.toml run 2>"$folder/log" &
 daemon=$!
 pids+=("$daemon")
-# The first cycle, and the first sweep, which is due at once.
-sleep 20
+# The first cycles, and the first sweep, which is due at once.
+sleep 130
 python3 benches/idle.py "$daemon" "$seconds" "$folder/leadsync.db"

@@ -166,6 +166,15 @@ impl Value {
         }
     }
 
+    /// The text of what [`Value::to_json`] gives, at the end of this one.
+    pub fn write_json(&self, text: &mut Vec<u8>) {
+        // A text and a value always have a form in JSON, and a vector takes all that is written to it.
+        let _ = match self {
+            Self::Text(words) | Self::Choice(words) => serde_json::to_writer(text, words),
+            other => serde_json::to_writer(text, &other.to_json()),
+        };
+    }
+
     /// Reads what [`Value::to_json`] wrote for a field of this kind. `None` where it is not of that kind, as after a change
     /// of the mapping.
     #[must_use]

@@ -15,6 +15,7 @@ pub mod logging;
 pub mod mapping;
 pub mod merge;
 pub mod metrics;
+pub mod native;
 pub mod operate;
 pub mod ops;
 pub mod propose;

@@ -12,9 +12,7 @@ use serde_json::Value as Json;
 use tokio::sync::mpsc;
 
 use crate::lead::{Kind, Side};
-
-/// Fields under their native names, in the system's own JSON.
-pub type NativeFields = BTreeMap<String, Json>;
+pub use crate::native::NativeFields;
 
 /// A lead as a system gave it.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -64,10 +64,15 @@ struct Daemon {
     engine: Option<Engine>,
     /// Before this no cycle starts, to spare requests.
     not_before: Option<Instant>,
+    /// Before this no sweep starts: the last one failed, and reads far more than a cycle.
+    no_sweep_before: Option<Instant>,
     refusals: Refusals,
     secret_files: SecretFiles,
     upkeep: Upkeep,
 }
+
+/// How long after a sweep that failed the next one may start.
+const SWEEP_AGAIN: Duration = Duration::from_mins(5);
 
 /// How a cycle ended.
 enum Ended {
@@ -99,6 +104,7 @@ impl Daemon {
             served,
             engine: None,
             not_before: None,
+            no_sweep_before: None,
             refusals: Refusals::default(),
             upkeep: Upkeep::default(),
             config,
@@ -139,7 +145,7 @@ impl Daemon {
             },
         };
         let ended = cycle(&engine, stop, self.config.ops.drain).await;
-        if matches!(ended, Ended::Well) {
+        if matches!(ended, Ended::Well) && self.no_sweep_before.is_none_or(|moment| Instant::now() >= moment) {
             let swept = tokio::select! {
                 swept = sweep(&engine, &self.ticks.sweeps) => swept,
                 // It writes to neither side, and the next one begins anew.
@@ -147,7 +153,10 @@ impl Daemon {
             };
             match swept {
                 Err(CycleError::Store(error)) => self.store_failed("sweep.failed", error)?,
-                Err(error) => tracing::error!(error = %error, "sweep.failed"),
+                Err(error) => {
+                    tracing::error!(error = %error, "sweep.failed");
+                    self.no_sweep_before = Some(Instant::now() + SWEEP_AGAIN);
+                }
                 Ok(()) => {}
             }
         }

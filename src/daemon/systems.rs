@@ -100,7 +100,7 @@ impl Systems {
             error: Some(error.to_string()),
             ..Cycle::default()
         };
-        store.record_cycle(&cycle, Utc::now()).await?;
+        store.record_cycle(&cycle, PerSide::default(), Utc::now()).await?;
         self.operate.recorded(made.operate);
         self.salesforce.recorded(made.salesforce);
         self.keep(tally);

@@ -5,12 +5,32 @@ use serde_json::{Map, Value as Json};
 use super::{Base, Field, Mapping, Values};
 use crate::lead::{PerSide, Value};
 
+/// Bytes that a field takes in the store, more or less.
+const VALUE: usize = 40;
+
+/// Each field's place with its name as it stands before its value, in the order of the names.
+pub(super) fn keys(fields: &[Field]) -> Vec<(usize, String)> {
+    let mut keys: Vec<(usize, &Field)> = fields.iter().enumerate().collect();
+    keys.sort_unstable_by(|(_, one), (_, other)| one.name.cmp(&other.name));
+    keys.into_iter().map(|(place, field)| (place, format!("{}:", Json::from(field.name.as_str())))).collect()
+}
+
 impl Mapping {
-    /// The store's form of a lead's values: a JSON object by field name, without the empty ones.
+    /// The store's form of a lead's values: the text of a JSON object by field name, without the empty ones.
     #[must_use]
-    pub fn encode(&self, values: &Values) -> Json {
-        let pairs = self.fields.iter().zip(&values.0).filter(|(_, value)| !value.is_empty());
-        Json::Object(pairs.map(|(field, value)| (field.name.clone(), value.to_json())).collect())
+    pub fn encode(&self, values: &Values) -> String {
+        let mut text = Vec::with_capacity(values.0.len() * VALUE);
+        text.push(b'{');
+        for (place, key) in &self.keys {
+            let Some(value) = values.0.get(*place).filter(|value| !value.is_empty()) else { continue };
+            if text.len() > 1 {
+                text.push(b',');
+            }
+            text.extend_from_slice(key.as_bytes());
+            value.write_json(&mut text);
+        }
+        text.push(b'}');
+        String::from_utf8(text).unwrap_or_default()
     }
 
     /// Reads what [`Mapping::encode`] wrote. What the mapping no longer knows is left out.

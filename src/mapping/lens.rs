@@ -196,7 +196,8 @@ impl Lens {
 
 /// Trimmed, NFC, LF line ends.
 pub(super) fn normal(text: &str) -> String {
-    let text: String = text.trim().nfc().collect();
+    let text = text.trim();
+    let text: String = if text.is_ascii() { text.to_owned() } else { text.nfc().collect() };
     if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text }
 }
 

@@ -66,6 +66,7 @@ pub struct FieldProblem {
 #[derive(Debug, Clone)]
 pub struct Mapping {
     fields: Vec<Field>,
+    keys: Vec<(usize, String)>,
     match_keys: Vec<Vec<usize>>,
     groups: Vec<Vec<usize>>,
     part: part::Part,
@@ -99,7 +100,7 @@ impl Mapping {
         };
         let match_keys =
             match_keys.iter().map(|names| names.iter().map(place).collect()).collect::<Result<Vec<Vec<usize>>, _>>()?;
-        Ok(Self { fields, match_keys, groups, part: part::Part::default(), fingerprint })
+        Ok(Self { keys: encoding::keys(&fields), fields, match_keys, groups, part: part::Part::default(), fingerprint })
     }
 
     /// The fields, in the configuration's order.

@@ -114,7 +114,7 @@ impl OperateClient {
                 directories.insert(lookup.as_str(), directory);
             }
             match found.unwrap_or_else(|| Err(format!("there is no {} {name:?}", what(*lookup)))) {
-                Ok(id) => fields.insert(field.clone(), id_json(&id)),
+                Ok(id) => fields.insert(field.as_str(), id_json(&id)),
                 Err(problem) => return Ok(Err(Refusal::new("unknown_reference", format!("{field}: {problem}")))),
             };
         }

@@ -15,6 +15,7 @@ mod windows;
 mod write;
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -48,8 +49,8 @@ pub struct OperateClient {
     time: LocalTime,
     /// The fields of every query: ours first, then the mapped ones.
     fields: Vec<String>,
-    /// The mapped fields.
-    mapped: Vec<String>,
+    /// The mapped fields, in order.
+    mapped: Vec<Arc<str>>,
     /// Whether leads are read with all that they have, whatever is mapped.
     whole: bool,
     /// Those of them that hold an id of a reference list.
@@ -59,7 +60,7 @@ pub struct OperateClient {
 
 impl OperateClient {
     /// A client that reads these fields of each Lead, with names in the place of the ids of reference lists. Nothing is sent yet.
-    pub fn new(config: &OperateConfig, mapped: Vec<String>, lookups: Vec<(String, Lookup)>) -> Result<Self, SideError> {
+    pub fn new(config: &OperateConfig, mut mapped: Vec<String>, lookups: Vec<(String, Lookup)>) -> Result<Self, SideError> {
         let transport =
             Transport::new(Side::Operate, &config.base_url, config.requests_per_second, config.concurrency, config.timeout)?;
         let own =
@@ -70,6 +71,7 @@ impl OperateClient {
                 fields.push(name.clone());
             }
         }
+        mapped.sort_unstable();
         let time = LocalTime { zone: config.timezone, format: config.timestamp_format.clone() };
         Ok(Self {
             transport,
@@ -77,7 +79,7 @@ impl OperateClient {
             config: config.clone(),
             time,
             fields,
-            mapped,
+            mapped: mapped.into_iter().map(Arc::from).collect(),
             whole: false,
             lookups,
             directories: Mutex::default(),

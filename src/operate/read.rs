@@ -15,7 +15,7 @@ use crate::lead::Side;
 use crate::side::{NativeFields, Page, Position, Record, SideError};
 
 /// Leads handed over at once.
-const PAGE: usize = 500;
+const PAGE: usize = 1_000;
 /// The longest text that is kept of what came in the place of rows.
 const TEXT: usize = 8_000;
 /// How often a window is asked for again whose answer broke off, before it is halved.
@@ -81,7 +81,7 @@ impl OperateClient {
         let mut newest = checkpoint.clone();
         let mut page = Vec::new();
         while let Some(rows) = answer.next().await.map_err(broke)? {
-            let mut records = rows.iter().map(|row| self.record(row)).collect::<Result<Vec<_>, _>>().map_err(broke)?;
+            let mut records = rows.into_iter().map(|row| self.record(row)).collect::<Result<Vec<_>, _>>().map_err(broke)?;
             self.name_references(&mut records).await.map_err(broke)?;
             for record in records {
                 newest = newest.max(Some(reached(&record, now)));
@@ -106,7 +106,7 @@ impl OperateClient {
         let mut records = Vec::new();
         while let Some(rows) = answer.next().await? {
             for row in rows {
-                records.push(self.record(&row)?);
+                records.push(self.record(row)?);
             }
         }
         self.name_references(&mut records).await?;
@@ -133,7 +133,7 @@ impl OperateClient {
         let row = serde_json::from_slice::<NativeFields>(&answer.body).map(Some);
         let row = row.or_else(|_| serde_json::from_slice::<Vec<NativeFields>>(&answer.body).map(|rows| rows.into_iter().next()));
         match row {
-            Ok(row) => row.map(|row| self.record(&row)).transpose(),
+            Ok(row) => row.map(|row| self.record(row)).transpose(),
             Err(_) => Err(SideError::Refused { side: Side::Operate, reason: answer.refusal().to_string() }),
         }
     }

@@ -15,7 +15,7 @@ const SHOWN: usize = 40;
 
 impl OperateClient {
     /// Reads a row of a query, or a single lead.
-    pub(super) fn record(&self, row: &NativeFields) -> Result<Record, SideError> {
+    pub(super) fn record(&self, mut row: NativeFields) -> Result<Record, SideError> {
         let config = &self.config;
         let text = |name: &String| row.get(name).and_then(as_text);
         let id =
@@ -31,14 +31,7 @@ impl OperateClient {
                 None => format!("lead {id} has no {field}"),
             })
         })?;
-        let mapped = self.mapped.iter().map(|name| (name.clone(), row.get(name).cloned().unwrap_or(Json::Null)));
-        let fields = if self.whole {
-            row.iter().filter(|(name, _)| *name != ROW_NUMBER).map(|(name, value)| (name.clone(), value.clone())).collect()
-        } else {
-            mapped.collect()
-        };
-        Ok(Record {
-            fields,
+        let mut record = Record {
             modified_at,
             created_at: text(&config.created_field).and_then(|stamp| self.time.parse(&stamp)),
             external_id: text(&config.external_id_field).filter(|held| !held.is_empty()),
@@ -46,7 +39,15 @@ impl OperateClient {
             converted: text(&config.converted_field).is_some_and(|word| is_yes(&word)),
             master_id: None,
             id,
-        })
+            fields: NativeFields::new(),
+        };
+        record.fields = if self.whole {
+            row.remove(ROW_NUMBER);
+            row
+        } else {
+            row.only(&self.mapped)
+        };
+        Ok(record)
     }
 }
 

@@ -30,16 +30,16 @@ impl OperateClient {
         let since = now.checked_sub_signed(width).unwrap_or_default();
         let condition = format!("[{}]>='{}'", self.config.modified_field, self.time.lower_bound(since));
         let mut answer = self.ask("check", &condition).await?;
-        let refers = |field: &&String| {
+        let refers = |field: &&str| {
             REFERENCES.iter().any(|(name, _)| name == field) || self.lookups.iter().any(|(name, _)| name == *field)
         };
         let mut references: BTreeMap<String, BTreeSet<String>> =
-            self.mapped.iter().filter(refers).map(|field| (field.clone(), BTreeSet::new())).collect();
+            self.mapped.iter().map(|name| &**name).filter(refers).map(|field| (field.to_owned(), BTreeSet::new())).collect();
         let (mut seen, mut rows) = (HashSet::new(), 0);
         while let Some(part) = answer.next().await? {
             for row in part {
                 rows += 1;
-                seen.extend(row.keys().cloned());
+                seen.extend(row.keys().map(str::to_owned));
                 for (field, values) in references.iter_mut().filter(|(_, values)| values.len() < ENOUGH) {
                     values.extend(row.get(field).and_then(as_text).filter(|value| !value.is_empty()));
                 }
@@ -57,7 +57,7 @@ impl OperateClient {
         let mut newest: BinaryHeap<Reverse<DateTime<Utc>>> = BinaryHeap::new();
         let mut more = false;
         while let Some(rows) = answer.next().await? {
-            for row in &rows {
+            for row in rows {
                 newest.push(Reverse(self.record(row)?.modified_at));
                 if newest.len() > count {
                     newest.pop();
@@ -77,7 +77,7 @@ impl OperateClient {
         let mut answer = self.ask_for("check", &conditions.join("AND"), &fields).await?;
         let mut found = Vec::new();
         while let Some(rows) = answer.next().await? {
-            for row in &rows {
+            for row in rows {
                 let record = self.record(row)?;
                 found.push(Listed { id: record.id, modified_at: Some(record.modified_at), takes_part: true });
             }

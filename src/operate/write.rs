@@ -117,7 +117,7 @@ impl OperateClient {
     }
 
     fn fields_of(&self, write: &Write) -> Map<String, Json> {
-        let mut fields: Map<String, Json> = write.fields.clone().into_iter().collect();
+        let mut fields: Map<String, Json> = (&write.fields).into();
         if let Some(external_id) = write.external_id.as_ref().filter(|_| !self.config.external_id_field.is_empty()) {
             fields.insert(self.config.external_id_field.clone(), json!(external_id));
         }

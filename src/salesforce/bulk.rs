@@ -151,15 +151,15 @@ impl SalesforceClient {
 
     /// As many writes as one upload takes, and how many they are.
     pub(super) fn upload_body(&self, writes: &[Write]) -> (Vec<u8>, usize) {
-        let columns: BTreeSet<&String> = writes.iter().flat_map(|write| write.fields.keys()).collect();
+        let columns: BTreeSet<&str> = writes.iter().flat_map(|write| write.fields.keys()).collect();
         let mut csv = csv::WriterBuilder::new().terminator(csv::Terminator::Any(b'\n')).from_writer(Vec::new());
-        let head = std::iter::once(self.external_id_field.as_str()).chain(columns.iter().map(|name| name.as_str()));
+        let head = std::iter::once(self.external_id_field.as_str()).chain(columns.iter().copied());
         // Writing to memory cannot fail, and all rows have the same length.
         let _ = csv.write_record(head);
         let mut taken = 0;
         let mut length = 0;
         for write in writes {
-            let values = columns.iter().map(|name| write.fields.get(*name).map(cell).unwrap_or_default());
+            let values = columns.iter().map(|name| write.fields.get(name).map(cell).unwrap_or_default());
             let row: Vec<String> = std::iter::once(write.external_id.clone().unwrap_or_default()).chain(values).collect();
             // Quotes are doubled.
             length += row.iter().map(|cell| cell.len() + cell.matches('"').count() + 3).sum::<usize>();
@@ -291,7 +291,7 @@ impl SalesforceClient {
 
 /// Whether CSV can say all of a write. A text that reads as the word for clearing a field would clear it.
 pub(super) fn can_say(write: &Write) -> bool {
-    write.fields.values().all(|value| value.as_str() != Some(CLEAR))
+    write.fields.iter().all(|(_, value)| value.as_str() != Some(CLEAR))
 }
 
 /// A value as a cell: an empty cell would leave the field as it is.

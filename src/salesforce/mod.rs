@@ -55,8 +55,8 @@ const OWN: [&str; 6] = ["Id", "SystemModstamp", "CreatedDate", "IsDeleted", "IsC
 struct Fields {
     /// All that are asked for: ours first, then the mapped ones.
     asked: Vec<String>,
-    /// The mapped ones.
-    mapped: Vec<String>,
+    /// The mapped ones, in order.
+    mapped: Vec<Arc<str>>,
     /// Of those, the ones that hold a user's id where the mapping has an e-mail address.
     users: Vec<String>,
 }
@@ -124,7 +124,8 @@ impl SalesforceClient {
     }
 
     /// Reads these fields from now on. `users` are those of them that hold a user's id where the mapping has an e-mail address.
-    pub fn map(&self, mapped: Vec<String>, users: Vec<String>) {
+    pub fn map(&self, mut mapped: Vec<String>, users: Vec<String>) {
+        mapped.sort_unstable();
         let mut asked: Vec<String> = OWN.iter().map(|name| (*name).to_owned()).collect();
         // An org that is only looked at may not have it yet.
         asked.extend(Some(self.external_id_field.clone()).filter(|name| !name.is_empty()));
@@ -133,6 +134,7 @@ impl SalesforceClient {
                 asked.push(name.clone());
             }
         }
+        let mapped = mapped.into_iter().map(Arc::from).collect();
         *self.fields.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Fields { asked, mapped, users });
     }
 

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use super::record::unreadable;
 use super::{COLLECTION, Fields, RETRIEVE, SalesforceClient};
 use crate::http::{Answer, Repeat, json_problem};
+use crate::native::NativeRows;
 use crate::side::{NativeFields, Page, Position, Record, SideError};
 
 /// Rows of one page: the most that the server puts in one answer.
@@ -22,7 +23,7 @@ pub(super) struct QueryAnswer {
     next_records_url: Option<String>,
     #[serde(default)]
     total_size: u64,
-    pub(super) records: Vec<NativeFields>,
+    pub(super) records: NativeRows,
 }
 
 /// Rows of a query.
@@ -107,7 +108,7 @@ impl SalesforceClient {
         let mut rows = Vec::new();
         loop {
             let part: QueryAnswer = parse(&answer)?;
-            rows.extend(part.records);
+            rows.extend(part.records.0.into_iter().flatten());
             let next = part.next_records_url.filter(|_| rows.len() < at_most);
             let Some(next) = next else { return Ok((QueryRows { rows, total: part.total_size }, as_of)) };
             // The server may put fewer rows in an answer than were asked for.
@@ -138,8 +139,8 @@ impl SalesforceClient {
         for chunk in ids.chunks(RETRIEVE) {
             let request = self.request("read", Method::POST, &["composite", "sobjects", "Lead"], Repeat::Safe);
             let answer = self.expect(&request.json(&json!({ "ids": chunk, "fields": fields.asked }))).await?;
-            let rows: Vec<Option<NativeFields>> = parse(&answer)?;
-            records.extend(self.records(&fields, rows.into_iter().flatten().collect()).await?);
+            let rows: NativeRows = parse(&answer)?;
+            records.extend(self.records(&fields, rows.0.into_iter().flatten().collect()).await?);
         }
         Ok(records)
     }

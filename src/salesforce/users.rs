@@ -74,7 +74,7 @@ impl SalesforceClient {
                 found = users.as_ref().map(|directory| directory.id(&email));
             }
             match found.unwrap_or_else(|| Err("no user is known".to_owned())) {
-                Ok(id) => fields.insert(name.clone(), json!(id)),
+                Ok(id) => fields.insert(name.as_str(), json!(id)),
                 Err(problem) => return Ok(Err(Refusal::new("unknown_reference", format!("{name}: {problem}")))),
             };
         }

@@ -191,7 +191,7 @@ impl SalesforceClient {
 
     /// The mapped fields, and the external id.
     fn fields_of(&self, write: &Write) -> Map<String, Json> {
-        let mut fields: Map<String, Json> = write.fields.clone().into_iter().collect();
+        let mut fields: Map<String, Json> = (&write.fields).into();
         if let Some(external_id) = &write.external_id {
             let external_id = if external_id.is_empty() { Json::Null } else { json!(external_id) };
             fields.insert(self.external_id_field.clone(), external_id);

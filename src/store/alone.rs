@@ -7,8 +7,8 @@ use sqlx::Row as _;
 use super::decide::insert_pushes;
 use super::pair::{attach, newest_link, side};
 use super::state::refresh;
-use super::{IMMEDIATE, NewPush, Store, StoreError, stamp, time};
-use crate::lead::Side;
+use super::{IMMEDIATE, NewPush, Part, Store, StoreError, stamp, time};
+use crate::lead::{PerSide, Side};
 
 /// A lead that no other was found for.
 #[derive(Debug, Clone)]
@@ -136,19 +136,15 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
-    /// These unlinked leads are left as they are.
-    pub async fn leave(&self, leads: &[(Side, String)]) -> Result<(), StoreError> {
-        if leads.is_empty() {
-            return Ok(());
-        }
-        let rows = leads.iter().map(|(side, id)| json!([side.as_str(), id]));
-        sqlx::query(
-            "UPDATE lead SET dirty = 0 FROM json_each(?) j
-             WHERE lead.side = j.value ->> 0 AND lead.lead_id = j.value ->> 1 AND lead.link_id IS NULL",
-        )
-        .bind(Json::Array(rows.collect()).to_string())
-        .execute(&self.write)
-        .await?;
+    /// Leads that are to be paired are left as they are where they are gone, or read-only on Salesforce, or where none is made
+    /// of them on the other side.
+    pub async fn leave(&self, part: &Part, creates: PerSide<bool>) -> Result<(), StoreError> {
+        let leaving = sqlx::query(
+            "UPDATE lead SET dirty = 0
+             WHERE dirty = 1 AND link_id IS NULL AND aside IS NULL AND (side, lead_id) > (?1, ?2) AND (side, lead_id) <= (?3, ?4)
+               AND (deleted_at IS NOT NULL OR (side = 'operate' AND NOT ?5) OR (side = 'salesforce' AND (converted OR NOT ?6)))",
+        );
+        part.bind(leaving).bind(creates.salesforce).bind(creates.operate).execute(&self.write).await?;
         Ok(())
     }
 }

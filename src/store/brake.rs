@@ -54,7 +54,7 @@ impl Store {
             "SELECT count(DISTINCT iif(kind <> 'create' AND initial = 0, link_id, NULL)),
                     count(iif(kind = 'delete', 1, NULL)),
                     (SELECT count(*) FROM link WHERE operate_id IS NOT NULL AND salesforce_id IS NOT NULL)
-             FROM push WHERE state = 'due'
+             FROM push WHERE state IN ('due', 'sent', 'parked') AND state = 'due'
                  AND push_id > coalesce((SELECT CAST(value AS INTEGER) FROM fact WHERE name = ?), 0)",
         )
         .bind(ACCEPTED)
@@ -112,8 +112,8 @@ impl Store {
     /// What waits for a person, or is late.
     pub async fn troubles(&self) -> Result<Troubles, StoreError> {
         let row = sqlx::query(
-            "SELECT (SELECT count(*) FROM link WHERE state = 'parked'), (SELECT count(*) FROM conflict WHERE state = 'open'),
-                    (SELECT min(created_at) FROM push WHERE state IN ('due', 'sent'))",
+            "SELECT (SELECT count(*) FROM link WHERE state <> 'in_step' AND state = 'parked'), (SELECT count(*) FROM conflict WHERE state = 'open'),
+                    (SELECT min(created_at) FROM push WHERE state IN ('due', 'sent', 'parked') AND state <> 'parked')",
         )
         .fetch_one(&self.read)
         .await?;

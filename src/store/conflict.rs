@@ -95,8 +95,8 @@ impl Store {
     pub async fn retry(&self, ids: Option<&[String]>, actor: Actor, now: DateTime<Utc>) -> Result<u64, StoreError> {
         let mut tx = self.write.begin_with(IMMEDIATE).await?;
         let links: Vec<i64> = sqlx::query_scalar(
-            "SELECT link_id FROM link WHERE state = 'parked' AND ?1 IS NULL
-             UNION SELECT link_id FROM link WHERE state IN ('parked', 'unlinked')
+            "SELECT link_id FROM link WHERE state <> 'in_step' AND state = 'parked' AND ?1 IS NULL
+             UNION SELECT link_id FROM link WHERE state <> 'in_step' AND state IN ('parked', 'unlinked')
                  AND (operate_id IN (SELECT value FROM json_each(?1)) OR salesforce_id IN (SELECT value FROM json_each(?1)))",
         )
         .bind(ids.map(|ids| Json::from(ids.to_vec()).to_string()))

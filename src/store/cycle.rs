@@ -72,20 +72,25 @@ impl Store {
         })
     }
 
-    /// A poll of a side is complete.
-    pub async fn polled(&self, side: Side, now: DateTime<Utc>) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO checkpoint (side, polled_at) VALUES (?1, ?2) ON CONFLICT (side) DO UPDATE SET polled_at = excluded.polled_at",
-        )
-        .bind(side.as_str())
-        .bind(stamp(now))
-        .execute(&self.write)
-        .await?;
-        Ok(())
-    }
-
-    /// Keeps the record of a cycle that has ended.
-    pub async fn record_cycle(&self, cycle: &Cycle, now: DateTime<Utc>) -> Result<(), StoreError> {
+    /// Keeps the record of a cycle that has ended, and when each side was polled whole, if it was: one commit, which is all that a cycle
+    /// costs that has nothing to do.
+    pub async fn record_cycle(
+        &self,
+        cycle: &Cycle,
+        polled: PerSide<Option<DateTime<Utc>>>,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.write.begin().await?;
+        for side in Side::BOTH {
+            let Some(polled_at) = polled.get(side) else { continue };
+            sqlx::query(
+                "INSERT INTO checkpoint (side, polled_at) VALUES (?1, ?2) ON CONFLICT (side) DO UPDATE SET polled_at = excluded.polled_at",
+            )
+            .bind(side.as_str())
+            .bind(stamp(*polled_at))
+            .execute(&mut *tx)
+            .await?;
+        }
         sqlx::query(
             "INSERT INTO cycle (started_at, ended_at, seen, pushed, conflicts, parked, requests_operate, requests_salesforce, error,
                  held, usage_salesforce, limit_salesforce)
@@ -103,9 +108,9 @@ impl Store {
         .bind(&cycle.held)
         .bind(cycle.usage.map(|usage| count(usage.used)))
         .bind(cycle.usage.map(|usage| count(usage.limit)))
-        .execute(&self.write)
+        .execute(&mut *tx)
         .await?;
-        Ok(())
+        Ok(tx.commit().await?)
     }
 
     /// A sweep of a side is complete.

@@ -14,6 +14,7 @@ mod error;
 mod exchange;
 mod hold;
 mod listing;
+mod many;
 mod mapping;
 mod names;
 mod observe;
@@ -51,7 +52,7 @@ pub use exchange::{ExportedLink, Imported, KnownPair, REFUSED_LINES, RefusedLine
 pub use hold::Hold;
 pub use listing::{Done, Hour, ListedConflict, Slice};
 pub use observe::{Observation, Observed};
-pub use pair::Ambiguous;
+pub use pair::{Ambiguous, Part};
 pub use prune::{PRUNE, Pruned};
 pub use push::{LONGEST_WAIT, Outbox, PushRow, Settled, Verdict};
 pub use relink::{LinkRefusal, Relinked};

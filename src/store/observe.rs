@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value as Json, json};
 use sqlx::{Row as _, Sqlite, SqliteConnection, Transaction};
 
+use super::many::Insert;
 use super::{Store, StoreError, stamp};
 use crate::lead::Side;
 use crate::side::Position;
@@ -17,8 +18,8 @@ pub struct Observation {
     pub lead_id: String,
     /// By that server's clock.
     pub modified_at: DateTime<Utc>,
-    /// The encoded values.
-    pub fields: Json,
+    /// The encoded values, as text.
+    pub fields: String,
     /// The keys by which it may be found while it is unlinked, one per rule.
     pub keys: Vec<Option<String>>,
     /// The other side's id, as this side holds it.
@@ -38,6 +39,27 @@ pub struct Observation {
 pub struct Observed {
     /// Leads that were new or had changed.
     pub changed: u64,
+}
+
+/// What a row of `lead` becomes.
+struct NewRow<'s> {
+    seen: &'s Observation,
+    modified_at: String,
+    changed_at: String,
+    aside: Option<&'static str>,
+}
+
+impl<'s> NewRow<'s> {
+    fn of(seen: &'s Observation, known: Option<&Known>, modified_at: String) -> Self {
+        let changed_at = match known {
+            Some(known) if known.has(seen) => known.changed_at.clone(),
+            _ => modified_at.clone(),
+        };
+        // A lead that is outside the filter when it is deleted stays there: the delete concerns nobody.
+        let filtered = seen.deleted && known.is_some_and(|known| known.aside.as_deref() == Some("filtered"));
+        let aside = if filtered { Some("filtered") } else { seen.aside() };
+        Self { seen, modified_at, changed_at, aside }
+    }
 }
 
 struct Known {
@@ -68,13 +90,12 @@ impl Store {
         let mut rows = Vec::new();
         let (mut keyed, mut keys) = (Vec::new(), Vec::new());
         for seen in seen {
-            let fields = seen.fields.to_string();
             let known = known.get(&seen.lead_id);
             let modified_at = stamp(seen.modified_at);
             match known {
                 None if seen.deleted => continue,
                 Some(known) if modified_at < known.modified_at => continue,
-                Some(known) if known.says(seen, &fields) => {
+                Some(known) if known.says(seen) => {
                     if modified_at != known.modified_at {
                         touched.push(json!([seen.lead_id, modified_at]));
                     }
@@ -82,23 +103,14 @@ impl Store {
                 }
                 _ => {}
             }
-            let changed_at = match known {
-                Some(known) if known.has(seen, &fields) => known.changed_at.clone(),
-                _ => modified_at.clone(),
-            };
-            // A lead that is outside the filter when it is deleted stays there: the delete concerns nobody.
-            let filtered = seen.deleted && known.is_some_and(|known| known.aside.as_deref() == Some("filtered"));
-            let aside = if filtered { Some("filtered") } else { seen.aside() };
-            rows.push(json!({
-                "id": seen.lead_id, "modified": modified_at, "changed": changed_at, "fields": fields, "external": seen.external_id,
-                "converted": i32::from(seen.converted), "master": seen.master_id, "deleted": seen.deleted, "aside": aside,
-            }));
             if known.is_none_or(|known| known.link_id.is_none() || known.keyed) {
-                keyed.push(json!(seen.lead_id));
+                // What was never seen has no keys yet.
+                keyed.extend(known.map(|_| json!(seen.lead_id)));
                 for (rule, key) in seen.keys.iter().enumerate().filter(|_| !seen.deleted && !seen.filtered) {
-                    keys.extend(key.as_ref().map(|key| json!([rule, key, seen.lead_id])));
+                    keys.extend(key.as_deref().map(|key| (rule, key, seen.lead_id.as_str())));
                 }
             }
+            rows.push(NewRow::of(seen, known, modified_at));
         }
         let observed = Observed { changed: rows.len() as u64 };
         if rows.is_empty() && touched.is_empty() && checkpoint.is_none() {
@@ -106,8 +118,8 @@ impl Store {
         }
         let mut tx = self.write.begin().await?;
         touch(&mut tx, side, touched).await?;
-        upsert(&mut tx, side, rows, now).await?;
-        search_by(&mut tx, side, keyed, keys).await?;
+        upsert(&mut tx, side, &rows, now).await?;
+        search_by(&mut tx, side, keyed, &keys).await?;
         if let Some(position) = checkpoint {
             move_checkpoint(&mut tx, side, position).await?;
         }
@@ -188,13 +200,14 @@ impl Observation {
 
 impl Known {
     /// Whether it holds these values. Fields that a write of ours filled stand last in its text, so the order makes no difference.
-    fn has(&self, seen: &Observation, fields: &str) -> bool {
-        self.fields == fields || serde_json::from_str::<Json>(&self.fields).is_ok_and(|known| known == seen.fields)
+    fn has(&self, seen: &Observation) -> bool {
+        let read = |text: &str| serde_json::from_str::<Json>(text).ok();
+        self.fields == seen.fields || read(&self.fields) == read(&seen.fields)
     }
 
     /// Whether the observation holds nothing new but perhaps the time.
-    fn says(&self, seen: &Observation, fields: &str) -> bool {
-        self.has(seen, fields)
+    fn says(&self, seen: &Observation) -> bool {
+        self.has(seen)
             && self.external_id == seen.external_id
             && self.converted == seen.converted
             && self.master_id == seen.master_id
@@ -217,52 +230,59 @@ async fn touch(tx: &mut Transaction<'_, Sqlite>, side: Side, touched: Vec<Json>)
     Ok(())
 }
 
-async fn upsert(tx: &mut Transaction<'_, Sqlite>, side: Side, rows: Vec<Json>, now: DateTime<Utc>) -> Result<(), StoreError> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    sqlx::query(
-        "INSERT INTO lead (side, lead_id, modified_at, changed_at, fields, external_id, converted, master_id, deleted_at, seen_at, aside)
-         SELECT ?1, j.value ->> 'id', j.value ->> 'modified', j.value ->> 'changed', j.value ->> 'fields', j.value ->> 'external',
-                j.value ->> 'converted', j.value ->> 'master', CASE WHEN j.value ->> 'deleted' THEN ?2 END, ?2, j.value ->> 'aside'
-         FROM json_each(?3) j WHERE true
-         ON CONFLICT (side, lead_id) DO UPDATE SET
+async fn upsert(tx: &mut Transaction<'_, Sqlite>, side: Side, rows: &[NewRow<'_>], now: DateTime<Utc>) -> Result<(), StoreError> {
+    let seen_at = stamp(now);
+    let insert = Insert {
+        into: "INSERT INTO lead (side, seen_at, lead_id, modified_at, changed_at, fields, external_id, converted, master_id, deleted_at, aside) VALUES",
+        parameters: 11,
+        then: " ON CONFLICT (side, lead_id) DO UPDATE SET
              modified_at = excluded.modified_at, changed_at = excluded.changed_at, fields = excluded.fields,
              external_id = excluded.external_id, converted = excluded.converted, master_id = excluded.master_id,
              deleted_at = excluded.deleted_at, seen_at = excluded.seen_at, aside = excluded.aside, dirty = 1",
-    )
-    .bind(side.as_str())
-    .bind(stamp(now))
-    .bind(Json::Array(rows).to_string())
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
+    };
+    let seen_at = seen_at.as_str();
+    insert
+        .run(tx, rows, |query, row| {
+            let NewRow { seen, modified_at, changed_at, aside } = row;
+            query
+                .bind(side.as_str())
+                .bind(seen_at.to_owned())
+                .bind(seen.lead_id.as_str())
+                .bind(modified_at.as_str())
+                .bind(changed_at.as_str())
+                .bind(seen.fields.as_str())
+                .bind(seen.external_id.as_deref())
+                .bind(seen.converted)
+                .bind(seen.master_id.as_deref())
+                .bind(seen.deleted.then(|| seen_at.to_owned()))
+                .bind(*aside)
+        })
+        .await
 }
 
-/// Has leads without a link of their own found by these keys, and by no others.
-async fn search_by(tx: &mut Transaction<'_, Sqlite>, side: Side, leads: Vec<Json>, keys: Vec<Json>) -> Result<(), StoreError> {
-    if leads.is_empty() {
-        return Ok(());
+/// Has leads without a link of their own found by these keys (rule, key, lead), and known leads by no others.
+async fn search_by(
+    tx: &mut Transaction<'_, Sqlite>,
+    side: Side,
+    known: Vec<Json>,
+    keys: &[(usize, &str, &str)],
+) -> Result<(), StoreError> {
+    if !known.is_empty() {
+        drop_keys(tx, side, &Json::Array(known).to_string()).await?;
     }
-    drop_keys(tx, side, &Json::Array(leads).to_string()).await?;
-    if !keys.is_empty() {
-        sqlx::query(
-            "INSERT OR IGNORE INTO lead_key (rule, key, side, lead_id)
-             SELECT j.value ->> 0, j.value ->> 1, ?, j.value ->> 2 FROM json_each(?) j",
-        )
-        .bind(side.as_str())
-        .bind(Json::Array(keys).to_string())
-        .execute(&mut **tx)
-        .await?;
-    }
-    Ok(())
+    let insert = Insert { into: "INSERT OR IGNORE INTO lead_key (side, rule, key, lead_id) VALUES", parameters: 4, then: "" };
+    insert
+        .run(tx, keys, |query, (rule, key, lead_id)| {
+            query.bind(side.as_str()).bind(i64::try_from(*rule).unwrap_or(i64::MAX)).bind(*key).bind(*lead_id)
+        })
+        .await
 }
 
 /// Takes leads out of the search. Leads that wait because several matched them are looked at again.
 pub(super) async fn drop_keys(connection: &mut SqliteConnection, side: Side, ids: &str) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE lead SET dirty = 1
-         WHERE link_id IN (SELECT link_id FROM link WHERE state = 'parked' AND origin = 'ambiguous')
+         WHERE link_id IN (SELECT link_id FROM link WHERE state <> 'in_step' AND state = 'parked' AND origin = 'ambiguous')
            AND (side, lead_id) IN (
                SELECT n.side, n.lead_id FROM json_each(?) j
                JOIN lead_key k ON k.side = ? AND k.lead_id = j.value

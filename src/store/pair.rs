@@ -5,6 +5,8 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value as Json, json};
+use sqlx::query::Query;
+use sqlx::sqlite::SqliteArguments;
 use sqlx::{Row as _, Sqlite, Transaction};
 
 use super::observe::drop_keys;
@@ -20,6 +22,27 @@ pub struct Ambiguous {
     pub lead_id: String,
     /// For people.
     pub reason: String,
+}
+
+/// Some of the leads that are to be paired, in the order of side and id: those after one and up to another.
+#[derive(Debug, Clone, Default)]
+pub struct Part {
+    after: (String, String),
+    up_to: Option<(String, String)>,
+}
+
+impl Part {
+    /// What comes after it; `None`: it is the last.
+    #[must_use]
+    pub fn then(self) -> Option<Self> {
+        Some(Self { after: self.up_to?, up_to: None })
+    }
+
+    /// Binds ?1 to ?4: of a lead in this part, `(side, lead_id)` is greater than `(?1, ?2)` and not greater than `(?3, ?4)`.
+    pub(super) fn bind<'q>(&'q self, query: Query<'q, Sqlite, SqliteArguments>) -> Query<'q, Sqlite, SqliteArguments> {
+        let (side, id) = self.up_to.as_ref().map_or(("~", "~"), |(side, id)| (side, id));
+        query.bind(&self.after.0).bind(&self.after.1).bind(side).bind(id)
+    }
 }
 
 impl Store {
@@ -52,7 +75,7 @@ impl Store {
             run(&mut tx, &join_named, now).await?;
             // A link that waits for this lead: the create took effect, or somebody else made it.
             let waits = format!(
-                "l.{id} IS NULL AND l.origin <> 'ambiguous' AND l.unlinked_at IS NULL
+                "+l.{id} IS NULL AND l.origin <> 'ambiguous' AND l.unlinked_at IS NULL
                  WHERE a.link_id IS NULL AND a.dirty = 1 AND a.deleted_at IS NULL AND a.side = '{side}'"
             );
             claim(&mut tx, side, id, &format!("FROM lead a JOIN link l ON l.{other_id} = a.external_id AND {waits}"), now)
@@ -106,44 +129,61 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
-    /// Links what one rule of `[sync].match` finds, and gives the leads that it finds several for.
+    /// The next `limit` leads of a part, if there are any.
+    pub async fn next_part(&self, part: Option<Part>, limit: i64) -> Result<Option<Part>, StoreError> {
+        let Some(Part { after, .. }) = part else { return Ok(None) };
+        let up_to = sqlx::query_as(
+            "SELECT side, lead_id FROM lead WHERE dirty = 1 AND link_id IS NULL AND (side, lead_id) > (?, ?)
+             ORDER BY side, lead_id LIMIT 1 OFFSET ?",
+        )
+        .bind(&after.0)
+        .bind(&after.1)
+        .bind(limit - 1)
+        .fetch_optional(&self.write)
+        .await?;
+        Ok(Some(Part { after, up_to }))
+    }
+
+    /// Links what one rule of `[sync].match` finds for some leads, and gives those that it finds several for.
     ///
     /// `CROSS JOIN` keeps `SQLite` to the order written: from the leads that changed to their keys, and from those to the leads
     /// that have the same. Any other order grows with the square of the leads.
-    pub async fn pair_by_key(&self, rule: usize, name: &str, now: DateTime<Utc>) -> Result<Vec<Ambiguous>, StoreError> {
+    pub async fn pair_by_key(
+        &self,
+        (rule, name): (usize, &str),
+        part: &Part,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Ambiguous>, StoreError> {
         let rule = i64::try_from(rule).unwrap_or(i64::MAX);
         let mut tx = self.write.begin().await?;
         let before = newest_link(&mut tx).await?;
-        sqlx::query(
+        let linking = sqlx::query(
             "INSERT INTO link (operate_id, salesforce_id, state, origin, created_at, updated_at)
              SELECT max(iif(n.side = 'operate', n.lead_id, NULL)), max(iif(n.side = 'salesforce', n.lead_id, NULL)),
-                    'pending', 'match', ?1, ?1
+                    'pending', 'match', ?6, ?6
              FROM (SELECT DISTINCT k.key FROM lead a CROSS JOIN lead_key k ON k.side = a.side AND k.lead_id = a.lead_id
-                   WHERE a.dirty = 1 AND a.link_id IS NULL AND k.rule = ?2) found
-             CROSS JOIN lead_key n ON n.rule = ?2 AND n.key = found.key
+                   WHERE a.dirty = 1 AND a.link_id IS NULL AND k.rule = ?5
+                     AND (a.side, a.lead_id) > (?1, ?2) AND (a.side, a.lead_id) <= (?3, ?4)) found
+             CROSS JOIN lead_key n ON n.rule = ?5 AND n.key = found.key
              CROSS JOIN lead m ON m.side = n.side AND m.lead_id = n.lead_id
              GROUP BY found.key
              HAVING sum(n.side = 'operate') = 1 AND sum(n.side = 'salesforce') = 1 AND sum(m.link_id IS NOT NULL) = 0",
-        )
-        .bind(stamp(now))
-        .bind(rule)
-        .execute(&mut *tx)
-        .await?;
+        );
+        part.bind(linking).bind(rule).bind(stamp(now)).execute(&mut *tx).await?;
         attach(&mut tx, before).await?;
-        let several = sqlx::query(
+        let finding = sqlx::query(
             "SELECT n.side, n.lead_id, (m.link_id IS NULL AND m.dirty = 1) AS waits,
                     (SELECT group_concat(c.lead_id, ', ') FROM (SELECT lead_id FROM lead_key
-                         WHERE rule = ?1 AND key = found.key AND side <> n.side ORDER BY lead_id LIMIT 10) c) AS candidates,
-                    (SELECT count(*) FROM lead_key WHERE rule = ?1 AND key = found.key AND side = n.side) AS rivals
+                         WHERE rule = ?5 AND key = found.key AND side <> n.side ORDER BY lead_id LIMIT 10) c) AS candidates,
+                    (SELECT count(*) FROM lead_key WHERE rule = ?5 AND key = found.key AND side = n.side) AS rivals
              FROM (SELECT DISTINCT k.key FROM lead a CROSS JOIN lead_key k ON k.side = a.side AND k.lead_id = a.lead_id
-                   WHERE a.dirty = 1 AND a.link_id IS NULL AND k.rule = ?1) found
-             CROSS JOIN lead_key n ON n.rule = ?1 AND n.key = found.key
+                   WHERE a.dirty = 1 AND a.link_id IS NULL AND k.rule = ?5
+                     AND (a.side, a.lead_id) > (?1, ?2) AND (a.side, a.lead_id) <= (?3, ?4)) found
+             CROSS JOIN lead_key n ON n.rule = ?5 AND n.key = found.key
              CROSS JOIN lead m ON m.side = n.side AND m.lead_id = n.lead_id
              WHERE candidates IS NOT NULL AND waits",
-        )
-        .bind(rule)
-        .fetch_all(&mut *tx)
-        .await?;
+        );
+        let several = part.bind(finding).bind(rule).fetch_all(&mut *tx).await?;
         let mut ambiguous = Vec::new();
         for row in several {
             let side = side(row.try_get("side")?);

@@ -145,6 +145,14 @@ impl Outbox {
         self.0.iter().any(|waiting| !waiting.sent && waiting.kind != WriteKind::Create)
     }
 
+    /// So many of what can be sent to a side were taken.
+    pub fn take(&mut self, side: Side, kind: WriteKind, count: usize) {
+        let of = |waiting: &&mut Waiting| !waiting.sent && waiting.side == side && waiting.kind == kind;
+        if let Some(waiting) = self.0.iter_mut().find(of) {
+            waiting.ready = waiting.ready.saturating_sub(count as u64);
+        }
+    }
+
     /// Whether anything can be sent now.
     #[must_use]
     pub fn is_ready(&self) -> bool {
@@ -188,7 +196,7 @@ impl Store {
     pub async fn outbox(&self, now: DateTime<Utc>) -> Result<Outbox, StoreError> {
         let sql = format!(
             "SELECT p.side, p.kind, p.state = 'sent' AS sent, coalesce(sum({READY}), 0) AS ready FROM push p
-             WHERE p.state IN ('due', 'sent') GROUP BY p.side, p.kind, p.state"
+             WHERE p.state IN ('due', 'sent', 'parked') AND p.state <> 'parked' GROUP BY p.side, p.kind, p.state"
         );
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(stamp(now + MOMENT))
@@ -210,8 +218,9 @@ impl Store {
 
     /// The oldest writes of a kind that are due on a side.
     pub async fn due(&self, side: Side, kind: WriteKind, now: DateTime<Utc>, limit: usize) -> Result<Vec<PushRow>, StoreError> {
-        let sql =
-            format!("{COLUMNS} WHERE p.state = 'due' AND p.side = ?3 AND p.kind = ?4 AND {READY} ORDER BY p.push_id LIMIT ?5");
+        let sql = format!(
+            "{COLUMNS} WHERE p.state IN ('due', 'sent', 'parked') AND p.state = 'due' AND p.side = ?3 AND p.kind = ?4 AND {READY} ORDER BY p.push_id LIMIT ?5"
+        );
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(stamp(now + MOMENT))
             .bind(stamp(now + LONGEST_WAIT))
@@ -225,7 +234,9 @@ impl Store {
 
     /// The writes on a side whose outcome nobody knows.
     pub async fn in_doubt(&self, side: Side) -> Result<Vec<PushRow>, StoreError> {
-        let sql = format!("{COLUMNS} WHERE p.state = 'sent' AND p.side = ? ORDER BY p.push_id");
+        let sql = format!(
+            "{COLUMNS} WHERE p.state IN ('due', 'sent', 'parked') AND p.state = 'sent' AND p.side = ? ORDER BY p.push_id"
+        );
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(side.as_str()).fetch_all(&self.write).await?;
         rows.iter().map(push_row).collect()
     }

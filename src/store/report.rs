@@ -180,7 +180,9 @@ impl Store {
         let open_conflicts =
             sqlx::query_scalar("SELECT count(*) FROM conflict WHERE state = 'open'").fetch_one(&self.read).await?;
         let oldest_waiting =
-            sqlx::query_scalar("SELECT min(created_at) FROM push WHERE state IN ('due', 'sent')").fetch_one(&self.read).await?;
+            sqlx::query_scalar("SELECT min(created_at) FROM push WHERE state IN ('due', 'sent', 'parked') AND state <> 'parked'")
+                .fetch_one(&self.read)
+                .await?;
         let requests = sqlx::query(
             "SELECT coalesce(sum(requests_operate), 0), coalesce(sum(requests_salesforce), 0) FROM cycle WHERE started_at > ?",
         )
@@ -236,7 +238,9 @@ impl Store {
 
     /// How many leads are known, and how many writes are not done yet.
     pub async fn amounts(&self) -> Result<(i64, i64), StoreError> {
-        let row = sqlx::query("SELECT (SELECT count(*) FROM lead), (SELECT count(*) FROM push WHERE state IN ('due', 'sent'))");
+        let row = sqlx::query(
+            "SELECT (SELECT count(*) FROM lead), (SELECT count(*) FROM push WHERE state IN ('due', 'sent', 'parked') AND state <> 'parked')",
+        );
         let row = row.fetch_one(&self.read).await?;
         Ok((row.try_get(0)?, row.try_get(1)?))
     }
@@ -248,7 +252,7 @@ impl Store {
                     iif(p.side = 'operate', l.salesforce_id, l.operate_id) AS source_id,
                     p.undoes IS NOT NULL AS undo, (SELECT json_group_object(c.field, c.rule) FROM conflict c
                      WHERE c.link_id = p.link_id AND c.settled_at >= p.created_at) AS rules
-             FROM push p JOIN link l USING (link_id) WHERE p.state = 'due' ORDER BY p.push_id",
+             FROM push p JOIN link l USING (link_id) WHERE p.state IN ('due', 'sent', 'parked') AND p.state = 'due' ORDER BY p.push_id",
         )
         .fetch_all(&self.read)
         .await?;
@@ -293,8 +297,8 @@ impl Store {
     /// Whether anything waits for a person.
     pub async fn waits_for_a_person(&self) -> Result<bool, StoreError> {
         Ok(sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM link WHERE state IN ('parked', 'conflict')) OR EXISTS (SELECT 1 FROM fact WHERE name = 'braked')
-                 OR EXISTS (SELECT 1 FROM conflict WHERE state = 'open') OR EXISTS (SELECT 1 FROM push WHERE state = 'parked')",
+            "SELECT EXISTS (SELECT 1 FROM link WHERE state <> 'in_step' AND state IN ('parked', 'conflict')) OR EXISTS (SELECT 1 FROM fact WHERE name = 'braked')
+                 OR EXISTS (SELECT 1 FROM conflict WHERE state = 'open') OR EXISTS (SELECT 1 FROM push WHERE state IN ('due', 'sent', 'parked') AND state = 'parked')",
         )
         .fetch_one(&self.read)
         .await?)
@@ -305,7 +309,7 @@ impl Store {
         let rows = sqlx::query(
             "SELECT l.link_id, l.operate_id, l.salesforce_id, l.reason, l.updated_at,
                     (SELECT p.error_code FROM push p WHERE p.link_id = l.link_id AND p.state = 'parked' LIMIT 1) AS code
-             FROM link l WHERE l.state = 'parked' ORDER BY l.link_id",
+             FROM link l WHERE l.state <> 'in_step' AND l.state = 'parked' ORDER BY l.link_id",
         )
         .fetch_all(&self.read)
         .await?;

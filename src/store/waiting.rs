@@ -24,7 +24,7 @@ impl Store {
     pub async fn waiting_reasons(&self) -> Result<Vec<WaitingReason>, StoreError> {
         let rows = sqlx::query(
             "SELECT count(*) AS writes, coalesce(error_code, '') AS code, coalesce(error, '') AS reason FROM push
-             WHERE state = 'due' AND (error_code IS NOT NULL OR error IS NOT NULL) GROUP BY 2, 3 ORDER BY 1 DESC, 2 LIMIT ?",
+             WHERE state IN ('due', 'sent', 'parked') AND state = 'due' AND (error_code IS NOT NULL OR error IS NOT NULL) GROUP BY 2, 3 ORDER BY 1 DESC, 2 LIMIT ?",
         )
         .bind(REASONS)
         .fetch_all(&self.read)

@@ -40,7 +40,7 @@ impl Survey {
         for (name, value) in &record.fields {
             match self.fields.get_mut(name) {
                 Some(profile) => profile.take(value, hashing),
-                None => self.fields.entry(name.clone()).or_default().take(value, hashing),
+                None => self.fields.entry(name.to_owned()).or_default().take(value, hashing),
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The cycle: poll both sides, reconcile, push until nothing is due.
 
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -51,10 +52,12 @@ impl Engine {
         cycle.requests = PerSide::build(|side| self.clients.get(side).requests());
         cycle.usage = self.clients.salesforce.usage();
         cycle.error = ran.as_ref().err().map(ToString::to_string);
-        self.store.record_cycle(&cycle, self.now()).await?;
+        let polled = std::mem::take(&mut *self.polled.lock().unwrap_or_else(PoisonError::into_inner));
+        self.store.record_cycle(&cycle, polled, self.now()).await?;
         for side in Side::BOTH {
             self.clients.get(side).recorded(*cycle.requests.get(side));
         }
+        self.recorded(cycle.requests.salesforce);
         ran.map(|()| cycle)
     }
 

@@ -174,6 +174,12 @@ pub struct Engine {
     former: Mutex<BTreeMap<i64, Json>>,
     /// Until when Salesforce is left alone, because its limit is used up.
     exhausted_until: Mutex<Option<DateTime<Utc>>>,
+    /// What the store has of the requests to Salesforce of the last day, and when that was asked.
+    recorded: Mutex<Option<(DateTime<Utc>, u64)>>,
+    /// When each side was polled whole, as far as the store does not know it yet.
+    polled: Mutex<PerSide<Option<DateTime<Utc>>>>,
+    /// How long each side has been quiet.
+    quiet: Mutex<PerSide<Option<poll::Quiet>>>,
     metrics: Metrics,
 }
 
@@ -190,8 +196,9 @@ impl Engine {
         store.read_under(mapping.fingerprint(), &mapping.described(), clock()).await?;
         store.create_under(PerSide::build(|side| rules.creates(side))).await?;
         let (held, former, exhausted_until) = (Mutex::default(), Mutex::default(), Mutex::default());
-        let metrics = Metrics::default();
-        Ok(Self { store, mapping, clients, rules, clock, turns: None, held, former, exhausted_until, metrics })
+        let (recorded, polled, quiet, metrics) = (Mutex::default(), Mutex::default(), Mutex::default(), Metrics::default());
+        let turns = None;
+        Ok(Self { store, mapping, clients, rules, clock, turns, held, former, exhausted_until, recorded, polled, quiet, metrics })
     }
 
     /// Has whatever would go on side by side go on in turns instead.

@@ -1,12 +1,16 @@
 //! Pairing: what to do with leads that have no link.
 
+use chrono::{DateTime, Utc};
+
 use super::{CycleError, Engine};
 use crate::lead::{PerSide, Side};
 use crate::side::WriteKind;
-use crate::store::{Created, NewPush, UnlinkedLead};
+use crate::store::{Created, NewPush, Part, UnlinkedLead};
 
 /// Leads looked at in one transaction.
 const BATCH: i64 = 500;
+/// Leads that are looked up by a key in one transaction.
+const MANY: i64 = 10_000;
 
 impl Engine {
     /// Links unlinked leads, and gives those that nothing was found for a create. Gives how many were parked.
@@ -20,26 +24,36 @@ impl Engine {
         self.adopt_unanswered_creates().await?;
         let mut parked = 0;
         for rule in 0..self.mapping.match_rules() {
-            let ambiguous = self.store.pair_by_key(rule, &self.mapping.match_rule(rule), now).await?;
-            for lead in &ambiguous {
-                tracing::warn!(side = %lead.side, lead.id = lead.lead_id, "pair.ambiguous");
+            let name = self.mapping.match_rule(rule);
+            let mut part = Some(Part::default());
+            while let Some(this) = self.store.next_part(part, MANY).await? {
+                let ambiguous = self.store.pair_by_key((rule, &name), &this, now).await?;
+                for lead in &ambiguous {
+                    tracing::warn!(side = %lead.side, lead.id = lead.lead_id, "pair.ambiguous");
+                }
+                parked += ambiguous.len() as u64;
+                part = this.then();
             }
-            parked += ambiguous.len() as u64;
         }
-        let mut after = None;
+        let creates = PerSide::build(|side| self.rules.creates(side));
+        let mut part = Some(Part::default());
+        while let Some(this) = self.store.next_part(part, MANY).await? {
+            self.store.leave(&this, creates).await?;
+            part = this.then();
+        }
+        Ok(parked + self.create_halves(now).await?)
+    }
+
+    /// Gives the leads that are left a create on the other side. Gives how many cannot have one.
+    async fn create_halves(&self, now: DateTime<Utc>) -> Result<u64, CycleError> {
+        let (mut parked, mut after) = (0, None);
         loop {
             let leads = self.store.unlinked(after, BATCH).await?;
             let Some(last) = leads.last() else { return Ok(parked) };
             after = Some((last.side, last.lead_id.clone()));
-            let (alone, left): (Vec<_>, Vec<_>) = leads.into_iter().partition(|lead| {
-                let read_only = lead.converted && lead.side == Side::Salesforce;
-                !lead.deleted && !read_only && self.rules.creates(lead.side.other())
-            });
-            let created: Vec<Created> = alone.iter().map(|lead| self.create(lead)).collect();
+            let created: Vec<Created> = leads.iter().map(|lead| self.create(lead)).collect();
             parked += created.iter().filter(|lead| lead.push.is_err()).count() as u64;
             self.store.create_links(&created, now).await?;
-            let left: Vec<_> = left.into_iter().map(|lead| (lead.side, lead.lead_id)).collect();
-            self.store.leave(&left).await?;
         }
     }
 

@@ -1,13 +1,30 @@
 //! Polling: pages become observations, and the next page is fetched while one is stored.
 
-use chrono::{DateTime, Utc};
+use std::sync::{Arc, PoisonError};
+
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 
 use super::{CycleError, Engine};
 use crate::lead::Side;
 use crate::metrics;
+use crate::side::{Position, SideError};
 use crate::store::StoreError;
+
+/// How much the moments of two polls may be wrong against each other.
+const DOUBT: TimeDelta = TimeDelta::seconds(5);
+
+/// Since when polls of a side have brought nothing after its checkpoint.
+#[derive(Debug, Clone)]
+pub(super) struct Quiet {
+    position: Position,
+    /// By that server's clock.
+    since: DateTime<Utc>,
+    /// Whether that is longer than changes may come late: then nothing before the checkpoint has to be read again.
+    is_over: bool,
+}
 
 /// A complete poll of one side.
 #[derive(Debug, Clone, Copy)]
@@ -29,9 +46,12 @@ impl Engine {
     }
 
     async fn poll_uncounted(&self, side: Side) -> Result<Polled, CycleError> {
-        let mut position = self.store.checkpoint(side).await?.position;
+        let from = self.store.checkpoint(side).await?.position;
+        let mut position = from.clone();
         let (pages, mut arriving) = mpsc::channel(1);
-        let reading = self.clients.get(side).poll(position.clone(), self.rules.overlap, pages);
+        let overlap = if self.is_over(side, from.as_ref()) { TimeDelta::zero() } else { self.rules.overlap };
+        let (client, start) = (Arc::clone(self.clients.get(side)), from.clone());
+        let reading = async move { client.poll(start, overlap, pages).await };
         let keeping = async move {
             let mut polled = Polled { changed: 0, as_of: DateTime::<Utc>::MAX_UTC };
             while let Some(page) = arriving.recv().await {
@@ -42,14 +62,42 @@ impl Engine {
                 polled.changed += self.store.observe(side, &seen, moved.as_ref(), self.now()).await?.changed;
                 position = moved.or(position);
             }
-            Ok::<_, StoreError>(polled)
+            Ok::<_, StoreError>((polled, position))
         };
-        let (read, kept) = tokio::join!(reading, keeping);
-        let polled = kept?;
+        // Where there are two processors, a page is read by one while the other stores the last.
+        let (read, kept) = if self.turns.is_some() {
+            tokio::join!(reading, keeping)
+        } else {
+            let reading = AbortOnDropHandle::new(tokio::spawn(reading.in_current_span()));
+            let (read, kept) = tokio::join!(reading, keeping);
+            (read.unwrap_or(Err(SideError::Abandoned)), kept)
+        };
+        let (polled, reached) = kept?;
         read?;
-        self.store.polled(side, self.now()).await?;
+        self.note_quiet(side, reached.filter(|reached| from.as_ref() == Some(reached)), polled.as_of);
+        *self.polled.lock().unwrap_or_else(PoisonError::into_inner).get_mut(side) = Some(self.now());
         tracing::debug!(side = %side, leads.changed = polled.changed, "poll.complete");
         Ok(polled)
+    }
+
+    /// Whether all changes up to this checkpoint are known: even those that became visible late.
+    fn is_over(&self, side: Side, position: Option<&Position>) -> bool {
+        let quiet = self.quiet.lock().unwrap_or_else(PoisonError::into_inner);
+        quiet.get(side).as_ref().is_some_and(|quiet| quiet.is_over && Some(&quiet.position) == position)
+    }
+
+    /// A poll that was complete at this moment brought nothing after this checkpoint; `None`: it did.
+    fn note_quiet(&self, side: Side, position: Option<Position>, as_of: DateTime<Utc>) {
+        let mut quiet = self.quiet.lock().unwrap_or_else(PoisonError::into_inner);
+        let slot = quiet.get_mut(side);
+        *slot = match (position, slot.take()) {
+            (Some(position), Some(known)) if known.position == position => {
+                let is_over = known.is_over || as_of - known.since > self.rules.overlap + DOUBT;
+                Some(Quiet { is_over, ..known })
+            }
+            (Some(position), _) if as_of < DateTime::<Utc>::MAX_UTC => Some(Quiet { position, since: as_of, is_over: false }),
+            _ => None,
+        };
     }
 
     /// Has all leads of a side read anew where something that they refer to has another name now. Gives whether that is so.

@@ -50,8 +50,15 @@ impl Engine {
     ) -> Result<Pushed, CycleError> {
         let client = self.clients.get(side);
         let mut pushed = Pushed::default();
+        let mut counted_anew = true;
         while !stop() {
-            let Some((kind, count)) = outbox.ready(side).find(|(kind, _)| !hold.holds(side, *kind)) else { break };
+            let Some((kind, count)) = outbox.ready(side).find(|(kind, _)| !hold.holds(side, *kind)) else {
+                if std::mem::replace(&mut counted_anew, true) {
+                    break;
+                }
+                outbox = self.store.outbox(self.now()).await?;
+                continue;
+            };
             let batch = client.batch_size(kind, count);
             let due = self.store.due(side, kind, self.now(), batch * client.concurrency()).await?;
             let span = |chunk: &[PushRow]| tracing::debug_span!("push", %side, push.kind = kind.as_str(), writes = chunk.len());
@@ -59,7 +66,9 @@ impl Engine {
             for batch in side_by_side(self.turns.as_deref(), batches).await {
                 pushed.add(batch?);
             }
-            outbox = self.store.outbox(self.now()).await?;
+            // They are counted once they are all gone, not after each batch: there may be very many.
+            outbox.take(side, kind, if due.is_empty() { usize::MAX } else { due.len() });
+            counted_anew = false;
         }
         Ok(pushed)
     }

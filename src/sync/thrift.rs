@@ -12,6 +12,9 @@ use crate::side::Usage;
 /// requests become free all the time.
 const LEFT_ALONE: TimeDelta = TimeDelta::minutes(15);
 
+/// How long the requests of a day are known before they are counted anew.
+const COUNTED_ANEW: TimeDelta = TimeDelta::minutes(5);
+
 /// How much is left.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Thrift {
@@ -114,8 +117,26 @@ impl Engine {
         if usage.is_none() {
             return Ok(Thrift::Enough);
         }
-        let recorded = self.store.requests_since(Side::Salesforce, now - TimeDelta::days(1)).await?;
+        let recorded = self.requests_of_a_day(now).await?;
         Ok(judge(recorded + self.clients.salesforce.requests(), usage, self.rules.daily_request_share))
+    }
+
+    /// The requests to Salesforce of the last day, or a few more: those that are older now are let go of every few minutes.
+    async fn requests_of_a_day(&self, now: DateTime<Utc>) -> Result<u64, CycleError> {
+        let known = *self.recorded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, requests)) = known.filter(|(at, _)| (now - *at).abs() < COUNTED_ANEW) {
+            return Ok(requests);
+        }
+        let requests = self.store.requests_since(Side::Salesforce, now - TimeDelta::days(1)).await?;
+        *self.recorded.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, requests));
+        Ok(requests)
+    }
+
+    /// Notes that the store has so many more requests to Salesforce.
+    pub(super) fn recorded(&self, requests: u64) {
+        if let Some((_, known)) = &mut *self.recorded.lock().unwrap_or_else(PoisonError::into_inner) {
+            *known += requests;
+        }
     }
 
     /// Notes that Salesforce said that its limit is used up. Gives what that means for people.

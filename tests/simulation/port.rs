@@ -68,7 +68,7 @@ impl Port {
 
     fn as_asked(&self, record: &Record) -> Record {
         let mut record = record.clone();
-        record.fields.retain(|name, _| self.asked.contains(name));
+        record.fields = record.fields.into_iter().filter(|(name, _)| self.asked.iter().any(|asked| **asked == **name)).collect();
         record
     }
 

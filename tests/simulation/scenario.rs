@@ -107,7 +107,7 @@ impl Model {
             native_fields.insert(native(side, field), json!(value));
             self.remember(side, soul, field, value);
         }
-        self.insert(side, soul, false, native_fields, None)
+        self.insert(side, soul, false, native_fields.into_iter().collect(), None)
     }
 
     fn id_of(&self, side: Side, soul: usize) -> String {
@@ -202,7 +202,7 @@ pub async fn state(run: &Run) -> String {
 
 fn line(side: Side, lead: &Lead) -> String {
     let record = &lead.record;
-    let fields: BTreeMap<&String, &Json> = record.fields.iter().filter(|(_, value)| **value != json!("")).collect();
+    let fields: BTreeMap<&str, &Json> = record.fields.iter().filter(|(_, value)| **value != json!("")).collect();
     let named = record.external_id.is_some();
     format!("{side} {} deleted {} converted {} named {named} {fields:?}", lead.soul, record.deleted, record.converted)
 }

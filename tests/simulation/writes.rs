@@ -25,7 +25,7 @@ impl Model {
             return Outcome::Retry(Refusal::new("UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record"));
         }
         if let Some(name) = self.hidden.map(|field| native(Side::Salesforce, field))
-            && write.fields.contains_key(&name)
+            && write.fields.get(&name).is_some()
         {
             return Outcome::Schema(Refusal::new("INVALID_FIELD_FOR_INSERT_UPDATE", format!("No such column '{name}'")));
         }

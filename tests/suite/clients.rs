@@ -64,12 +64,12 @@ fn id_of(outcome: &Outcome) -> String {
 
 #[tokio::test]
 async fn operate_gives_everything_in_pages_and_moves_the_checkpoint_last() {
-    let systems = Systems::of(1_300, 0, 0).await;
+    let systems = Systems::of(2_600, 0, 0).await;
     let client = operate(&systems);
     let pages = poll(&client, None, TimeDelta::zero()).await;
     let total: usize = pages.iter().map(|page| page.records.len()).sum();
-    assert_eq!((total, client.requests()), (1_300, 1));
-    assert!(pages.len() > 2 && pages.iter().all(|page| page.records.len() < 1_000));
+    assert_eq!((total, client.requests()), (2_600, 1));
+    assert!(pages.len() > 2 && pages.iter().all(|page| page.records.len() < 1_500));
     let (last, earlier) = pages.split_last().unwrap();
     assert!(earlier.iter().all(|page| page.checkpoint.is_none()));
     let newest = pages.iter().flat_map(|page| &page.records).map(|record| record.modified_at).max();
@@ -82,7 +82,7 @@ async fn operate_gives_everything_in_pages_and_moves_the_checkpoint_last() {
     let before = client.requests();
     let pages = poll(&client, Some(absent), TimeDelta::zero()).await;
     let total: usize = pages.iter().map(|page| page.records.len()).sum();
-    assert_eq!((total, client.requests() - before), (1_300, 4), "95 days in windows of 30");
+    assert_eq!((total, client.requests() - before), (2_600, 4), "95 days in windows of 30");
 }
 
 #[tokio::test]

@@ -225,3 +225,25 @@ async fn a_query_that_is_refused_while_all_fields_are_there_is_told_as_it_is() {
     let error = bench.engine.cycle(Patience::NextCycle, &|| false).await.unwrap_err();
     assert_eq!(error.to_string(), "Salesforce refuses the request: MALFORMED_QUERY");
 }
+
+#[tokio::test]
+async fn a_side_that_has_been_quiet_for_long_is_not_read_again_from_before_its_checkpoint() {
+    let (bench, ids) = pairs(3, |rules| rules.overlap = TimeDelta::minutes(5)).await;
+    let (full, none) = (TimeDelta::minutes(5), TimeDelta::zero());
+    let last = || (*bench.operate.overlaps().last().unwrap(), *bench.salesforce.overlaps().last().unwrap());
+    let mut cycles = 0;
+    while last() != (none, none) {
+        bench.cycle().await;
+        cycles += 1;
+        assert!(cycles < 60, "the overlap is never over");
+    }
+    assert!(cycles > 5, "{cycles}: changes may come late for five minutes");
+    // What comes in the checkpoint's own second is still seen; and after a change, late ones may come again.
+    bench.operate.edit(&ids[0], "phone", "2");
+    bench.cycle().await;
+    assert_eq!(bench.salesforce.leads().iter().filter(|lead| lead.fields["phone__c"] == json!("2")).count(), 1);
+    bench.cycle().await;
+    assert_eq!(last().0, full);
+    bench.cycle().await;
+    assert_eq!(last(), (full, full), "the write to Salesforce is a change there");
+}

@@ -252,7 +252,7 @@ async fn what_is_old_goes_in_small_steps_and_what_is_needed_stays() {
         let seen = Observation {
             lead_id: steps.to_string(),
             modified_at: Utc::now(),
-            fields: json!({ "phone": "1" }),
+            fields: json!({ "phone": "1" }).to_string(),
             keys: Vec::new(),
             external_id: None,
             deleted: false,

@@ -39,6 +39,7 @@ mod org_trouble;
 mod org_writes;
 mod outcomes;
 mod page;
+mod plans;
 mod program;
 mod readings;
 mod references;

@@ -37,7 +37,7 @@ fn what_is_written_is_kept_with_what_it_clears_and_read_in_the_mappings_order() 
     let kept = mapping.encode_some([(1, &text("x")), (0, &text(""))]);
     assert_eq!(kept, json!({ "a": "x", "b": null }));
     assert_eq!(mapping.decode_some(&kept), [(0, Value::Empty), (1, text("x"))]);
-    assert_eq!(mapping.encode(&Values(vec![text(""), text("x")])), json!({ "a": "x" }));
+    assert_eq!(mapping.encode(&Values(vec![text(""), text("x")])), r#"{"a":"x"}"#);
 }
 
 /// The base of one field, `["a", "b"]` under an earlier mapping, after that field changed as told.

@@ -141,7 +141,7 @@ async fn the_overview_shows_how_everything_is() {
         assert!(!text.contains(inline), "{inline}");
     }
     // Of both sides' writes of the first sync: three leads made in Operate, seven in Salesforce.
-    assert!(text.contains("to Operate (bars upwards)"), "{text}");
+    assert!(text.contains("to Operate in 24 hours: ") && text.contains(" (bars upwards), "), "{text}");
 
     let answer = page.ask(Method::HEAD, "/").send().await.unwrap();
     assert_eq!(

@@ -17,7 +17,7 @@ fn lead(id: &str, second: i64, phone: &str) -> Observation {
     Observation {
         lead_id: id.to_owned(),
         modified_at: DateTime::from_timestamp(second, 0).unwrap(),
-        fields: json!({ "phone": phone }),
+        fields: json!({ "phone": phone }).to_string(),
         keys: vec![Some(phone.to_owned())],
         external_id: None,
         deleted: false,

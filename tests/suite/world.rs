@@ -40,6 +40,7 @@ struct Inner {
     writes: u64,
     purged: Vec<String>,
     usage: Option<Usage>,
+    overlaps: Vec<TimeDelta>,
     clock_error: TimeDelta,
     our_clock_ahead: TimeDelta,
     answers: VecDeque<Outcome>,
@@ -56,6 +57,11 @@ impl World {
     pub fn new(side: Side) -> Self {
         let inner = Inner { now: Utc::now() - TimeDelta::days(1), ..Inner::default() };
         Self { side, inner: Mutex::new(inner), requests: AtomicU64::new(0) }
+    }
+
+    /// How far behind the checkpoint each poll was asked to begin.
+    pub fn overlaps(&self) -> Vec<TimeDelta> {
+        self.inner().overlaps.clone()
     }
 
     fn inner(&self) -> std::sync::MutexGuard<'_, Inner> {
@@ -287,6 +293,7 @@ impl SideClient for World {
         if let Some(error) = self.inner().poll_fails.take() {
             return Err(error);
         }
+        self.inner().overlaps.push(overlap);
         let page = {
             let inner = self.inner();
             let since = from.map(|from| from.modified_at - overlap);

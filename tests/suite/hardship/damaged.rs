@@ -106,7 +106,7 @@ async fn damage_in_the_middle_is_said_by_whatever_meets_it_and_ends_the_daemon()
     let store = store(&systems);
     for (table, met_by) in [
         ("lead", [["plan"], ["once"], ["run"]]),
-        ("link", [["status"], ["parked"], ["once"]]),
+        ("link", [["status"], ["plan"], ["once"]]),
         ("checkpoint", [["status"], ["plan"], ["run"]]),
         ("cycle", [["status"], ["once"], ["run"]]),
     ] {

@@ -1,0 +1,61 @@
+"""Measures what docs/performance.md tells, and prints it as a table. Arguments: the program, the bench server, a Python with the peers."""
+
+import os
+import platform
+import sys
+import tempfile
+from types import SimpleNamespace
+
+import reading
+from tools import spread
+
+RUNS = int(os.environ.get("RUNS", "3"))
+LEADS = int(os.environ.get("LEADS", "100000"))
+MOST = int(os.environ.get("MOST", str(LEADS)))
+
+program, server, python = sys.argv[1:4]
+tools = SimpleNamespace(program=program, server=server, python=python)
+
+
+def row(what, seconds, memory, more=""):
+    middle, around = spread(seconds)
+    print(f"| {what} | {middle:.2f} s \u00b1 {around:.0%} | {max(memory):.0f} MiB | {more} |", flush=True)
+    return middle
+
+
+print(f"{platform.machine()}, {os.cpu_count()} processors; {RUNS} runs of each, in turn; {LEADS:,} leads, 24 fields\n")
+print("| what | time | memory | |\n| --- | --- | --- | --- |")
+with tempfile.TemporaryDirectory() as folder:
+    simple, tap, ours = [], [], []
+    # In turn, so that what else the machine does is spread over all of them.
+    for _ in range(RUNS):
+        simple.append(reading.simple(tools, LEADS))
+        tap.append(reading.tap(tools, folder, LEADS))
+        ours.append(reading.read_salesforce(tools, folder, LEADS))
+    seconds = lambda runs: [run.seconds for run in runs]
+    memory = lambda runs: [run.memory for run in runs]
+    peer = row("simple-salesforce: reads", seconds(simple), memory(simple))
+    other = row("tap-salesforce: reads, writes JSON lines", seconds(tap), memory(tap))
+    runs = [run for run, _ in ours]
+    took = row("leadsync: reads, compares, commits, looks for pairs", seconds(runs), memory(runs), f"{ours[0][1]} requests")
+    print(f"\nleadsync takes {took / peer:.2f} times as long as simple-salesforce, and {other / took:.1f} times less than tap-salesforce\n")
+
+    print("| leads on each side | all read from Operate | all linked at first | memory | of it by lead | store |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    leads = 1_000
+    while leads <= MOST:
+        operate, requests = reading.read_operate(tools, folder, leads)
+        linked, made = reading.link(tools, folder, leads)
+        size = os.path.getsize(f"{folder}/leadsync.db") / 2**20
+        print(
+            f"| {leads:,} | {operate.seconds:.2f} s, {operate.memory:.0f} MiB, {requests} request | {linked.seconds:.2f} s, "
+            f"{made['operate']} + {made['salesforce']} requests, 0 writes | {linked.memory:.0f} MiB | "
+            f"{linked.seconds / leads * 1e6:.0f} \u00b5s | {size:.0f} MiB |",
+            flush=True,
+        )
+        leads *= 10
+    first, cpu, requests, held = reading.idle(tools, folder, leads // 10, 30)
+    print(
+        f"\nidle with {leads // 10:,} links: {1000 * cpu:.1f} ms of processor time, {requests['operate']:.2f} + {requests['salesforce']:.2f} "
+        f"requests a cycle, {held:.1f} MiB; first request {1000 * first:.0f} ms after the start"
+    )
