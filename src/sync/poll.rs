@@ -70,7 +70,11 @@ impl Engine {
         } else {
             let reading = AbortOnDropHandle::new(tokio::spawn(reading.in_current_span()));
             let (read, kept) = tokio::join!(reading, keeping);
-            (read.unwrap_or(Err(SideError::Abandoned)), kept)
+            let read = read.unwrap_or_else(|ended| match ended.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => Err(SideError::Abandoned),
+            });
+            (read, kept)
         };
         let (polled, reached) = kept?;
         read?;
