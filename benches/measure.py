@@ -31,7 +31,7 @@ with tempfile.TemporaryDirectory() as folder:
     for _ in range(RUNS):
         simple.append(reading.simple(tools, LEADS))
         tap.append(reading.tap(tools, folder, LEADS))
-        ours.append(reading.read_salesforce(tools, folder, LEADS))
+        ours.append(reading.read(tools, folder, "salesforce", LEADS))
     seconds = lambda runs: [run.seconds for run in runs]
     memory = lambda runs: [run.memory for run in runs]
     peer = row("simple-salesforce: reads", seconds(simple), memory(simple))
@@ -44,7 +44,7 @@ with tempfile.TemporaryDirectory() as folder:
     print("| --- | --- | --- | --- | --- | --- |")
     leads = 1_000
     while leads <= MOST:
-        operate, requests = reading.read_operate(tools, folder, leads)
+        operate, requests = reading.read(tools, folder, "operate", leads)
         linked, made = reading.link(tools, folder, leads)
         size = os.path.getsize(f"{folder}/leadsync.db") / 2**20
         print(

@@ -13,12 +13,12 @@ from tools import FIELDS, HERE, Ran, Server, configuration, cpu_of, memory_of
 SECRET = {"BENCH_SECRET": "bench"}
 
 
-def once(program, config, *more):
-    return Ran([program, "--config", config, "once", *more], SECRET)
+def once(program, config):
+    return Ran([program, "--config", config, "once"], SECRET)
 
 
 def fresh(folder):
-    for name in ("leadsync.db", "leadsync.db-wal", "leadsync.db-shm", "leadsync.db-lock"):
+    for name in ("leadsync.db", "leadsync.db-wal", "leadsync.db-shm", "leadsync.db.lock"):
         Path(folder, name).unlink(missing_ok=True)
 
 
@@ -30,27 +30,14 @@ def counted(folder, query):
         connection.close()
 
 
-def requests_of(folder):
-    return counted(folder, "SELECT sum(requests_operate), sum(requests_salesforce) FROM cycle")
-
-
-def read_salesforce(tools, folder, leads):
-    """Ours: sign-in, describe, a request a page and one for the empty other side."""
-    with Server(tools.server, salesforce=leads, operate=0) as server:
+def read(tools, folder, side, leads):
+    """All leads of one side, and none on the other. Gives the queries that the side was asked, too."""
+    with Server(tools.server, **{"salesforce": 0, "operate": 0, side: leads}) as server:
         fresh(folder)
         ran = once(tools.program, configuration(folder, server.address)).must(0, 3)
-        (seen,) = counted(folder, "SELECT count(*) FROM lead WHERE side = 'salesforce'")
+        (seen,) = counted(folder, f"SELECT count(*) FROM lead WHERE side = '{side}'")
         assert seen == leads, seen
-        return ran, server.requests()["salesforce"]
-
-
-def read_operate(tools, folder, leads):
-    with Server(tools.server, operate=leads, salesforce=0) as server:
-        fresh(folder)
-        ran = once(tools.program, configuration(folder, server.address)).must(0, 3)
-        (seen,) = counted(folder, "SELECT count(*) FROM lead WHERE side = 'operate'")
-        assert seen == leads, seen
-        return ran, server.requests()["operate"]
+        return ran, server.requests()[side]
 
 
 def simple(tools, leads):
@@ -95,7 +82,7 @@ def link(tools, folder, leads):
 def idle(tools, folder, leads, cycles):
     """A daemon on the store that `link` left, with a cycle a second: processor time and requests of a cycle, memory, time to the first poll."""
     with Server(tools.server, leads=leads) as server:
-        config = configuration(folder, server.address, sections={"schedule": 'overlap = "5s"'})
+        config = configuration(folder, server.address, schedule='overlap = "5s"')
         began = time.monotonic()
         with open(Path(folder, "log"), "w") as log:
             daemon = subprocess.Popen([tools.program, "--config", config, "run"], env={**os.environ, **SECRET}, stderr=log)

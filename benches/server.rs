@@ -2,7 +2,7 @@
 //! none is kept. Serves Salesforce's sign-in, describe and queries, and Operate's sign-in and list. Whole behaviour is the
 //! sandbox's business.
 //!
-//! `server --leads N [--salesforce N] [--operate N] [--spacing SECONDS] [--delay MS]` prints its address and answers until it is killed. Lead `i` is the
+//! `server --leads N [--salesforce N] [--operate N] [--spacing SECONDS]` prints its address and answers until it is killed. Lead `i` is the
 //! same person on both sides, was modified `i` times the spacing after the first, and the last is an hour old.
 
 #![allow(clippy::print_stdout, clippy::expect_used, missing_docs)]
@@ -12,7 +12,6 @@ use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -72,9 +71,6 @@ struct Arguments {
     /// Seconds between the modified times of two leads.
     #[arg(long, default_value_t = 60)]
     spacing: u32,
-    /// Milliseconds before each answer.
-    #[arg(long, default_value_t = 0)]
-    delay: u64,
     /// What `cargo bench` says to every bench.
     #[arg(long, hide = true)]
     bench: bool,
@@ -86,7 +82,6 @@ struct Org {
     operate: usize,
     spacing: TimeDelta,
     first: DateTime<Utc>,
-    delay: Duration,
     /// Queries whose answer has further pages.
     queries: Mutex<Vec<Soql>>,
     requests: [AtomicU64; 2],
@@ -114,7 +109,6 @@ async fn main() {
         operate,
         spacing,
         first: DateTime::from_timestamp(first.timestamp(), 0).expect("a time"),
-        delay: Duration::from_millis(arguments.delay),
         queries: Mutex::default(),
         requests: [AtomicU64::new(0), AtomicU64::new(0)],
     });
@@ -190,7 +184,6 @@ async fn describe(State(org): State<Arc<Org>>) -> Response {
 }
 
 async fn query(State(org): State<Arc<Org>>, Query(asked): Query<BTreeMap<String, String>>) -> Response {
-    tokio::time::sleep(org.delay).await;
     org.count(1);
     let soql = org.parse(asked.get("q").map(String::as_str).unwrap_or_default());
     let number = {
@@ -204,7 +197,6 @@ async fn query(State(org): State<Arc<Org>>, Query(asked): Query<BTreeMap<String,
 }
 
 async fn next_page(State(org): State<Arc<Org>>, Path((_, cursor)): Path<(String, String)>) -> Response {
-    tokio::time::sleep(org.delay).await;
     org.count(1);
     let (number, start) = cursor.split_once('-').expect("a cursor");
     let number: usize = number.parse().expect("a cursor's query");
@@ -213,7 +205,6 @@ async fn next_page(State(org): State<Arc<Org>>, Path((_, cursor)): Path<(String,
 }
 
 async fn list(State(org): State<Arc<Org>>, Query(asked): Query<BTreeMap<String, String>>) -> Response {
-    tokio::time::sleep(org.delay).await;
     org.count(0);
     let condition = asked.get("where").map(String::as_str).unwrap_or_default();
     let bound = |operator: &str, otherwise: usize| {

@@ -18,12 +18,12 @@ TYPES = {"double": "number", "int": "number", "boolean": "boolean"}
 
 
 class Ran:
-    """A program that has ended: seconds, processor seconds, the most memory it held in MiB, what it said."""
+    """A program that has ended: seconds, the most memory it held in MiB, what it said."""
 
-    def __init__(self, command, environment=None, quiet=True, cwd=None):
+    def __init__(self, command, environment=None):
         began = time.monotonic()
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
-            process = subprocess.Popen(command, env={**os.environ, **(environment or {})}, stdout=out, stderr=errors, cwd=cwd)
+            process = subprocess.Popen(command, env={**os.environ, **(environment or {})}, stdout=out, stderr=errors)
             # The kernel's own peak of a child counts what its parent had when it was forked, so it is looked at while it runs.
             self.memory, gone = 0.0, 0
             while not gone:
@@ -32,12 +32,11 @@ class Ran:
                     self.memory = max(self.memory, memory_of(process.pid, "VmHWM"))
                 except (OSError, StopIteration):
                     pass
-                gone, status, usage = os.wait4(process.pid, os.WNOHANG)
+                gone, status = os.waitpid(process.pid, os.WNOHANG)
             process.returncode = os.waitstatus_to_exitcode(status)
             self.seconds = time.monotonic() - began
             out.seek(0), errors.seek(0)
             self.out, self.errors = out.read().decode(), errors.read().decode()
-        self.cpu = usage.ru_utime + usage.ru_stime
         self.code = process.returncode
 
     def must(self, *codes):
@@ -76,9 +75,8 @@ def memory_of(pid, which="VmRSS"):
     return int(line.split()[1]) / 1024
 
 
-def configuration(folder, address, sections=None):
+def configuration(folder, address, schedule=""):
     """A mapping of the 24 fields, on both systems at one address."""
-    sections = sections or {}
     text = f"""
 [store]
 url = "sqlite:{folder}/leadsync.db"
@@ -86,21 +84,18 @@ url = "sqlite:{folder}/leadsync.db"
 base_url = "{address}"
 auth = {{ grant = "client_credentials", client_id = "bench", client_secret = "env:BENCH_SECRET" }}
 requests_per_second = 1000
-{sections.get("operate", "")}
 [salesforce]
 login_url = "{address}"
 auth = {{ flow = "client_credentials", client_id = "bench", client_secret = "env:BENCH_SECRET" }}
 requests_per_second = 1000
 bulk_read = 100000000
-{sections.get("salesforce", "")}
 [schedule]
 poll = "* * * * * *"
 sweep = "0 0 3 1 1 *"
-{sections.get("schedule", "")}
+{schedule}
 [sync]
 create = "none"
 match = [["email"]]
-{sections.get("sync", "")}
 [ops]
 listen = ""
 """

@@ -32,12 +32,6 @@ pub struct Part {
 }
 
 impl Part {
-    /// What comes after it; `None`: it is the last.
-    #[must_use]
-    pub fn then(self) -> Option<Self> {
-        Some(Self { after: self.up_to?, up_to: None })
-    }
-
     /// Binds ?1 to ?4: of a lead in this part, `(side, lead_id)` is greater than `(?1, ?2)` and not greater than `(?3, ?4)`.
     pub(super) fn bind<'q>(&'q self, query: Query<'q, Sqlite, SqliteArguments>) -> Query<'q, Sqlite, SqliteArguments> {
         let (side, id) = self.up_to.as_ref().map_or(("~", "~"), |(side, id)| (side, id));
@@ -129,19 +123,23 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
-    /// The next `limit` leads of a part, if there are any.
-    pub async fn next_part(&self, part: Option<Part>, limit: i64) -> Result<Option<Part>, StoreError> {
-        let Some(Part { after, .. }) = part else { return Ok(None) };
-        let up_to = sqlx::query_as(
-            "SELECT side, lead_id FROM lead WHERE dirty = 1 AND link_id IS NULL AND (side, lead_id) > (?, ?)
-             ORDER BY side, lead_id LIMIT 1 OFFSET ?",
-        )
-        .bind(&after.0)
-        .bind(&after.1)
-        .bind(limit - 1)
-        .fetch_optional(&self.write)
-        .await?;
-        Ok(Some(Part { after, up_to }))
+    /// The leads that are to be paired, in parts of so many.
+    pub async fn parts(&self, limit: i64) -> Result<Vec<Part>, StoreError> {
+        let mut parts = vec![Part::default()];
+        while let Some(part) = parts.last_mut() {
+            part.up_to = sqlx::query_as(
+                "SELECT side, lead_id FROM lead WHERE dirty = 1 AND link_id IS NULL AND (side, lead_id) > (?, ?)
+                 ORDER BY side, lead_id LIMIT 1 OFFSET ?",
+            )
+            .bind(&part.after.0)
+            .bind(&part.after.1)
+            .bind(limit - 1)
+            .fetch_optional(&self.write)
+            .await?;
+            let Some(after) = part.up_to.clone() else { break };
+            parts.push(Part { after, up_to: None });
+        }
+        Ok(parts)
     }
 
     /// Links what one rule of `[sync].match` finds for some leads, and gives those that it finds several for.

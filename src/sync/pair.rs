@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::{CycleError, Engine};
 use crate::lead::{PerSide, Side};
 use crate::side::WriteKind;
-use crate::store::{Created, NewPush, Part, UnlinkedLead};
+use crate::store::{Created, NewPush, UnlinkedLead};
 
 /// Leads looked at in one transaction.
 const BATCH: i64 = 500;
@@ -23,23 +23,20 @@ impl Engine {
         self.store.pair_by_external_id(now).await?;
         self.adopt_unanswered_creates().await?;
         let mut parked = 0;
+        let parts = self.store.parts(MANY).await?;
         for rule in 0..self.mapping.match_rules() {
             let name = self.mapping.match_rule(rule);
-            let mut part = Some(Part::default());
-            while let Some(this) = self.store.next_part(part, MANY).await? {
-                let ambiguous = self.store.pair_by_key((rule, &name), &this, now).await?;
+            for part in &parts {
+                let ambiguous = self.store.pair_by_key((rule, &name), part, now).await?;
                 for lead in &ambiguous {
                     tracing::warn!(side = %lead.side, lead.id = lead.lead_id, "pair.ambiguous");
                 }
                 parked += ambiguous.len() as u64;
-                part = this.then();
             }
         }
         let creates = PerSide::build(|side| self.rules.creates(side));
-        let mut part = Some(Part::default());
-        while let Some(this) = self.store.next_part(part, MANY).await? {
-            self.store.leave(&this, creates).await?;
-            part = this.then();
+        for part in &parts {
+            self.store.leave(part, creates).await?;
         }
         Ok(parked + self.create_halves(now).await?)
     }

@@ -50,15 +50,8 @@ impl Engine {
     ) -> Result<Pushed, CycleError> {
         let client = self.clients.get(side);
         let mut pushed = Pushed::default();
-        let mut counted_anew = true;
-        while !stop() {
-            let Some((kind, count)) = outbox.ready(side).find(|(kind, _)| !hold.holds(side, *kind)) else {
-                if std::mem::replace(&mut counted_anew, true) {
-                    break;
-                }
-                outbox = self.store.outbox(self.now()).await?;
-                continue;
-            };
+        let next = |outbox: &Outbox| outbox.ready(side).find(|(kind, _)| !hold.holds(side, *kind));
+        while let Some((kind, count)) = next(&outbox).filter(|_| !stop()) {
             let batch = client.batch_size(kind, count);
             let due = self.store.due(side, kind, self.now(), batch * client.concurrency()).await?;
             let span = |chunk: &[PushRow]| tracing::debug_span!("push", %side, push.kind = kind.as_str(), writes = chunk.len());
@@ -68,7 +61,9 @@ impl Engine {
             }
             // They are counted once they are all gone, not after each batch: there may be very many.
             outbox.take(side, kind, if due.is_empty() { usize::MAX } else { due.len() });
-            counted_anew = false;
+            if next(&outbox).is_none() {
+                outbox = self.store.outbox(self.now()).await?;
+            }
         }
         Ok(pushed)
     }
