@@ -37,7 +37,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use sqlx::migrate::{MigrateError, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::sqlite::{
+    Sqlite, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{Connection as _, Database};
+use sqlx_core::transaction::TransactionManager as _;
 
 pub use alone::{Created, UnlinkedLead};
 pub use audit::Actor;
@@ -159,6 +163,7 @@ impl Store {
         let open = |error| StoreError::opening(error, &path);
         let write = SqlitePoolOptions::new()
             .test_before_acquire(false)
+            .before_acquire(|connection, _| Box::pin(end_transaction(connection)))
             .max_connections(1)
             .connect_with(options.clone())
             .await
@@ -202,6 +207,16 @@ impl Store {
             Err(error) => error.kind() == ErrorKind::NotFound,
         }
     }
+}
+
+/// What SQLite itself rolled back, as it may where the disk is full, sqlx takes for begun for as long as the connection lives: it
+/// can roll back only what is there. Such a connection is not replaced, since on a full disk there may be no space for another.
+async fn end_transaction(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    if connection.is_in_transaction() {
+        sqlx::query("BEGIN").execute(&mut *connection).await?;
+        <Sqlite as Database>::TransactionManager::rollback(connection).await?;
+    }
+    Ok(true)
 }
 
 /// The store's form of a time.

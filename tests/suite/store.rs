@@ -5,7 +5,7 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 use leadsync::lead::Side;
 use leadsync::side::Position;
-use leadsync::store::{Hold, Observation, Store, StoreError};
+use leadsync::store::{Actor, Hold, Observation, Store, StoreError};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -97,6 +97,18 @@ async fn a_full_store_says_so_and_keeps_what_was_committed() {
     assert!(matches!(error, StoreError::Full { .. }), "{error}");
     assert!(store.show("1").await.unwrap().is_some());
     assert!(store.show("2").await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn what_the_database_itself_rolled_back_holds_up_no_later_write() {
+    let folder = TempDir::new().unwrap();
+    let store = Store::open(&url(&folder)).await.unwrap();
+    let mut commits = 0;
+    store.on_commit(move || std::mem::replace(&mut commits, 1) > 0).await.unwrap();
+    let error = store.pause(Actor::Command, Utc::now()).await.unwrap_err();
+    assert!(error.to_string().contains("constraint"), "{error}");
+    store.pause(Actor::Command, Utc::now()).await.unwrap();
+    assert!(store.stops().await.unwrap().paused.is_some());
 }
 
 #[tokio::test]

@@ -100,6 +100,7 @@ async fn not_one_byte_left_for_store_lock_and_log_stops_nothing_for_good() {
     };
     let store = place_store(&systems, &place);
     let daemon_log = place.join("log");
+    let _shown = ShowLog(daemon_log.clone());
     assert_eq!(run(&systems, &["once"]).await.0, 0);
     let full = fill(&place);
     let arrived = edit_both(&systems, "Edited while the disk was full");
