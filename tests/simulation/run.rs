@@ -25,10 +25,15 @@ use super::setup::Setup;
 /// In so many cycles without trouble both sides agree.
 const BOUND: usize = 12;
 
+/// One in so many starts opens the store's file anew, which costs more than a cycle.
+const OPENED: usize = 4;
+
 pub struct Run {
     pub shared: Arc<Shared>,
     store: PathBuf,
     setup: Setup,
+    open: Option<Arc<Store>>,
+    starts: usize,
     engine: Option<Engine>,
 }
 
@@ -61,7 +66,7 @@ impl Run {
         static RUNS: AtomicU64 = AtomicU64::new(0);
         let store = folder.join(format!("{}.db", RUNS.fetch_add(1, Ordering::Relaxed)));
         std::fs::copy(folder.join("empty.db"), &store).unwrap();
-        Self { shared: Arc::new(Shared::new(model)), store, setup, engine: None }
+        Self { shared: Arc::new(Shared::new(model)), store, setup, open: None, starts: 0, engine: None }
     }
 
     fn engine(&self) -> &Engine {
@@ -70,14 +75,28 @@ impl Run {
 
     /// A daemon starts on the store.
     pub async fn start(&mut self) {
-        self.stop().await;
+        if self.starts.is_multiple_of(OPENED) {
+            self.close().await;
+        } else {
+            self.stop().await;
+        }
+        self.starts += 1;
+        let store = match self.open.take() {
+            Some(store) => store,
+            None => self.open().await,
+        };
+        self.engine = Some(self.engine_on(Arc::clone(&store)).await);
+        self.open = Some(store);
+    }
+
+    async fn open(&self) -> Arc<Store> {
         let store = Store::open(&format!("sqlite:{}", self.store.display())).await.unwrap();
         let shared = Arc::clone(&self.shared);
         store.on_commit(move || !shared.ends()).await.unwrap();
-        self.engine = Some(self.engine_on(store).await);
+        Arc::new(store)
     }
 
-    async fn engine_on(&self, store: Store) -> Engine {
+    async fn engine_on(&self, store: Arc<Store>) -> Engine {
         let shared = Arc::clone(&self.shared);
         let turns = Arc::new(Turns::new(move |of| shared.model().rng.random_range(0..of.max(1))));
         let mapping = Arc::new(self.setup.mapping(self.shared.model().hidden));
@@ -88,19 +107,29 @@ impl Run {
         let rules = self.setup.rules(&mapping);
         let shared = Arc::clone(&self.shared);
         let clock = Arc::new(move || shared.model().our_now());
-        let engine = Engine::new(Arc::new(store), Arc::clone(&mapping), PerSide::build(port), rules, clock).await.unwrap();
+        let engine = Engine::new(store, Arc::clone(&mapping), PerSide::build(port), rules, clock).await.unwrap();
         engine.in_turns(turns)
     }
 
     /// The process is gone; what it had not committed is gone with it.
     async fn stop(&mut self) {
-        if let Some(engine) = self.engine.take() {
-            engine.store().close().await;
+        if self.engine.take().is_some() {
+            let store = self.open.as_ref().unwrap();
+            // Once the store's connection can be had, nothing of that process is under way any more.
+            store.durability().await.unwrap();
         }
         let _ = self.shared.ended.notified().now_or_never();
         let mut model = self.shared.model();
         model.dead = false;
         model.trouble = Trouble::default();
+    }
+
+    /// Ends the process and closes its store.
+    async fn close(&mut self) {
+        self.stop().await;
+        if let Some(store) = self.open.take() {
+            store.close().await;
+        }
     }
 
     /// Has the process do something; `None` if it ended meanwhile.
@@ -198,7 +227,7 @@ impl Run {
 
     /// Ends the process, and takes its store away.
     pub async fn end(&mut self) {
-        self.stop().await;
+        self.close().await;
         for suffix in ["", "-wal", "-shm"] {
             let _ = std::fs::remove_file(format!("{}{suffix}", self.store.display()));
         }
@@ -231,7 +260,7 @@ impl Run {
 
     /// Has polls miss whatever was modified before the next hour.
     pub async fn look_ahead(&mut self) {
-        self.stop().await;
+        self.close().await;
         let later = PerSide::build(|side: Side| {
             let model = self.shared.model();
             stamp(model.server_now(side) + TimeDelta::hours(1))
@@ -251,7 +280,7 @@ impl Run {
         let copy = self.store.with_extension("copy");
         self.engine().store().copy_to(&copy).await.unwrap();
         let store = Store::open(&format!("sqlite:{}", copy.display())).await.unwrap();
-        let engine = self.engine_on(store).await;
+        let engine = self.engine_on(Arc::new(store)).await;
         engine.rehearse().await.unwrap();
         let planned = engine.store().planned().await.unwrap();
         engine.store().close().await;
