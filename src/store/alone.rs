@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value as Json, json};
-use sqlx::Row as _;
+use sqlx::{Connection as _, Row as _};
 
 use super::decide::insert_pushes;
 use super::pair::{attach, newest_link, side};
@@ -49,7 +49,7 @@ impl Store {
         .bind(after_side)
         .bind(after_id)
         .bind(limit)
-        .fetch_all(&self.write)
+        .fetch_all(&mut *self.write().await?)
         .await?;
         rows.into_iter()
             .map(|row| {
@@ -76,11 +76,11 @@ impl Store {
         )
         .bind(rows)
         .bind(side.as_str())
-        .fetch_all(&self.write)
+        .fetch_all(&mut *self.write().await?)
         .await?;
         let (loose, firm): (Vec<_>, Vec<_>) = claims.into_iter().partition(|(.., loose)| *loose);
         for (_, link, _) in loose {
-            sqlx::query("DELETE FROM link WHERE link_id = ?").bind(link).execute(&self.write).await?;
+            sqlx::query("DELETE FROM link WHERE link_id = ?").bind(link).execute(&mut *self.write().await?).await?;
         }
         Ok(firm.into_iter().map(|(lead, ..)| lead).collect())
     }
@@ -90,7 +90,8 @@ impl Store {
         if created.is_empty() {
             return Ok(());
         }
-        let mut tx = self.write.begin_with(IMMEDIATE).await?;
+        let mut connection = self.write().await?;
+        let mut tx = connection.begin_with(IMMEDIATE).await?;
         // A person may have linked some of them meanwhile.
         let rows = created.iter().map(|lead| json!([lead.side.as_str(), lead.lead_id])).collect::<Json>().to_string();
         let alone: Vec<i64> = sqlx::query_scalar(
@@ -144,7 +145,7 @@ impl Store {
              WHERE dirty = 1 AND link_id IS NULL AND aside IS NULL AND (side, lead_id) > (?1, ?2) AND (side, lead_id) <= (?3, ?4)
                AND (deleted_at IS NOT NULL OR (side = 'operate' AND NOT ?5) OR (side = 'salesforce' AND (converted OR NOT ?6)))",
         );
-        part.bind(leaving).bind(creates.salesforce).bind(creates.operate).execute(&self.write).await?;
+        part.bind(leaving).bind(creates.salesforce).bind(creates.operate).execute(&mut *self.write().await?).await?;
         Ok(())
     }
 }

@@ -42,7 +42,7 @@ impl Store {
         detail: Option<&str>,
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        note(&mut *self.write.acquire().await?, actor, action, subject, detail, now).await
+        note(&mut *self.write().await?, actor, action, subject, detail, now).await
     }
 }
 

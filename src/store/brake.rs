@@ -1,7 +1,7 @@
 //! Brakes: what would be written, and what a person said about it.
 
 use chrono::{DateTime, Utc};
-use sqlx::{Row as _, SqliteConnection};
+use sqlx::{Connection as _, Row as _, SqliteConnection};
 
 use super::audit::{Actor, note};
 use super::{IMMEDIATE, Store, StoreError, stamp};
@@ -58,7 +58,7 @@ impl Store {
                  AND push_id > coalesce((SELECT CAST(value AS INTEGER) FROM fact WHERE name = ?), 0)",
         )
         .bind(ACCEPTED)
-        .fetch_one(&self.write)
+        .fetch_one(&mut *self.write().await?)
         .await?;
         let count = |place: usize| -> Result<u64, StoreError> { Ok(row.try_get::<i64, _>(place)?.unsigned_abs()) };
         Ok(Burden { changes: count(0)?, deletes: count(1)?, links: count(2)? })
@@ -70,7 +70,7 @@ impl Store {
         let facts: Vec<(String, String)> = sqlx::query_as("SELECT name, value FROM fact WHERE name IN (?, ?)")
             .bind(PAUSED)
             .bind(BRAKED)
-            .fetch_all(&self.write)
+            .fetch_all(&mut *self.write().await?)
             .await?;
         for (name, value) in facts {
             *(if name == PAUSED { &mut stops.paused } else { &mut stops.braked }) = Some(value);
@@ -80,7 +80,8 @@ impl Store {
 
     /// Stops all writes until [`Store::resume`].
     pub async fn pause(&self, actor: Actor, now: DateTime<Utc>) -> Result<(), StoreError> {
-        let mut tx = self.write.begin_with(IMMEDIATE).await?;
+        let mut connection = self.write().await?;
+        let mut tx = connection.begin_with(IMMEDIATE).await?;
         sqlx::query("INSERT OR IGNORE INTO fact (name, value) VALUES (?, ?)")
             .bind(PAUSED)
             .bind(stamp(now))
@@ -92,7 +93,8 @@ impl Store {
 
     /// Lets writes go on. `accept`: also those that a brake has stopped. `false`: a brake still holds.
     pub async fn resume(&self, accept: bool, actor: Actor, now: DateTime<Utc>) -> Result<bool, StoreError> {
-        let mut tx = self.write.begin_with(IMMEDIATE).await?;
+        let mut connection = self.write().await?;
+        let mut tx = connection.begin_with(IMMEDIATE).await?;
         set_fact(&mut tx, PAUSED, None).await?;
         if accept {
             let newest: i64 = sqlx::query_scalar("SELECT coalesce(max(push_id), 0) FROM push").fetch_one(&mut *tx).await?;
@@ -101,12 +103,13 @@ impl Store {
         }
         note(&mut tx, actor, "resume", None, accept.then_some("accepts what is due"), now).await?;
         tx.commit().await?;
+        drop(connection);
         Ok(self.stops().await?.braked.is_none())
     }
 
     /// Notes why a brake holds, or that none does.
     pub async fn brake(&self, reason: Option<&str>) -> Result<(), StoreError> {
-        set_fact(&mut *self.write.acquire().await?, BRAKED, reason).await
+        set_fact(&mut *self.write().await?, BRAKED, reason).await
     }
 
     /// What waits for a person, or is late.
@@ -136,7 +139,7 @@ impl Store {
 
     /// Keeps a single fact.
     pub async fn keep_fact(&self, name: &str, value: &str) -> Result<(), StoreError> {
-        set_fact(&mut *self.write.acquire().await?, name, Some(value)).await
+        set_fact(&mut *self.write().await?, name, Some(value)).await
     }
 }
 

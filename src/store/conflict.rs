@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value as Json;
-use sqlx::{Row as _, SqliteConnection};
+use sqlx::{Connection as _, Row as _, SqliteConnection};
 
 use super::audit::{Actor, note, note_links};
 use super::state::refresh;
@@ -68,7 +68,8 @@ impl Store {
 
     /// Settles an open conflict; the next cycle carries it out. `false`: there is no such open conflict.
     pub async fn resolve(&self, conflict_id: i64, winner: Side, actor: Actor, now: DateTime<Utc>) -> Result<bool, StoreError> {
-        let mut tx = self.write.begin_with(IMMEDIATE).await?;
+        let mut connection = self.write().await?;
+        let mut tx = connection.begin_with(IMMEDIATE).await?;
         let settled: Option<(i64, String)> = sqlx::query_as(
             "UPDATE conflict SET state = 'settled', winner = ?, settled_at = ? WHERE conflict_id = ? AND state = 'open'
              RETURNING link_id, field",
@@ -93,7 +94,8 @@ impl Store {
     /// Has parked leads tried again by the next cycle: those with one of these ids (of either side), or all. A lead with one of these ids
     /// that was left alone since it was unlinked takes part again: with the other one of its link, or with a new one. Gives how many.
     pub async fn retry(&self, ids: Option<&[String]>, actor: Actor, now: DateTime<Utc>) -> Result<u64, StoreError> {
-        let mut tx = self.write.begin_with(IMMEDIATE).await?;
+        let mut connection = self.write().await?;
+        let mut tx = connection.begin_with(IMMEDIATE).await?;
         let links: Vec<i64> = sqlx::query_scalar(
             "SELECT link_id FROM link WHERE state <> 'in_step' AND state = 'parked' AND ?1 IS NULL
              UNION SELECT link_id FROM link WHERE state <> 'in_step' AND state IN ('parked', 'unlinked')

@@ -1,7 +1,7 @@
 //! Checkpoints and the record of cycles.
 
 use chrono::{DateTime, Utc};
-use sqlx::Row as _;
+use sqlx::{Connection as _, Row as _};
 
 use super::{Store, StoreError, stamp, time};
 use crate::lead::{PerSide, Side};
@@ -57,7 +57,7 @@ impl Store {
     pub async fn checkpoint(&self, side: Side) -> Result<Checkpoint, StoreError> {
         let row = sqlx::query("SELECT modified_at, lead_id, polled_at, swept_at, covered_at FROM checkpoint WHERE side = ?")
             .bind(side.as_str())
-            .fetch_optional(&self.write)
+            .fetch_optional(&mut *self.write().await?)
             .await?;
         let Some(row) = row else { return Ok(Checkpoint::default()) };
         let modified_at: Option<String> = row.try_get("modified_at")?;
@@ -80,7 +80,8 @@ impl Store {
         polled: PerSide<Option<DateTime<Utc>>>,
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        let mut tx = self.write.begin().await?;
+        let mut connection = self.write().await?;
+        let mut tx = connection.begin().await?;
         for side in Side::BOTH {
             let Some(polled_at) = polled.get(side) else { continue };
             sqlx::query(
@@ -122,7 +123,7 @@ impl Store {
         .bind(side.as_str())
         .bind(stamp(now))
         .bind(covered.map(stamp))
-        .execute(&self.write)
+        .execute(&mut *self.write().await?)
         .await?;
         Ok(())
     }
@@ -131,7 +132,8 @@ impl Store {
     pub async fn requests_since(&self, side: Side, since: DateTime<Utc>) -> Result<u64, StoreError> {
         let column = if side == Side::Operate { "requests_operate" } else { "requests_salesforce" };
         let sql = format!("SELECT coalesce(sum({column}), 0) FROM cycle WHERE started_at > ?");
-        let sum: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(stamp(since)).fetch_one(&self.write).await?;
+        let sum: i64 =
+            sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(stamp(since)).fetch_one(&mut *self.write().await?).await?;
         Ok(sum.unsigned_abs())
     }
 }

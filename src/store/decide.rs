@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value as Json, json};
-use sqlx::sqlite::SqliteRow;
+use sqlx::{Connection as _, sqlite::SqliteRow};
 use sqlx::{Row as _, Sqlite, Transaction};
 
 use super::state::refresh;
@@ -190,7 +190,7 @@ impl Store {
         .bind(after)
         .bind(limit)
         .bind(stamp(recent))
-        .fetch_all(&self.write)
+        .fetch_all(&mut *self.write().await?)
         .await?;
         rows.iter().map(dirty_link).collect()
     }
@@ -200,7 +200,8 @@ impl Store {
         if decided.is_empty() {
             return Ok(());
         }
-        let mut tx = self.write.begin_with(IMMEDIATE).await?;
+        let mut connection = self.write().await?;
+        let mut tx = connection.begin_with(IMMEDIATE).await?;
         let overtaken = overtaken(&mut tx, decided).await?;
         let decided: Vec<&Decided> = decided.iter().filter(|link| !overtaken.contains(&link.link_id)).collect();
         let links = decided.iter().map(|link| link.link_id).collect::<Json>().to_string();

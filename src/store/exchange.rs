@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt as _;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
-use sqlx::{Row as _, SqliteConnection};
+use sqlx::{Connection as _, Row as _, SqliteConnection};
 
 use super::audit::{Actor, note};
 use super::observe::drop_keys;
@@ -144,7 +144,7 @@ impl Store {
             "CREATE TEMP TABLE IF NOT EXISTS halves (ours INTEGER NOT NULL, theirs INTEGER NOT NULL)",
             "DELETE FROM temp.import",
         ] {
-            sqlx::query(sql).execute(&self.write).await?;
+            sqlx::query(sql).execute(&mut *self.write().await?).await?;
         }
         Ok(())
     }
@@ -154,14 +154,15 @@ impl Store {
         let row = |pair: &KnownPair| json!([pair.line, pair.operate_id, whole(Side::Salesforce, &pair.salesforce_id)]);
         sqlx::query("INSERT INTO temp.import SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?)")
             .bind(pairs.iter().map(row).collect::<Json>().to_string())
-            .execute(&self.write)
+            .execute(&mut *self.write().await?)
             .await?;
         Ok(())
     }
 
     /// Links the pairs that were taken, all of them or none. They meet as at first: what they have is compared without a base.
     pub async fn import(&self, dry_run: bool, actor: Actor, now: DateTime<Utc>) -> Result<Imported, StoreError> {
-        let mut tx = self.write.begin_with(IMMEDIATE).await?;
+        let mut connection = self.write().await?;
+        let mut tx = connection.begin_with(IMMEDIATE).await?;
         let refused = refused(&mut tx).await?;
         if !refused.is_empty() {
             return Ok(Imported { refused, ..Imported::default() });

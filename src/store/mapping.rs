@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
-use sqlx::{Sqlite, Transaction};
+use sqlx::{Connection as _, Sqlite, Transaction};
 
 use super::state::refresh;
 use super::{Store, StoreError, stamp};
@@ -12,7 +12,8 @@ impl Store {
     /// Has every lead read again when `fingerprint` is not what the store was read under. Until a lead was, nothing is decided for it,
     /// and writes that were decided under the former mapping and not sent yet are decided anew. `fields` describes the mapping.
     pub async fn read_under(&self, fingerprint: &str, fields: &Json, now: DateTime<Utc>) -> Result<(), StoreError> {
-        let mut tx = self.write.begin().await?;
+        let mut connection = self.write().await?;
+        let mut tx = connection.begin().await?;
         let before: Option<String> =
             sqlx::query_scalar("SELECT value FROM fact WHERE name = 'mapping'").fetch_optional(&mut *tx).await?;
         if before.as_deref() == Some(fingerprint) {
@@ -37,7 +38,8 @@ impl Store {
 
     /// Has unlinked leads looked at again where they are created on the other side now and were not before.
     pub async fn create_under(&self, creates: PerSide<bool>) -> Result<(), StoreError> {
-        let mut tx = self.write.begin().await?;
+        let mut connection = self.write().await?;
+        let mut tx = connection.begin().await?;
         for side in Side::BOTH {
             let (name, now) = (format!("creates_in_{side}"), *creates.get(side));
             let before: Option<String> =
@@ -64,7 +66,7 @@ impl Store {
     pub async fn mapping_fields(&self, mapping_id: i64) -> Result<Json, StoreError> {
         let fields: Option<String> = sqlx::query_scalar("SELECT fields FROM mapping WHERE mapping_id = ?")
             .bind(mapping_id)
-            .fetch_optional(&self.write)
+            .fetch_optional(&mut *self.write().await?)
             .await?;
         Ok(fields.and_then(|fields| serde_json::from_str(&fields).ok()).unwrap_or_default())
     }
@@ -76,14 +78,15 @@ impl Store {
             "SELECT DISTINCT a.link_id FROM lead a WHERE a.dirty = 1
                  AND (a.aside IS NOT NULL OR a.link_id IN (SELECT link_id FROM lead WHERE aside IS NOT NULL AND link_id IS NOT NULL))",
         )
-        .fetch_all(&self.write)
+        .fetch_all(&mut *self.write().await?)
         .await?;
         if leads.is_empty() {
             return Ok(0);
         }
         let links: Vec<i64> = leads.into_iter().flatten().collect();
         let ids = Json::from(links.clone()).to_string();
-        let mut tx = self.write.begin().await?;
+        let mut connection = self.write().await?;
+        let mut tx = connection.begin().await?;
         for sql in [
             "UPDATE push SET state = 'superseded', done_at = ?2 WHERE state IN ('due', 'parked')
                  AND link_id IN (SELECT value FROM json_each(?1))",
@@ -109,7 +112,7 @@ impl Store {
                  AND lead_id IN (SELECT lead_id FROM temp.listed WHERE NOT takes_part)",
         )
         .bind(side.as_str())
-        .execute(&self.write)
+        .execute(&mut *self.write().await?)
         .await?;
         Ok(done.rows_affected())
     }

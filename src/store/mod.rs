@@ -42,6 +42,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{Connection as _, Database};
 use sqlx_core::transaction::TransactionManager as _;
+use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 
 pub use alone::{Created, UnlinkedLead};
 pub use audit::Actor;
@@ -75,7 +76,8 @@ const IMMEDIATE: &str = "BEGIN IMMEDIATE";
 #[derive(Debug)]
 pub struct Store {
     path: PathBuf,
-    write: SqlitePool,
+    /// `None`: closed.
+    write: Mutex<Option<SqliteConnection>>,
     read: SqlitePool,
 }
 
@@ -123,21 +125,20 @@ impl Store {
 
     /// Lets the file grow to this many pages at most, in this connection. A write beyond it fails as on a full disk.
     pub async fn limit_pages(&self, pages: u32) -> Result<(), StoreError> {
-        sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"))).fetch_all(&self.write).await?;
+        sqlx::query(sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"))).fetch_all(&mut *self.write().await?).await?;
         Ok(())
     }
 
     /// Has `keep` asked before each commit; a commit that it does not keep is rolled back, as by a crash just before it.
     pub async fn on_commit(&self, keep: impl FnMut() -> bool + Send + 'static) -> Result<(), StoreError> {
-        let mut connection = self.write.acquire().await?;
-        connection.lock_handle().await?.set_commit_hook(keep);
+        self.write().await?.lock_handle().await?.set_commit_hook(keep);
         Ok(())
     }
 
     /// The journal mode and the `synchronous` level (2: full) under which the store is written.
     pub async fn durability(&self) -> Result<(String, i64), StoreError> {
-        let mode = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&self.write).await?;
-        let level = sqlx::query_scalar("PRAGMA synchronous").fetch_one(&self.write).await?;
+        let mode = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut *self.write().await?).await?;
+        let level = sqlx::query_scalar("PRAGMA synchronous").fetch_one(&mut *self.write().await?).await?;
         Ok((mode, level))
     }
 
@@ -156,27 +157,30 @@ impl Store {
     /// Closes it; the write-ahead log is folded into the file.
     pub async fn close(&self) {
         self.read.close().await;
-        self.write.close().await;
+        if let Some(connection) = self.write.lock().await.take() {
+            let _ = connection.close().await;
+        }
     }
 
     async fn connect(path: PathBuf, options: SqliteConnectOptions) -> Result<Self, StoreError> {
-        let open = |error| StoreError::opening(error, &path);
-        let write = SqlitePoolOptions::new()
-            .test_before_acquire(false)
-            .before_acquire(|connection, _| Box::pin(end_transaction(connection)))
-            .max_connections(1)
-            .connect_with(options.clone())
-            .await
-            .map_err(open)?;
+        let write = SqliteConnection::connect_with(&options).await.map_err(|error| StoreError::opening(error, &path))?;
         let read = SqlitePoolOptions::new()
             .test_before_acquire(false)
             .max_connections(4)
             .connect_lazy_with(options.read_only(true).create_if_missing(false));
-        Ok(Self { path, write, read })
+        Ok(Self { path, write: Mutex::new(Some(write)), read })
+    }
+
+    /// The connection that writes, once nobody else has it.
+    async fn write(&self) -> Result<MappedMutexGuard<'_, SqliteConnection>, sqlx::Error> {
+        let connection = self.write.lock().await;
+        let mut connection = MutexGuard::try_map(connection, Option::as_mut).map_err(|_| sqlx::Error::PoolClosed)?;
+        end_transaction(&mut connection).await?;
+        Ok(connection)
     }
 
     async fn migrate(&self) -> Result<(), StoreError> {
-        MIGRATIONS.run(&self.write).await.map_err(|error| match error {
+        MIGRATIONS.run(&mut *self.write().await?).await.map_err(|error| match error {
             MigrateError::VersionMissing(version) => StoreError::Newer { path: self.path.clone(), version },
             MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => self.opening(error),
             other => StoreError::Damaged { path: self.path.clone(), reason: other.to_string() },
@@ -209,14 +213,20 @@ impl Store {
     }
 }
 
-/// What SQLite itself rolled back, as it may where the disk is full, sqlx takes for begun for as long as the connection lives: it
-/// can roll back only what is there. Such a connection is not replaced, since on a full disk there may be no space for another.
-async fn end_transaction(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+/// Ends what somebody began and did not end. What SQLite itself rolled back, as it may where the disk is full, sqlx takes for begun
+/// for as long as the connection lives: it can roll back only what is there. The connection is not replaced, since on a full disk
+/// there may be no space for another.
+async fn end_transaction(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     if connection.is_in_transaction() {
-        sqlx::query("BEGIN").execute(&mut *connection).await?;
+        // Where it was left alone, its rollback is on the way: behind that comes the answer.
+        connection.ping().await?;
+    }
+    if connection.is_in_transaction() {
+        // Refused if one is there after all.
+        let _ = sqlx::query("BEGIN").execute(&mut *connection).await;
         <Sqlite as Database>::TransactionManager::rollback(connection).await?;
     }
-    Ok(true)
+    Ok(())
 }
 
 /// The store's form of a time.

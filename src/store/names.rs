@@ -13,8 +13,10 @@ impl Store {
             return Ok(false);
         }
         let key = format!("names_{side}");
-        let kept: Option<String> =
-            sqlx::query_scalar("SELECT value FROM fact WHERE name = ?").bind(&key).fetch_optional(&self.write).await?;
+        let kept: Option<String> = sqlx::query_scalar("SELECT value FROM fact WHERE name = ?")
+            .bind(&key)
+            .fetch_optional(&mut *self.write().await?)
+            .await?;
         let mut kept: BTreeMap<String, String> = kept.and_then(|kept| serde_json::from_str(&kept).ok()).unwrap_or_default();
         let other = |(id, name): (&String, &String)| kept.get(id).is_some_and(|known| known != name);
         let renamed = names.iter().any(other);
@@ -30,7 +32,7 @@ impl Store {
         sqlx::query("INSERT INTO fact (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
             .bind(&key)
             .bind(value)
-            .execute(&self.write)
+            .execute(&mut *self.write().await?)
             .await?;
         Ok(renamed)
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value as Json, json};
-use sqlx::{Row as _, Sqlite, SqliteConnection, Transaction};
+use sqlx::{Connection as _, Row as _, Sqlite, SqliteConnection, Transaction};
 
 use super::many::Insert;
 use super::{Store, StoreError, stamp};
@@ -116,7 +116,8 @@ impl Store {
         if rows.is_empty() && touched.is_empty() && checkpoint.is_none() {
             return Ok(observed);
         }
-        let mut tx = self.write.begin().await?;
+        let mut connection = self.write().await?;
+        let mut tx = connection.begin().await?;
         touch(&mut tx, side, touched).await?;
         upsert(&mut tx, side, &rows, now).await?;
         search_by(&mut tx, side, keyed, &keys).await?;
@@ -135,7 +136,7 @@ impl Store {
         )
         .bind(ids)
         .bind(side.as_str())
-        .fetch_all(&self.write)
+        .fetch_all(&mut *self.write().await?)
         .await?;
         rows.into_iter()
             .map(|row| {
@@ -161,7 +162,7 @@ impl Store {
     /// Forgets every lead, but not what is linked: everything will be read again. For a copy of the store.
     pub async fn forget_observations(&self) -> Result<(), StoreError> {
         for sql in ["DELETE FROM lead_key", "DELETE FROM lead", "UPDATE checkpoint SET modified_at = NULL, lead_id = NULL"] {
-            sqlx::query(sql).execute(&self.write).await?;
+            sqlx::query(sql).execute(&mut *self.write().await?).await?;
         }
         Ok(())
     }
@@ -175,7 +176,7 @@ impl Store {
         .bind(stamp(now))
         .bind(side.as_str())
         .bind(lead_id)
-        .execute(&self.write)
+        .execute(&mut *self.write().await?)
         .await?;
         Ok(())
     }
@@ -185,7 +186,7 @@ impl Store {
         sqlx::query("UPDATE lead SET converted = 1, dirty = 1 WHERE side = ? AND lead_id = ?")
             .bind(side.as_str())
             .bind(lead_id)
-            .execute(&self.write)
+            .execute(&mut *self.write().await?)
             .await?;
         Ok(())
     }

@@ -5,8 +5,8 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value as Json, json};
-use sqlx::query::Query;
 use sqlx::sqlite::SqliteArguments;
+use sqlx::{Connection as _, query::Query};
 use sqlx::{Row as _, Sqlite, Transaction};
 
 use super::observe::drop_keys;
@@ -46,13 +46,14 @@ impl Store {
             "SELECT EXISTS (SELECT 1 FROM lead a LEFT JOIN link l ON l.link_id = a.link_id
                  WHERE a.dirty = 1 AND (a.link_id IS NULL OR l.origin = 'ambiguous' OR (l.origin = 'external_id' AND l.operate_id IS NULL)))",
         )
-        .fetch_one(&self.write)
+        .fetch_one(&mut *self.write().await?)
         .await?)
     }
 
     /// Links what external ids say.
     pub async fn pair_by_external_id(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
-        let mut tx = self.write.begin().await?;
+        let mut connection = self.write().await?;
+        let mut tx = connection.begin().await?;
         dissolve(&mut tx).await?;
         if !is_anybody_named(&mut tx).await? {
             return Ok(tx.commit().await?);
@@ -118,7 +119,8 @@ impl Store {
 
     /// Gives leads that links name already their link.
     pub async fn attach_known(&self) -> Result<(), StoreError> {
-        let mut tx = self.write.begin().await?;
+        let mut connection = self.write().await?;
+        let mut tx = connection.begin().await?;
         attach(&mut tx, 0).await?;
         Ok(tx.commit().await?)
     }
@@ -134,7 +136,7 @@ impl Store {
             .bind(&part.after.0)
             .bind(&part.after.1)
             .bind(limit - 1)
-            .fetch_optional(&self.write)
+            .fetch_optional(&mut *self.write().await?)
             .await?;
             let Some(after) = part.up_to.clone() else { break };
             parts.push(Part { after, up_to: None });
@@ -153,7 +155,8 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<Vec<Ambiguous>, StoreError> {
         let rule = i64::try_from(rule).unwrap_or(i64::MAX);
-        let mut tx = self.write.begin().await?;
+        let mut connection = self.write().await?;
+        let mut tx = connection.begin().await?;
         let before = newest_link(&mut tx).await?;
         let linking = sqlx::query(
             "INSERT INTO link (operate_id, salesforce_id, state, origin, created_at, updated_at)

@@ -50,7 +50,7 @@ impl Store {
         let mut pruned = Pruned::default();
         for (is_history, sql) in PRUNE {
             let Some(before) = (if is_history { history } else { cycles }) else { continue };
-            let done = sqlx::query(sql).bind(stamp(before)).bind(BATCH).execute(&self.write).await?;
+            let done = sqlx::query(sql).bind(stamp(before)).bind(BATCH).execute(&mut *self.write().await?).await?;
             pruned.rows += done.rows_affected();
             pruned.more |= done.rows_affected() >= BATCH.unsigned_abs();
         }

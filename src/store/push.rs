@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value as Json, json};
-use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Connection as _, Row as _};
 
 use super::state::refresh;
 use super::{Store, StoreError, stamp, time};
@@ -201,7 +201,7 @@ impl Store {
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(stamp(now + MOMENT))
             .bind(stamp(now + LONGEST_WAIT))
-            .fetch_all(&self.write)
+            .fetch_all(&mut *self.write().await?)
             .await?;
         let waiting = |row: &SqliteRow| {
             let (side, kind): (&str, &str) = (row.try_get("side")?, row.try_get("kind")?);
@@ -227,7 +227,7 @@ impl Store {
             .bind(side.as_str())
             .bind(kind.as_str())
             .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .fetch_all(&self.write)
+            .fetch_all(&mut *self.write().await?)
             .await?;
         rows.iter().map(push_row).collect()
     }
@@ -237,7 +237,7 @@ impl Store {
         let sql = format!(
             "{COLUMNS} WHERE p.state IN ('due', 'sent', 'parked') AND p.state = 'sent' AND p.side = ? ORDER BY p.push_id"
         );
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(side.as_str()).fetch_all(&self.write).await?;
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(side.as_str()).fetch_all(&mut *self.write().await?).await?;
         rows.iter().map(push_row).collect()
     }
 
@@ -248,7 +248,7 @@ impl Store {
         )
         .bind(ids.iter().copied().collect::<Json>().to_string())
         .bind(side.as_str())
-        .fetch_all(&self.write)
+        .fetch_all(&mut *self.write().await?)
         .await?)
     }
 
@@ -261,7 +261,7 @@ impl Store {
         )
         .bind(stamp(at))
         .bind(Json::from(pushes.to_vec()).to_string())
-        .fetch_all(&self.write)
+        .fetch_all(&mut *self.write().await?)
         .await?)
     }
 
@@ -281,7 +281,8 @@ impl Store {
             json!([settled.push_id, state, lead, at.map(stamp), settled.code, settled.error])
         };
         let rows = Json::Array(settled.iter().map(row).collect()).to_string();
-        let mut tx = self.write.begin().await?;
+        let mut connection = self.write().await?;
+        let mut tx = connection.begin().await?;
         for (concerns, sql) in SETTLE {
             if !settled.iter().any(concerns) {
                 continue;

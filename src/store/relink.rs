@@ -5,7 +5,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value as Json;
-use sqlx::{Row as _, SqliteConnection};
+use sqlx::{Connection as _, Row as _, SqliteConnection};
 
 use super::audit::{Actor, note};
 use super::conflict::look_again;
@@ -79,7 +79,8 @@ struct Found {
 impl Store {
     /// Forgets the link of a lead (an id of either side): from now on its leads are left alone.
     pub async fn unlink(&self, id: &str, dry_run: bool, actor: Actor, now: DateTime<Utc>) -> Result<Relinked, LinkRefusal> {
-        let mut tx = self.write.begin_with(IMMEDIATE).await.map_err(StoreError::from)?;
+        let mut connection = self.write().await.map_err(StoreError::from)?;
+        let mut tx = connection.begin_with(IMMEDIATE).await.map_err(StoreError::from)?;
         let mut found = None;
         for side in Side::BOTH {
             found = match found {
@@ -130,7 +131,8 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<Relinked, LinkRefusal> {
         let ids = PerSide { operate: operate_id.to_owned(), salesforce: whole(Side::Salesforce, salesforce_id) };
-        let mut tx = self.write.begin_with(IMMEDIATE).await.map_err(StoreError::from)?;
+        let mut connection = self.write().await.map_err(StoreError::from)?;
+        let mut tx = connection.begin_with(IMMEDIATE).await.map_err(StoreError::from)?;
         let mut links = PerSide::<Option<Found>>::default();
         for side in Side::BOTH {
             must_be_there(&mut tx, side, ids.get(side)).await?;

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::Value as Json;
+use sqlx::Connection as _;
 
 use super::audit::{Actor, note};
 use super::conflict::look_again;
@@ -12,7 +13,8 @@ impl Store {
     /// Has the next cycle read these leads, and those that they are linked with, and decide their links anew.
     pub async fn repair(&self, leads: &[(Side, String)], actor: Actor, now: DateTime<Utc>) -> Result<(), StoreError> {
         let rows = leads.iter().map(|(side, id)| Json::from(vec![side.as_str(), id.as_str()])).collect::<Json>().to_string();
-        let mut tx = self.write.begin_with(IMMEDIATE).await?;
+        let mut connection = self.write().await?;
+        let mut tx = connection.begin_with(IMMEDIATE).await?;
         sqlx::query("INSERT OR IGNORE INTO reread (side, lead_id) SELECT value ->> 0, value ->> 1 FROM json_each(?)")
             .bind(&rows)
             .execute(&mut *tx)
@@ -42,7 +44,7 @@ impl Store {
         Ok(sqlx::query_scalar("SELECT lead_id FROM reread WHERE side = ? ORDER BY lead_id LIMIT ?")
             .bind(side.as_str())
             .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .fetch_all(&self.write)
+            .fetch_all(&mut *self.write().await?)
             .await?)
     }
 
@@ -55,7 +57,7 @@ impl Store {
         )
         .bind(rows.to_string())
         .bind(side.as_str())
-        .execute(&self.write)
+        .execute(&mut *self.write().await?)
         .await?;
         Ok(())
     }
@@ -65,7 +67,7 @@ impl Store {
         sqlx::query("DELETE FROM reread WHERE side = ? AND lead_id IN (SELECT value FROM json_each(?))")
             .bind(side.as_str())
             .bind(Json::from(ids.to_vec()).to_string())
-            .execute(&self.write)
+            .execute(&mut *self.write().await?)
             .await?;
         Ok(())
     }

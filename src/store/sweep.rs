@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value as Json, json};
-use sqlx::Row as _;
+use sqlx::{Connection as _, Row as _};
 
 use super::{Store, StoreError, stamp};
 use crate::lead::Side;
@@ -39,7 +39,7 @@ impl Store {
             "CREATE TEMP TABLE IF NOT EXISTS listed (lead_id TEXT PRIMARY KEY, takes_part INTEGER NOT NULL) WITHOUT ROWID",
             "DELETE FROM temp.listed",
         ] {
-            sqlx::query(sql).execute(&self.write).await?;
+            sqlx::query(sql).execute(&mut *self.write().await?).await?;
         }
         Ok(())
     }
@@ -50,7 +50,7 @@ impl Store {
         let rows = rows.to_string();
         sqlx::query("INSERT OR IGNORE INTO temp.listed SELECT value ->> 0, value ->> 2 FROM json_each(?)")
             .bind(&rows)
-            .execute(&self.write)
+            .execute(&mut *self.write().await?)
             .await?;
         Ok(sqlx::query_scalar(
             "SELECT j.value ->> 0 FROM json_each(?1) j
@@ -60,7 +60,7 @@ impl Store {
         )
         .bind(&rows)
         .bind(side.as_str())
-        .fetch_all(&self.write)
+        .fetch_all(&mut *self.write().await?)
         .await?)
     }
 
@@ -68,7 +68,7 @@ impl Store {
     pub async fn read_anew(&self, side: Side) -> Result<(), StoreError> {
         sqlx::query("UPDATE checkpoint SET modified_at = NULL, lead_id = NULL WHERE side = ?")
             .bind(side.as_str())
-            .execute(&self.write)
+            .execute(&mut *self.write().await?)
             .await?;
         Ok(())
     }
@@ -83,7 +83,7 @@ impl Store {
         .bind(side.as_str())
         .bind(after)
         .bind(limit)
-        .fetch_all(&self.write)
+        .fetch_all(&mut *self.write().await?)
         .await?)
     }
 
@@ -96,7 +96,7 @@ impl Store {
         .bind(stamp(now))
         .bind(side.as_str())
         .bind(Json::from(ids.to_vec()).to_string())
-        .execute(&self.write)
+        .execute(&mut *self.write().await?)
         .await?;
         Ok(done.rows_affected())
     }
@@ -108,7 +108,7 @@ impl Store {
              WHERE a.master_id IS NOT NULL AND a.link_id IS NOT NULL AND a.side = 'salesforce' AND a.dirty = 1
                AND a.deleted_at IS NOT NULL AND l.operate_id IS NOT NULL AND l.unlinked_at IS NULL",
         )
-        .fetch_all(&self.write)
+        .fetch_all(&mut *self.write().await?)
         .await?;
         let lead = |row: &sqlx::sqlite::SqliteRow| {
             Ok(MergedLead {
@@ -128,7 +128,7 @@ impl Store {
              FROM lead m LEFT JOIN link n ON n.link_id = m.link_id WHERE m.side = 'salesforce' AND m.lead_id = ?",
         )
         .bind(lead_id)
-        .fetch_optional(&self.write)
+        .fetch_optional(&mut *self.write().await?)
         .await?;
         let Some(row) = row else { return Ok(Master::Unknown) };
         let (gone, linked): (bool, bool) = (row.try_get("gone")?, row.try_get("linked")?);
@@ -142,7 +142,8 @@ impl Store {
     /// Puts another lead in the place that a link has for a side, in the place of the one that is there, if any. Nothing was ever
     /// in step between the two that are linked now.
     pub async fn move_link(&self, link_id: i64, side: Side, to: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
-        let mut tx = self.write.begin().await?;
+        let mut connection = self.write().await?;
+        let mut tx = connection.begin().await?;
         let column = if side == Side::Operate { "operate_id" } else { "salesforce_id" };
         let place = format!("UPDATE link SET {column} = ?2, base = '{{}}', updated_at = ?3 WHERE link_id = ?1");
         for sql in [

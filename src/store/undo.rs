@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value as Json, json};
-use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
+use sqlx::{Connection as _, Row as _};
 
 use super::audit::{Actor, note};
 use super::decide::{NewPush, insert_pushes};
@@ -61,7 +61,8 @@ impl Store {
     /// Has the next cycle carry these reverses out; those whose lead has moved meanwhile, or is written to, are left out. Gives how many
     /// are due now. `subject` says for the audit what was asked for.
     pub async fn undo(&self, reverses: &[Reverse], subject: &str, now: DateTime<Utc>) -> Result<u64, StoreError> {
-        let mut tx = self.write.begin_with(IMMEDIATE).await?;
+        let mut connection = self.write().await?;
+        let mut tx = connection.begin_with(IMMEDIATE).await?;
         let mut made = 0;
         for some in reverses.chunks(BATCH) {
             let asked = some.iter().map(|reverse| json!([reverse.link_id, reverse.side.as_str(), reverse.lead_id]));
