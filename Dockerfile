@@ -29,6 +29,8 @@ COPY LICENSE LICENSE-APACHE LICENSE-MIT /usr/share/doc/leadsync/
 COPY --from=builder /out/leadsync /usr/local/bin/leadsync
 # The folder of the store comes with its owner: a new volume takes both over.
 COPY --from=builder --chown=65532:65532 /out/state/ /var/lib/
+# What a large reading needed is given back at once.
+ENV MIMALLOC_ALLOW_THP=0 MIMALLOC_PURGE_DELAY=0
 ENV LEADSYNC_CONFIG=/etc/leadsync/leadsync.toml
 USER 65532:65532
 WORKDIR /var/lib/leadsync

@@ -29,6 +29,8 @@ for name, value in {
     print(f"export {name}={shlex.quote(value)}")
 PY
 )"
+# As in the image and in the unit for systemd.
+export MIMALLOC_ALLOW_THP=0 MIMALLOC_PURGE_DELAY=0
 export LEADSYNC__STORE__URL="sqlite:$folder/leadsync.db" LEADSYNC__OPS__LISTEN=""
 # All leads were just written. What is read again for changes that come late is let go of once they cannot come any more.
 export LEADSYNC__SCHEDULE__OVERLAP=10s
