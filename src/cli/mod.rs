@@ -308,12 +308,17 @@ impl Failure {
 /// Runs a command and says how it ended.
 pub async fn run(arguments: Arguments) -> ExitCode {
     let file = arguments.config.clone();
+    let to_machines = arguments.command.is_daemon() && arguments.log_format == LogFormat::Json;
     match Box::pin(dispatch(arguments)).await {
         Ok(Ended::Done) => ExitCode::SUCCESS,
         Ok(Ended::Waits) => ExitCode::from(3),
         Err(failure) => {
             let failure = failure.of_store(file.as_deref());
-            output::error(&failure);
+            if to_machines {
+                tracing::error!(error = %failure, "daemon.failed");
+            } else {
+                output::error(&failure);
+            }
             ExitCode::from(match failure {
                 Failure::Config(_) | Failure::Mapping(_) | Failure::Assembly(AssemblyError::Mapping(_)) | Failure::Usage(_) => 2,
                 _ => 1,
@@ -325,6 +330,13 @@ pub async fn run(arguments: Arguments) -> ExitCode {
 async fn dispatch(arguments: Arguments) -> Result<Ended, Failure> {
     let file = arguments.config.as_deref();
     match arguments.command {
+        Command::Run if arguments.log_format == LogFormat::Json => {
+            let Loaded { config, warnings, .. } = Config::load(file)?;
+            for warning in &warnings {
+                warning.log();
+            }
+            work::run(&config).await
+        }
         Command::Run => work::run(&load(file)?).await,
         Command::Once { sweep, report } => work::once(&load(file)?, sweep, report).await,
         Command::Undo(wanted) => undo::undo(&load(file)?, wanted).await,

@@ -67,6 +67,13 @@ pub struct Excerpt {
     pub width: usize,
 }
 
+impl Finding {
+    /// Writes it to the log, as a warning.
+    pub fn log(&self) {
+        tracing::warn!(key = self.key, problem = self.problem, hint = self.help, "config.warning");
+    }
+}
+
 impl Place {
     /// Sorts the findings as a reader meets them: file from the top, then environment, then what is not there at all.
     pub(super) fn order(&self) -> (u8, usize, usize, &str) {

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use self::ticks::Ticks;
 use self::upkeep::Upkeep;
 use self::waits::{Refusals, SecretFiles};
-use crate::config::Config;
+use crate::config::{Config, Finding, Loaded};
 use crate::mapping::Mapping;
 use crate::ops::{self, Ops, Served};
 use crate::schedule::Schedule;
@@ -231,7 +231,7 @@ impl Daemon {
 
     /// Goes on with the configuration as its file and its secrets are now. Nothing changes where any of it is wrong.
     async fn reload(&mut self) -> Result<(), String> {
-        let config = Config::load(Some(&self.config.file)).map_err(|error| error.to_string())?.config;
+        let Loaded { config, warnings, .. } = Config::load(Some(&self.config.file)).map_err(|error| error.to_string())?;
         let mapping = Mapping::build(&config).map_err(|error| error.to_string())?;
         Rules::of(&config, &mapping).map_err(|error| error.to_string())?;
         if config.store.url != self.config.store.url {
@@ -245,6 +245,7 @@ impl Daemon {
                 None => None,
             };
         }
+        warnings.iter().for_each(Finding::log);
         self.ops.configure(&config);
         std::mem::replace(&mut self.ticks, ticks).stop().await;
         self.secret_files = SecretFiles::as_they_are(&config.secret_files);

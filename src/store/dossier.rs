@@ -53,22 +53,34 @@ pub struct SeenLead {
     pub dirty: bool,
 }
 
-/// A write or a conflict.
+/// What kind of event it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Of {
+    /// A write.
+    #[default]
+    Write,
+    /// A conflict.
+    Conflict,
+    /// What a person did about the lead, or the daemon by itself.
+    Action,
+}
+
+/// A write, a conflict, or an action.
 #[derive(Debug, Clone, Default)]
 pub struct Event {
-    /// The number of the push or of the conflict.
+    /// The number of the push, of the conflict, or of the row of `audit`.
     pub number: i64,
     /// When: its end, or its beginning where it has none.
     pub at: String,
-    /// Whether it is a conflict.
-    pub is_conflict: bool,
+    /// What it is.
+    pub of: Of,
     /// The side written, or the winner.
     pub side: Option<Side>,
-    /// `create`, `update`, `delete`; for a conflict its rule.
+    /// `create`, `update`, `delete`; for a conflict its rule; for an action its word.
     pub kind: String,
     /// A conflict's field.
     pub field: String,
-    /// Its state.
+    /// Its state; for an action by what means it was done.
     pub state: String,
     /// What was there, by field name; for a conflict the base.
     pub before: Json,
@@ -76,7 +88,7 @@ pub struct Event {
     pub after: Json,
     /// How often it was tried.
     pub attempts: i64,
-    /// The system's code and words.
+    /// The system's code and words; for an action what else is known of it.
     pub error: Option<String>,
     /// When it began.
     pub since: String,
@@ -84,13 +96,20 @@ pub struct Event {
     pub undoes: Option<i64>,
 }
 
-const WRITES: &str = "SELECT push_id AS number, coalesce(done_at, created_at) AS at, 0 AS is_conflict, side, kind, '' AS field, state, before,
+const WRITES: &str = "SELECT push_id AS number, coalesce(done_at, created_at) AS at, 'push' AS event, side, kind, '' AS field, state, before,
         fields AS after, attempts, iif(error_code IS NULL, error, error_code || coalesce(': ' || error, '')) AS error, created_at AS since, undoes
     FROM push WHERE link_id = ?1";
-const CONFLICTS: &str = "SELECT conflict_id AS number, coalesce(settled_at, found_at) AS at, 1 AS is_conflict, winner AS side, rule AS kind, field,
+const CONFLICTS: &str = "SELECT conflict_id AS number, coalesce(settled_at, found_at) AS at, 'conflict' AS event, winner AS side, rule AS kind, field,
         state, base_value AS before, json_array(json(operate_value), json(salesforce_value)) AS after, 0 AS attempts, NULL AS error,
         found_at AS since, NULL AS undoes
     FROM conflict WHERE link_id = ?1";
+const ACTIONS: &str =
+    "SELECT audit_id AS number, at, 'audit' AS event, NULL AS side, action AS kind, '' AS field, actor AS state, NULL AS before,
+        NULL AS after, 0 AS attempts, detail AS error, at AS since, NULL AS undoes
+    FROM audit WHERE EXISTS (
+        SELECT 1 FROM link l WHERE l.link_id = ?1 AND (
+            instr(' ' || replace(subject, ',', ' ') || ' ', ' ' || l.operate_id || ' ') > 0
+            OR instr(' ' || replace(subject, ',', ' ') || ' ', ' ' || l.salesforce_id || ' ') > 0))";
 
 impl Store {
     /// All that is known of the lead with this id (a Salesforce id in 15 or 18 characters).
@@ -120,13 +139,13 @@ impl Store {
         Ok(Some(dossier))
     }
 
-    /// What happened to a link, the newest first.
+    /// What happened to a link, and what people did about its leads: the newest first.
     pub async fn happenings(&self, link_id: i64, slice: Slice) -> Result<Vec<Event>, StoreError> {
-        self.events(&format!("{WRITES} UNION ALL {CONFLICTS}"), link_id, slice).await
+        self.events(&format!("{WRITES} UNION ALL {CONFLICTS} UNION ALL {ACTIONS}"), link_id, slice).await
     }
 
     async fn events(&self, of: &str, link_id: i64, slice: Slice) -> Result<Vec<Event>, StoreError> {
-        let sql = format!("SELECT * FROM ({of}) ORDER BY at DESC, is_conflict, number DESC LIMIT ?2 OFFSET ?3");
+        let sql = format!("SELECT * FROM ({of}) ORDER BY at DESC, event DESC, number DESC LIMIT ?2 OFFSET ?3");
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(link_id).bind(slice.take).bind(slice.skip);
         rows.fetch_all(&self.read).await?.iter().map(event).collect()
     }
@@ -176,7 +195,11 @@ fn event(row: &SqliteRow) -> Result<Event, StoreError> {
     Ok(Event {
         number: row.try_get("number")?,
         at: row.try_get("at")?,
-        is_conflict: row.try_get::<i64, _>("is_conflict")? == 1,
+        of: match row.try_get("event")? {
+            "conflict" => Of::Conflict,
+            "audit" => Of::Action,
+            _ => Of::Write,
+        },
         side: row.try_get::<Option<&str>, _>("side")?.and_then(Side::parse),
         kind: row.try_get("kind")?,
         field: row.try_get("field")?,

@@ -51,7 +51,7 @@ pub use brake::{Burden, Stops, Troubles};
 pub use conflict::OpenConflict;
 pub use cycle::{Checkpoint, Cycle};
 pub use decide::{Decided, DirtyLink, FormerRow, LeadRow, Names, NewConflict, NewPush, Undo};
-pub use dossier::{Dossier, Event, LinkRow, SeenLead};
+pub use dossier::{Dossier, Event, LinkRow, Of, SeenLead};
 pub use error::{Place, StoreError};
 pub use exchange::{ExportedLink, Imported, KnownPair, REFUSED_LINES, RefusedLine};
 pub use hold::Hold;

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
-use crate::program::{log, program, signal, start_with, until, wait};
+use crate::program::{log, program, run, signal, start_with, until, wait};
 use crate::systems::Systems;
 
 fn sources(folder: &Path, texts: &mut Vec<String>) {
@@ -89,4 +89,28 @@ async fn a_daemons_log_is_one_json_object_a_line_without_a_value_of_a_lead() {
             assert!(value.len() < 5 || !log.contains(value), "{field} {value:?} is in the log");
         }
     }
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_the_configuration_is_in_the_log_of_machines() {
+    let systems = Systems::of(1, 1, 1).await;
+    let secret = std::fs::read_to_string(systems.folder.path().join("operate-secret")).unwrap();
+    systems.configure("file:operate-secret", &secret);
+    let daemon = start_with(program(&systems.configuration, &["--log-format", "json", "run"]), &log(&systems));
+    until("the daemon started", || std::fs::read_to_string(log(&systems)).unwrap().contains("daemon.started")).await;
+    signal(&daemon, "-TERM");
+    assert_eq!(wait(daemon).await, 0);
+    let written = std::fs::read_to_string(log(&systems)).unwrap();
+    let first: Json = serde_json::from_str(written.lines().next().unwrap()).unwrap();
+    assert_eq!((&first["message"], &first["key"]), (&json!("config.warning"), &json!("operate.auth.client_secret")), "{first}");
+    assert!(!written.contains(&secret), "the secret is in the log");
+
+    systems.configure("[operate]\n", "[operate]\nsetle = \"1s\"\n");
+    let (status, said, errors) = run(&systems, &["--log-format", "json", "run"]).await;
+    assert_eq!((status, said.as_str()), (2, ""), "{errors}");
+    let failed: Json = serde_json::from_str(&errors).unwrap();
+    assert!(
+        failed["message"] == json!("daemon.failed") && failed["error"].as_str().unwrap().contains("operate.setle"),
+        "{failed}"
+    );
 }

@@ -349,6 +349,10 @@ async fn a_conflict_is_settled_and_a_lead_tried_again() {
     assert_eq!(audited[1].3.as_deref(), Some(format!("conflict {number}: phone, salesforce wins").as_str()));
     let shown = page.get("/").await.1;
     assert!(shown.contains("Done by people") && shown.contains("resolve"), "{shown}");
+    let (ours, bad) = (page.get(&path).await.1, page.get(&format!("/lead/operate/{bad}")).await.1);
+    let done = format!("conflict {number}: phone, salesforce wins");
+    assert!(ours.contains("resolve by a person, on this page") && ours.contains(&done) && !ours.contains("retry by"), "{ours}");
+    assert!(bad.contains("retry by a person, on this page") && !bad.contains("resolve by"), "{bad}");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::config::field::{Direction, FieldConfig};
 use crate::lead::{PerSide, Side};
 use crate::merge::rule_word;
-use crate::store::{Dossier, Event};
+use crate::store::{Dossier, Event, Of};
 
 /// A field of a lead.
 pub(super) struct FieldRow {
@@ -145,8 +145,8 @@ fn at_rest(
 
 /// What last happened to a field: a conflict that was settled, or a write. Of both at once the conflict says more.
 fn last(name: &str, past: &[Event], now: DateTime<Utc>) -> Option<(String, When)> {
-    let settled = past.iter().find(|event| event.is_conflict && event.state == "settled" && event.field == name);
-    let written = past.iter().find(|event| !event.is_conflict && event.state == "done" && event.after.get(name).is_some());
+    let settled = past.iter().find(|event| event.of == Of::Conflict && event.state == "settled" && event.field == name);
+    let written = past.iter().find(|event| event.of == Of::Write && event.state == "done" && event.after.get(name).is_some());
     let of_write = |write: &Event| {
         let to = write.side.map_or("", Side::title);
         let from = write.side.map_or("", |side| side.other().title());
@@ -249,7 +249,7 @@ mod tests {
             ..Event::default()
         };
         let conflict = Event {
-            is_conflict: true,
+            of: Of::Conflict,
             side: Some(Side::Salesforce),
             kind: "newest".to_owned(),
             field: "phone".to_owned(),

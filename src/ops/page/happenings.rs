@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 
 use super::words::{Shown, When};
 use crate::lead::Side;
-use crate::store::Event;
+use crate::store::{Event, Of};
 
 /// Something that happened.
 pub(super) struct Happening {
@@ -35,7 +35,11 @@ pub(super) struct Change {
 
 impl Happening {
     pub(super) fn of(event: &Event, now: DateTime<Utc>) -> Self {
-        if event.is_conflict { conflict(event, now) } else { write(event, now) }
+        match event.of {
+            Of::Write => write(event, now),
+            Of::Conflict => conflict(event, now),
+            Of::Action => action(event, now),
+        }
     }
 }
 
@@ -105,5 +109,21 @@ fn conflict(event: &Event, now: DateTime<Utc>) -> Happening {
         state,
         why: Some(why),
         changes: vec![Change { field: field.clone(), values }],
+    }
+}
+
+fn action(event: &Event, now: DateTime<Utc>) -> Happening {
+    let by = match event.state.as_str() {
+        "command" => "a person, by a command",
+        "page" => "a person, on this page",
+        "signal" => "a signal",
+        _ => "the daemon itself",
+    };
+    Happening {
+        at: When::of(&event.at, now),
+        title: format!("Action {}: {} by {by}", event.number, event.kind),
+        state: None,
+        why: event.error.clone(),
+        changes: Vec::new(),
     }
 }
