@@ -32,7 +32,7 @@ pub use self::systems::{AssemblyError, Systems, assemble};
 pub async fn run(config: &Config, store: Store, mut orders: Orders) -> Result<(), String> {
     let store = Arc::new(store);
     let ops = Ops::new(config, Arc::clone(&store));
-    let _alerts = ops::alert(Arc::clone(&ops));
+    let alerts = ops::alert(Arc::clone(&ops));
     let mut daemon = Daemon::new(config.clone(), store, ops).await?;
     tracing::info!(schedule = config.schedule.poll, process.id = std::process::id(), "daemon.started");
     let stop = orders.stop.clone();
@@ -41,12 +41,14 @@ pub async fn run(config: &Config, store: Store, mut orders: Orders) -> Result<()
             break Err(error);
         }
         tokio::select! {
+            biased;
             () = stop.cancelled() => break Ok(()),
             order = orders.next() => daemon.obey(order).await,
             () = daemon.ticks.next() => {}
         }
         daemon.ticks.came();
     };
+    drop(alerts);
     daemon.end().await;
     tracing::info!("daemon.stopped");
     ended
@@ -290,9 +292,10 @@ impl Daemon {
 /// One cycle. A failure of the store is left to the caller, any other is logged.
 async fn cycle(engine: &Engine, stop: &CancellationToken, drain: Duration) -> Ended {
     let stopping = || stop.is_cancelled();
+    // What only reads need not come to its end.
     let cut_off = async {
         stop.cancelled().await;
-        tokio::time::sleep(drain).await;
+        tokio::time::timeout(drain, engine.at_rest()).await.is_err()
     };
     let error = tokio::select! {
         ran = engine.cycle(Patience::NextCycle, &stopping) => match ran {
@@ -302,8 +305,10 @@ async fn cycle(engine: &Engine, stop: &CancellationToken, drain: Duration) -> En
             }
             Err(error) => error,
         },
-        () = cut_off => {
-            tracing::warn!("daemon.cut_off");
+        is_writing = cut_off => {
+            if is_writing {
+                tracing::warn!("daemon.cut_off");
+            }
             return Ended::Stopped;
         }
     };

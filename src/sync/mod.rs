@@ -37,6 +37,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value as Json;
+use tokio::sync::{RwLock, RwLockWriteGuard};
 
 use crate::config::Config;
 use crate::config::part::LeavesRule;
@@ -180,6 +181,8 @@ pub struct Engine {
     polled: Mutex<PerSide<Option<DateTime<Utc>>>>,
     /// How long each side has been quiet.
     quiet: Mutex<PerSide<Option<poll::Quiet>>>,
+    /// Read by each batch of writes until it is settled.
+    writing: RwLock<()>,
     metrics: Metrics,
 }
 
@@ -197,8 +200,23 @@ impl Engine {
         store.create_under(PerSide::build(|side| rules.creates(side))).await?;
         let (held, former, exhausted_until) = (Mutex::default(), Mutex::default(), Mutex::default());
         let (recorded, polled, quiet, metrics) = (Mutex::default(), Mutex::default(), Mutex::default(), Metrics::default());
-        let turns = None;
-        Ok(Self { store, mapping, clients, rules, clock, turns, held, former, exhausted_until, recorded, polled, quiet, metrics })
+        let (turns, writing) = (None, RwLock::new(()));
+        Ok(Self {
+            store,
+            mapping,
+            clients,
+            rules,
+            clock,
+            turns,
+            held,
+            former,
+            exhausted_until,
+            recorded,
+            polled,
+            quiet,
+            writing,
+            metrics,
+        })
     }
 
     /// Has whatever would go on side by side go on in turns instead.
@@ -212,6 +230,11 @@ impl Engine {
     #[must_use]
     pub fn counted_in(self, metrics: &Metrics) -> Self {
         Self { metrics: metrics.clone(), ..self }
+    }
+
+    /// Waits until no write is under way; none begins as long as what it gives is kept.
+    pub async fn at_rest(&self) -> RwLockWriteGuard<'_, ()> {
+        self.writing.write().await
     }
 
     /// The store it works on.

@@ -69,6 +69,7 @@ impl Engine {
     }
 
     async fn push_batch(&self, side: Side, batch: &[PushRow]) -> Result<Pushed, CycleError> {
+        let _under_way = self.writing.read().await;
         let ids: Vec<i64> = batch.iter().map(|push| push.push_id).collect();
         let mut ready = Vec::new();
         let mut settled = Vec::new();

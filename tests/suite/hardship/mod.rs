@@ -5,6 +5,7 @@
 mod clock;
 mod damaged;
 mod disk;
+mod ending;
 mod full;
 mod network;
 mod proxy;
