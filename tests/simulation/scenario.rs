@@ -155,6 +155,7 @@ impl Scenario {
                     break;
                 }
             }
+            assert_eq!(quiet, 3, "{}: it comes to no rest", self.name);
         }
         let points = run.points();
         let state = state(&run).await;
