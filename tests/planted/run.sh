@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Plants one defect a promise, each in a copy of the project, and demands that the simulation finds it. Prints how many seeds it took.
-# Takes about a minute a defect: run it after a change of the engine or of the simulation. `run.sh 3 7` tries those alone.
+# Takes three to five minutes a defect on two cores: run it after a change of the engine or of the simulation. `run.sh 3 7` tries those alone.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 # A folder of its own: cargo tells checkouts apart by time alone.
