@@ -34,13 +34,38 @@ fn read(output: &Output) -> (i32, String, String) {
 }
 
 /// Starts the daemon. Its log goes to a file: nobody would empty a pipe meanwhile, and a full one stops whoever writes.
-pub fn start(systems: &Systems) -> Child {
+pub fn start(systems: &Systems) -> Running {
     start_with(program(&systems.configuration, &["run"]), &log(systems))
 }
 
-pub fn start_with(mut command: Command, log: &Path) -> Child {
+pub fn start_with(mut command: Command, log: &Path) -> Running {
     let log = std::fs::File::options().create(true).append(true).open(log).unwrap();
-    command.stdout(Stdio::null()).stderr(log).spawn().unwrap()
+    Running(command.stdout(Stdio::null()).stderr(log).spawn().unwrap())
+}
+
+/// A process that does not outlive its test.
+pub struct Running(Child);
+
+impl std::ops::Deref for Running {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for Running {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Where it has ended, there is nothing to kill.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// Shows the end of the daemon's log where a test fails.
@@ -64,7 +89,7 @@ pub fn signal(child: &Child, name: &str) {
     assert!(Command::new("kill").args([name, &child.id().to_string()]).status().unwrap().success());
 }
 
-pub async fn wait(mut child: Child) -> i32 {
+pub async fn wait(mut child: Running) -> i32 {
     let status = tokio::task::spawn_blocking(move || child.wait().unwrap());
     tokio::time::timeout(Duration::from_mins(1), status).await.unwrap().unwrap().code().unwrap_or(-1)
 }

@@ -3,7 +3,7 @@
 use leadsync::sandbox::Fault;
 use serde_json::json;
 
-use crate::program::{log, program, run, signal, start_with, until, wait};
+use crate::program::{Running, log, program, run, signal, start_with, until, wait};
 use crate::systems::Systems;
 
 fn logged(systems: &Systems, what: &str) -> usize {
@@ -11,13 +11,13 @@ fn logged(systems: &Systems, what: &str) -> usize {
 }
 
 /// Starts the daemon, with a tick each second, and lets three ticks pass at which it does nothing.
-async fn idle(systems: &Systems) -> std::process::Child {
+async fn idle(systems: &Systems) -> Running {
     let daemon = start_with(program(&systems.configuration, &["-v", "run"]), &log(systems));
     until("ticks pass without a cycle", || logged(systems, "cycle.waits") >= 3).await;
     daemon
 }
 
-async fn stop(daemon: std::process::Child) {
+async fn stop(daemon: Running) {
     signal(&daemon, "-TERM");
     assert_eq!(wait(daemon).await, 0);
 }

@@ -1,15 +1,13 @@
 //! SIGTERM: no new batch is sent, and those under way have `[ops] drain` to come back.
 
-use std::process::Child;
-
 use leadsync::sandbox::Fault;
 
 use crate::hardship::assert_ends_well;
-use crate::program::{ShowLog, log, signal, start, until, wait};
+use crate::program::{Running, ShowLog, log, signal, start, until, wait};
 use crate::systems::Systems;
 
 /// A daemon whose first write to Salesforce takes so long, at the moment when it is under way.
-async fn writing(drain: &str, latency_ms: u64) -> (Systems, Child) {
+async fn writing(drain: &str, latency_ms: u64) -> (Systems, Running) {
     let systems = Systems::of(8, 4, 2).await;
     systems.configure("[ops]\n", &format!("[ops]\ndrain = \"{drain}\"\n"));
     let slow = Fault { latency_ms: Some(latency_ms), ..Fault::on("write") };
