@@ -213,9 +213,9 @@ impl Store {
     }
 }
 
-/// Ends what somebody began and did not end. What SQLite itself rolled back, as it may where the disk is full, sqlx takes for begun
-/// for as long as the connection lives: it can roll back only what is there. The connection is not replaced, since on a full disk
-/// there may be no space for another.
+/// Ends what somebody began and did not end. What the database rolled back by itself, as it may where the disk is full, sqlx takes for
+/// begun for as long as the connection lives: it can roll back only what is there. The connection is not replaced, since on a full
+/// disk there may be no space for another.
 async fn end_transaction(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     if connection.is_in_transaction() {
         // Where it was left alone, its rollback is on the way: behind that comes the answer.

@@ -300,7 +300,7 @@ fn one_expression_serves_many_threads() {
     for _ in 0..2_000 {
         assert!(expression.clone().evaluate(&given).is_ok());
     }
-    let took = processor_time() - before;
+    let took = processor_time().checked_sub(before).unwrap();
     assert!(took < Duration::from_secs(2), "{took:?}");
 }
 
