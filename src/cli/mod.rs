@@ -18,7 +18,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::config::{Config, ConfigError, Loaded, schema};
+use crate::config::{Config, ConfigError, Finding, Loaded, schema};
 use crate::daemon::{AssemblyError, SignalError};
 use crate::demo::DemoError;
 use crate::lead::Side;
@@ -330,13 +330,7 @@ pub async fn run(arguments: Arguments) -> ExitCode {
 async fn dispatch(arguments: Arguments) -> Result<Ended, Failure> {
     let file = arguments.config.as_deref();
     match arguments.command {
-        Command::Run if arguments.log_format == LogFormat::Json => {
-            let Loaded { config, warnings, .. } = Config::load(file)?;
-            for warning in &warnings {
-                warning.log();
-            }
-            work::run(&config).await
-        }
+        Command::Run if arguments.log_format == LogFormat::Json => work::run(&load_telling(file, Finding::log)?).await,
         Command::Run => work::run(&load(file)?).await,
         Command::Once { sweep, report } => work::once(&load(file)?, sweep, report).await,
         Command::Undo(wanted) => undo::undo(&load(file)?, wanted).await,
@@ -381,9 +375,12 @@ fn sample(text: &str) -> Result<usize, String> {
 
 /// Reads the configuration, and says what could be better in it.
 fn load(file: Option<&Path>) -> Result<Config, ConfigError> {
+    load_telling(file, |warning| output::remark(warning))
+}
+
+/// The same, said in another way.
+fn load_telling(file: Option<&Path>, tell: impl Fn(&Finding)) -> Result<Config, ConfigError> {
     let Loaded { config, warnings, .. } = Config::load(file)?;
-    for warning in &warnings {
-        output::remark(warning);
-    }
+    warnings.iter().for_each(tell);
     Ok(config)
 }

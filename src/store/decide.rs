@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value as Json, json};
-use sqlx::{Connection as _, sqlite::SqliteRow};
-use sqlx::{Row as _, Sqlite, Transaction};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Connection as _, Row as _, Sqlite, Transaction};
 
 use super::state::refresh;
 use super::{IMMEDIATE, Store, StoreError, stamp, time};
