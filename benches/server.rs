@@ -7,6 +7,8 @@
 
 #![allow(clippy::print_stdout, clippy::expect_used, missing_docs)]
 
+mod fields;
+
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::fmt::Write as _;
@@ -24,38 +26,12 @@ use clap::Parser;
 use futures_util::stream;
 use serde_json::json;
 
+use fields::{FIELDS, value};
+
 /// Rows of one answer to a query, as Salesforce gives them.
 const PAGE: usize = 2_000;
 /// Rows that are made at once for Operate's answer.
 const PIECE: usize = 500;
-
-/// The mapped fields: Operate's name, Salesforce's, the type that Salesforce tells, and what comes before a lead's number.
-const FIELDS: [(&str, &str, &str, &str); 24] = [
-    ("lastname", "LastName", "string", "\"Example"),
-    ("firstname", "FirstName", "string", "\"Jane"),
-    ("salutation", "Salutation", "string", "\"Dr."),
-    ("jobtitle", "Title", "string", "\"Head of Workspace"),
-    ("company", "Company", "string", "\"Example Offices Ltd."),
-    ("email", "Email", "email", "\"jane.example@host"),
-    ("phone", "Phone", "phone", "\"+44 20 7946"),
-    ("mobile", "MobilePhone", "phone", "\"+44 7700 900"),
-    ("fax", "Fax", "phone", "\"+44 20 7947"),
-    ("website", "Website", "url", "\"https://www.example.org/"),
-    ("street", "Street", "textarea", "\"High Street"),
-    ("city", "City", "string", "\"London"),
-    ("county", "State", "string", "\"Greater London"),
-    ("postcode", "PostalCode", "string", "\"EC1A 1BB"),
-    ("country", "Country", "string", "\"United Kingdom"),
-    ("source", "LeadSource", "string", "\"Website"),
-    ("status", "Status", "string", "\"Open"),
-    ("industry", "Industry", "string", "\"Consulting"),
-    ("rating", "Rating", "string", "\"Warm"),
-    ("budget", "AnnualRevenue", "double", ""),
-    ("people", "NumberOfEmployees", "int", ""),
-    ("notes", "Description", "textarea", "\"Asked for a private office with a view and two meeting rooms, number"),
-    ("optout", "HasOptedOutOfEmail", "boolean", "false"),
-    ("donotcall", "DoNotCall", "boolean", "true"),
-];
 
 #[derive(Parser)]
 struct Arguments {
@@ -343,15 +319,6 @@ impl Org {
         }
         text.push('}');
     }
-}
-
-fn value(text: &mut String, kind: &str, word: &str, lead: usize) {
-    let _ = match kind {
-        "boolean" => write!(text, "{word}"),
-        "int" | "double" => write!(text, "{}", lead % 5_000),
-        "email" => write!(text, "{word}{lead}.example\""),
-        _ => write!(text, "{word} {lead}\""),
-    };
 }
 
 fn salesforce_id(lead: usize) -> String {

@@ -12,8 +12,8 @@ from pathlib import Path
 from urllib.request import urlopen
 
 HERE = Path(__file__).resolve().parent
-# Operate's name, Salesforce's, type: as in server.rs.
-FIELDS = re.findall(r'\("(\w+)", "(\w+)", "(\w+)", "', (HERE / "server.rs").read_text())
+# Operate's name, Salesforce's, type: as in fields.rs.
+FIELDS = re.findall(r'\("(\w+)", "(\w+)", "(\w+)", "', (HERE / "fields.rs").read_text())
 TYPES = {"double": "number", "int": "number", "boolean": "boolean"}
 
 

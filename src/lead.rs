@@ -196,6 +196,16 @@ impl Value {
             _ => None,
         }
     }
+
+    /// The same from the text of what [`Value::to_json`] gives.
+    #[must_use]
+    pub fn from_json_text(kind: Kind, text: &str) -> Option<Self> {
+        match kind {
+            Kind::Text if text.starts_with('"') => serde_json::from_str(text).ok().map(Self::Text),
+            Kind::Choice if text.starts_with('"') => serde_json::from_str(text).ok().map(Self::Choice),
+            _ => Self::from_json(kind, &serde_json::from_str(text).ok()?),
+        }
+    }
 }
 
 impl fmt::Display for Value {

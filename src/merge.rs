@@ -103,9 +103,9 @@ pub struct FieldState<'v> {
     pub now: PerSide<&'v Value>,
 }
 
-/// Decides one field. `resolved` is a person's word on exactly this conflict.
+/// Decides one field. `resolved` gives a person's word on exactly this conflict; it is asked only where there is one.
 #[must_use]
-pub fn merge_field(state: FieldState<'_>, policy: Policy, newest: Newest, resolved: Option<Side>) -> Decision {
+pub fn merge_field(state: FieldState<'_>, policy: Policy, newest: Newest, resolved: impl FnOnce() -> Option<Side>) -> Decision {
     let PerSide { operate, salesforce } = state.now;
     if matches!(operate, Value::Aside) || matches!(salesforce, Value::Aside) {
         return Decision::Rest;
@@ -121,7 +121,7 @@ pub fn merge_field(state: FieldState<'_>, policy: Policy, newest: Newest, resolv
         (false, false) => Decision::Rest,
         (true, false) => carry(state, policy, Side::Operate),
         (false, true) => carry(state, policy, Side::Salesforce),
-        (true, true) => settle(state, policy, newest, resolved),
+        (true, true) => settle(state, policy, newest, resolved()),
     }
 }
 
@@ -188,6 +188,15 @@ impl LeadDecision {
             _ => None,
         })
     }
+
+    /// Decides otherwise about a field whose values differ.
+    fn set(&mut self, place: usize, decision: Decision) {
+        self.fields.retain(|(other, _)| *other != place);
+        if decision != Decision::Rest {
+            let at = self.fields.partition_point(|(other, _)| *other < place);
+            self.fields.insert(at, (place, decision));
+        }
+    }
 }
 
 /// Decides every field of a lead.
@@ -201,43 +210,50 @@ pub fn merge_lead(
     newest: Newest,
     resolved: impl Fn(usize) -> Option<Side>,
 ) -> LeadDecision {
-    let values = now.operate.0.iter().zip(&now.salesforce.0).zip(&base.0);
-    let states: Vec<FieldState<'_>> =
-        values.map(|((operate, salesforce), base)| FieldState { base, now: PerSide { operate, salesforce } }).collect();
-    let policies = mapping.fields().iter().map(|field| field.policy);
-    let mut decisions: Vec<Decision> = states
-        .iter()
-        .zip(policies)
-        .enumerate()
-        .map(|(place, (state, policy))| merge_field(*state, policy, newest, resolved(place)))
-        .collect();
-    for group in mapping.groups() {
-        merge_group(mapping, group, &states, newest, &resolved, &mut decisions);
-    }
     let mut lead = LeadDecision::default();
-    for (place, (state, decision)) in states.iter().zip(decisions).enumerate() {
-        match decision {
-            Decision::Rest => {}
-            Decision::Agree if *state.now.operate == state.base.operate && *state.now.salesforce == state.base.salesforce => {}
-            decision => {
-                lead.rebased |= matches!(decision, Decision::Agree | Decision::Accept);
-                lead.fields.push((place, decision));
-            }
+    for (place, (state, field)) in states(base, now).zip(mapping.fields()).enumerate() {
+        let decision = merge_field(state, field.policy, newest, || resolved(place));
+        if moves(state, decision) {
+            lead.fields.push((place, decision));
         }
     }
+    for group in mapping.groups() {
+        merge_group(mapping, group, (base, now), newest, &resolved, &mut lead);
+    }
+    lead.rebased = lead.fields.iter().any(|(_, decision)| matches!(decision, Decision::Agree | Decision::Accept));
     lead
+}
+
+/// What is known of each field, in their order.
+fn states<'v>(base: &'v Base, now: PerSide<&'v Values>) -> impl Iterator<Item = FieldState<'v>> {
+    let values = now.operate.0.iter().zip(&now.salesforce.0).zip(&base.0);
+    values.map(|((operate, salesforce), base)| FieldState { base, now: PerSide { operate, salesforce } })
+}
+
+/// Whether a decision changes anything.
+fn moves(state: FieldState<'_>, decision: Decision) -> bool {
+    match decision {
+        Decision::Rest => false,
+        Decision::Agree => *state.now.operate != state.base.operate || *state.now.salesforce != state.base.salesforce,
+        _ => true,
+    }
 }
 
 /// Fields that only make sense together: where each side changed any of them, one side's values win for all that differ.
 fn merge_group(
     mapping: &Mapping,
     group: &[usize],
-    states: &[FieldState<'_>],
+    (base, now): (&Base, PerSide<&Values>),
     newest: Newest,
     resolved: &impl Fn(usize) -> Option<Side>,
-    decisions: &mut [Decision],
+    lead: &mut LeadDecision,
 ) {
-    let fields = || group.iter().filter_map(|place| Some((*place, states.get(*place)?, mapping.fields().get(*place)?.policy)));
+    let fields = || {
+        group.iter().filter_map(|place| {
+            let now = PerSide { operate: now.operate.0.get(*place)?, salesforce: now.salesforce.0.get(*place)? };
+            Some((*place, FieldState { base: base.0.get(*place)?, now }, mapping.fields().get(*place)?.policy))
+        })
+    };
     let moved = |side: Side| fields().any(|(_, state, _)| *state.now.get(side) != state.base.get(side));
     let apart = || fields().filter(|(_, state, _)| state.now.operate != state.now.salesforce);
     // Leads that have just found each other, of which one only has more: it fills the other.
@@ -246,13 +262,11 @@ fn merge_group(
     if !moved(Side::Operate) || !moved(Side::Salesforce) || (first && Side::BOTH.into_iter().any(lacks)) {
         return;
     }
-    let unread = |state: &FieldState<'_>| Side::BOTH.iter().any(|side| matches!(state.now.get(*side), Value::Unknown(_)));
-    let aside = |state: &FieldState<'_>| Side::BOTH.iter().any(|side| matches!(state.now.get(*side), Value::Aside));
+    let unread = |state: FieldState<'_>| Side::BOTH.iter().any(|side| matches!(state.now.get(*side), Value::Unknown(_)));
+    let aside = |state: FieldState<'_>| Side::BOTH.iter().any(|side| matches!(state.now.get(*side), Value::Aside));
     let rests = apart().any(|(_, state, policy)| aside(state) || (!policy.unknown_parks && unread(state)));
     let word = apart().find_map(|(place, ..)| resolved(place));
     for (place, state, policy) in apart() {
-        if let Some(decision) = decisions.get_mut(place) {
-            *decision = if rests { Decision::Rest } else { settle(*state, policy, newest, word) };
-        }
+        lead.set(place, if rests { Decision::Rest } else { settle(state, policy, newest, word) });
     }
 }

@@ -1,5 +1,11 @@
 //! The store's form of values: JSON objects by field name.
 
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value as Json};
 
 use super::{Base, Field, Mapping, Values};
@@ -19,25 +25,62 @@ impl Mapping {
     /// The store's form of a lead's values: the text of a JSON object by field name, without the empty ones.
     #[must_use]
     pub fn encode(&self, values: &Values) -> String {
-        let mut text = Vec::with_capacity(values.0.len() * VALUE);
+        self.object(|place, text| {
+            let Some(value) = values.0.get(place).filter(|value| !value.is_empty()) else { return false };
+            value.write_json(text);
+            true
+        })
+    }
+
+    /// The text of a JSON object by field name. `write` writes a field's value, or says that there is none.
+    fn object(&self, write: impl Fn(usize, &mut Vec<u8>) -> bool) -> String {
+        let mut text = Vec::with_capacity(self.keys.len() * VALUE);
         text.push(b'{');
         for (place, key) in &self.keys {
-            let Some(value) = values.0.get(*place).filter(|value| !value.is_empty()) else { continue };
-            if text.len() > 1 {
+            let before = text.len();
+            if before > 1 {
                 text.push(b',');
             }
             text.extend_from_slice(key.as_bytes());
-            value.write_json(&mut text);
+            if !write(*place, &mut text) {
+                text.truncate(before);
+            }
         }
         text.push(b'}');
         String::from_utf8(text).unwrap_or_default()
     }
 
+    /// Gives the fields that stand in the text of a JSON object by field name, each with the text of its value.
+    fn each_entry(&self, text: &str, mut take: impl FnMut(usize, &Field, &str)) {
+        let Ok(Entries(entries)) = serde_json::from_str(text) else { return };
+        let mut expected = 0;
+        for (name, value) in entries {
+            // They stand in the order of their names, as a rule.
+            let field_at = |at: usize| {
+                let (place, _) = self.keys.get(at)?;
+                self.fields.get(*place).map(|field| (*place, field))
+            };
+            let at = match field_at(expected) {
+                Some((_, field)) if field.name == name => expected,
+                _ => self.keys.partition_point(|(place, _)| self.fields.get(*place).is_some_and(|field| *field.name < *name)),
+            };
+            if let Some((place, field)) = field_at(at).filter(|(_, field)| field.name == name) {
+                expected = at + 1;
+                take(place, field, value.get());
+            }
+        }
+    }
+
     /// Reads what [`Mapping::encode`] wrote. What the mapping no longer knows is left out.
     #[must_use]
-    pub fn decode(&self, json: &Json) -> Values {
-        let read = |field: &Field| json.get(&field.name).and_then(|json| Value::from_json(field.kind, json)).unwrap_or_default();
-        Values(self.fields.iter().map(read).collect())
+    pub fn decode(&self, text: &str) -> Values {
+        let mut values = vec![Value::Empty; self.fields.len()];
+        self.each_entry(text, |place, field, text| {
+            if let Some(slot) = values.get_mut(place) {
+                *slot = Value::from_json_text(field.kind, text).unwrap_or_default();
+            }
+        });
+        Values(values)
     }
 
     /// The store's form of some fields' values, the empty ones as null.
@@ -62,9 +105,22 @@ impl Mapping {
     /// The store's form of a base: by field name, one value where both sides had the same, else Operate's and Salesforce's in an
     /// array; without the fields that are empty on both sides.
     #[must_use]
-    pub fn encode_base(&self, base: &Base) -> Json {
-        let pairs = self.fields.iter().zip(&base.0).filter(|(_, pair)| !pair.operate.is_empty() || !pair.salesforce.is_empty());
-        Json::Object(pairs.map(|(field, pair)| (field.name.clone(), base_entry(pair))).collect())
+    pub fn encode_base(&self, base: &Base) -> String {
+        self.object(|place, text| {
+            let Some(pair) = base.0.get(place).filter(|pair| !pair.operate.is_empty() || !pair.salesforce.is_empty()) else {
+                return false;
+            };
+            if pair.operate == pair.salesforce {
+                pair.operate.write_json(text);
+            } else {
+                text.push(b'[');
+                pair.operate.write_json(text);
+                text.push(b',');
+                pair.salesforce.write_json(text);
+                text.push(b']');
+            }
+            true
+        })
     }
 
     /// The store's form of part of a base, as a merge patch for the whole of it.
@@ -78,21 +134,53 @@ impl Mapping {
 
     /// Reads what [`Mapping::encode_base`] wrote.
     #[must_use]
-    pub fn decode_base(&self, json: &Json) -> Base {
-        let read = |field: &Field| {
-            let value = |json: &Json| Value::from_json(field.kind, json).unwrap_or_default();
-            match json.get(&field.name) {
-                None => PerSide::default(),
-                Some(Json::Array(pair)) => PerSide {
-                    operate: pair.first().map(value).unwrap_or_default(),
-                    salesforce: pair.get(1).map(value).unwrap_or_default(),
-                },
-                Some(both) => PerSide { operate: value(both), salesforce: value(both) },
-            }
-        };
-        Base(self.fields.iter().map(read).collect())
+    pub fn decode_base(&self, text: &str) -> Base {
+        let mut base = vec![PerSide::default(); self.fields.len()];
+        self.each_entry(text, |place, field, text| {
+            let value = |text: &str| Value::from_json_text(field.kind, text).unwrap_or_default();
+            let Some(slot) = base.get_mut(place) else { return };
+            let pair: Option<[&RawValue; 2]> = text.starts_with('[').then(|| serde_json::from_str(text).ok()).flatten();
+            *slot = if let Some([operate, salesforce]) = pair {
+                PerSide { operate: value(operate.get()), salesforce: value(salesforce.get()) }
+            } else {
+                let both = value(text);
+                PerSide { operate: both.clone(), salesforce: both }
+            };
+        });
+        Base(base)
     }
 }
+
+/// The entries of a JSON object, each value as a text.
+struct Entries<'t>(Vec<(Cow<'t, str>, &'t RawValue)>);
+
+impl<'t> Deserialize<'t> for Entries<'t> {
+    fn deserialize<D: Deserializer<'t>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(EntriesVisitor).map(Self)
+    }
+}
+
+struct EntriesVisitor;
+
+impl<'t> Visitor<'t> for EntriesVisitor {
+    type Value = Vec<(Cow<'t, str>, &'t RawValue)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'t>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(Name(name)) = map.next_key()? {
+            entries.push((name, map.next_value()?));
+        }
+        Ok(entries)
+    }
+}
+
+/// A name, which is copied only where it has escapes.
+#[derive(Deserialize)]
+struct Name<'t>(#[serde(borrow)] Cow<'t, str>);
 
 fn base_entry(pair: &PerSide<Value>) -> Json {
     if pair.operate == pair.salesforce {

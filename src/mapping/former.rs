@@ -29,8 +29,9 @@ impl Mapping {
     /// Reads a base that was written under an earlier mapping of one or both leads. A field that was not mapped then was never in
     /// step.
     #[must_use]
-    pub fn translate(&self, base: &Json, former: PerSide<Option<Former<'_>>>, now: &PerSide<Values>) -> Base {
+    pub fn translate(&self, base: &str, former: PerSide<Option<Former<'_>>>, now: &PerSide<Values>) -> Base {
         let mut translated = self.decode_base(base);
+        let base = serde_json::from_str(base).unwrap_or_default();
         for (place, (field, pair)) in self.fields.iter().zip(&mut translated.0).enumerate() {
             for side in Side::BOTH {
                 let Some(former) = former.get(side) else { continue };
@@ -38,7 +39,7 @@ impl Mapping {
                     Some(described) if described == field.described => {}
                     Some(_) => {
                         let had = former.fields.get(&field.name).unwrap_or(&Json::Null);
-                        if former.unmoved && had == encoded(base, &field.name, side) {
+                        if former.unmoved && had == encoded(&base, &field.name, side) {
                             *pair.get_mut(side) = now.get(side).0.get(place).cloned().unwrap_or_default();
                         }
                     }

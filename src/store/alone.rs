@@ -18,7 +18,7 @@ pub struct UnlinkedLead {
     /// Its id.
     pub lead_id: String,
     /// Its encoded values.
-    pub fields: Json,
+    pub fields: String,
     /// Whether it is read-only.
     pub converted: bool,
     /// Whether it is gone.
@@ -56,7 +56,7 @@ impl Store {
                 Ok(UnlinkedLead {
                     side: side(row.try_get("side")?),
                     lead_id: row.try_get("lead_id")?,
-                    fields: serde_json::from_str(row.try_get("fields")?).unwrap_or_default(),
+                    fields: row.try_get("fields")?,
                     converted: row.try_get("converted")?,
                     deleted: row.try_get("deleted")?,
                     modified_at: time(row.try_get("modified_at")?),

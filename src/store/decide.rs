@@ -5,6 +5,7 @@ use serde_json::{Value as Json, json};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Connection as _, Row as _, Sqlite, Transaction};
 
+use super::many::Rows;
 use super::state::refresh;
 use super::{IMMEDIATE, Store, StoreError, stamp, time};
 use crate::lead::{PerSide, Side};
@@ -18,7 +19,7 @@ pub struct DirtyLink {
     /// How often a person had it decided anew.
     pub words: i64,
     /// Its encoded base.
-    pub base: Json,
+    pub base: String,
     /// Whether a person keeps its leads apart.
     pub unlinked: bool,
     /// What is known of the ids that Salesforce leads hold of Operate leads.
@@ -60,7 +61,7 @@ pub struct LeadRow {
     /// When its mapped fields last changed by other hands than ours.
     pub changed_at: DateTime<Utc>,
     /// Its encoded values.
-    pub fields: Json,
+    pub fields: String,
     /// The other side's id, as this side holds it.
     pub external_id: Option<String>,
     /// Whether it is read-only.
@@ -141,7 +142,7 @@ pub struct Decided {
     /// [`DirtyLink::words`] as it was when this was decided.
     pub words: i64,
     /// The base as it is now.
-    pub base: Json,
+    pub base: String,
     /// A value that cannot be translated.
     pub blocked: Option<String>,
     /// Sides whose unsettled, unsent write is overtaken.
@@ -160,15 +161,13 @@ impl Store {
     /// The next `limit` links after `after` of which a lead changed, each with its writes since `recent`.
     pub async fn dirty_links(&self, after: i64, limit: i64, recent: DateTime<Utc>) -> Result<Vec<DirtyLink>, StoreError> {
         let rows = sqlx::query(
-            "SELECT l.link_id, l.words, l.base, l.origin, l.unlinked_at IS NOT NULL AS unlinked,
+            "SELECT o.lead_id, o.modified_at, o.changed_at, o.fields, o.external_id, o.converted, o.master_id, o.deleted_at IS NOT NULL, o.former,
+                    s.lead_id, s.modified_at, s.changed_at, s.fields, s.external_id, s.converted, s.master_id, s.deleted_at IS NOT NULL, s.former,
+                    l.link_id, l.words, l.base, l.origin, l.unlinked_at IS NOT NULL AS unlinked,
                     EXISTS (SELECT 1 FROM lead n WHERE n.external_id = l.operate_id AND n.side = 'salesforce' AND n.link_id <> l.link_id
                         AND n.deleted_at IS NULL) AS name_is_taken,
                     EXISTS (SELECT 1 FROM lead n WHERE n.side = 'operate' AND n.lead_id = s.external_id
                         AND n.deleted_at IS NOT NULL) AS named_is_gone,
-                    o.lead_id AS o_id, o.modified_at AS o_modified, o.changed_at AS o_changed, o.fields AS o_fields,
-                    o.external_id AS o_external, o.converted AS o_converted, o.master_id AS o_master, o.deleted_at IS NOT NULL AS o_deleted, o.former AS o_former,
-                    s.lead_id AS s_id, s.modified_at AS s_modified, s.changed_at AS s_changed, s.fields AS s_fields,
-                    s.external_id AS s_external, s.converted AS s_converted, s.master_id AS s_master, s.deleted_at IS NOT NULL AS s_deleted, s.former AS s_former,
                     (SELECT json_group_array(json_array(p.side, p.state, json(p.fields), p.undoes, json(p.before))) FROM push p
                      WHERE p.link_id = l.link_id AND p.state IN ('due', 'sent', 'parked')) AS unsettled,
                     EXISTS (SELECT 1 FROM push p WHERE p.link_id = l.link_id AND p.kind = 'delete' AND p.state = 'done' AND p.undoes IS NOT NULL)
@@ -205,19 +204,14 @@ impl Store {
         let overtaken = overtaken(&mut tx, decided).await?;
         let decided: Vec<&Decided> = decided.iter().filter(|link| !overtaken.contains(&link.link_id)).collect();
         let links = decided.iter().map(|link| link.link_id).collect::<Json>().to_string();
-        let bases = decided.iter().map(|link| json!([link.link_id, link.base.to_string(), link.blocked]));
         let superseded = decided.iter().flat_map(|link| link.supersede.iter().map(|side| json!([link.link_id, side.as_str()])));
         let conflicts = decided.iter().flat_map(|link| link.conflicts.iter().map(|conflict| conflict.row(link.link_id, now)));
         let closed = decided.iter().flat_map(|link| link.closed.iter().map(|field| json!([link.link_id, field])));
         let pushes: Vec<NewPush> = decided.iter().flat_map(|link| link.pushes.iter().cloned()).collect();
 
         forget(&mut tx, &decided).await?;
+        rebase(&mut tx, &decided).await?;
         for (sql, rows) in [
-            (
-                "UPDATE link SET base = j.value ->> 1, blocked = j.value ->> 2 FROM json_each(?2) j
-                 WHERE link.link_id = j.value ->> 0 AND (base <> j.value ->> 1 OR blocked IS NOT j.value ->> 2) AND ?1 <> ''",
-                Json::Array(bases.collect()),
-            ),
             (
                 "UPDATE push SET state = 'superseded', done_at = ?1 FROM json_each(?2) j
                  WHERE push.link_id = j.value ->> 0 AND push.side = j.value ->> 1 AND push.state IN ('due', 'parked')",
@@ -281,6 +275,16 @@ async fn overtaken(tx: &mut Transaction<'_, Sqlite>, decided: &[Decided]) -> Res
     .await?)
 }
 
+/// Moves the base of links, and says what blocks them.
+async fn rebase(tx: &mut Transaction<'_, Sqlite>, decided: &[&Decided]) -> Result<(), StoreError> {
+    let update = Rows {
+        before: "UPDATE link SET base = r.column2, blocked = r.column3 FROM (VALUES",
+        parameters: 3,
+        after: ") r WHERE link.link_id = r.column1 AND (base <> r.column2 OR blocked IS NOT r.column3)",
+    };
+    update.run(tx, decided, |query, link| query.bind(link.link_id).bind(&link.base).bind(&link.blocked)).await
+}
+
 /// Lets links go of leads that are to be made anew.
 async fn forget(tx: &mut Transaction<'_, Sqlite>, decided: &[&Decided]) -> Result<(), StoreError> {
     let forgotten = decided.iter().filter_map(|link| link.forget.map(|side| json!([link.link_id, side.as_str()])));
@@ -327,9 +331,9 @@ fn dirty_link(row: &SqliteRow) -> Result<DirtyLink, StoreError> {
         words: row.try_get("words")?,
         unlinked: row.try_get("unlinked")?,
         names: Names { taken: row.try_get("name_is_taken")?, gone: row.try_get("named_is_gone")? },
-        base: serde_json::from_str(row.try_get("base")?).unwrap_or_default(),
+        base: row.try_get("base")?,
         created: origin == "create",
-        leads: PerSide { operate: lead_row(row, "o")?, salesforce: lead_row(row, "s")? },
+        leads: PerSide { operate: lead_row(row, 0)?, salesforce: lead_row(row, LEAD_COLUMNS)? },
         unsettled: unsettled.collect(),
         undo: undo.collect(),
         uncreated: row.try_get("uncreated")?,
@@ -339,20 +343,23 @@ fn dirty_link(row: &SqliteRow) -> Result<DirtyLink, StoreError> {
     })
 }
 
-fn lead_row(row: &SqliteRow, prefix: &str) -> Result<Option<LeadRow>, StoreError> {
-    let column = |name: &str| format!("{prefix}_{name}");
-    let Some(lead_id) = row.try_get(column("id").as_str())? else { return Ok(None) };
-    let modified_at: String = row.try_get(column("modified").as_str())?;
+/// How many columns of a dirty link are a lead's.
+const LEAD_COLUMNS: usize = 9;
+
+/// The lead whose columns begin with this one.
+fn lead_row(row: &SqliteRow, first: usize) -> Result<Option<LeadRow>, StoreError> {
+    let Some(lead_id) = row.try_get(first)? else { return Ok(None) };
+    let modified_at: &str = row.try_get(first + 1)?;
     Ok(Some(LeadRow {
         lead_id,
-        modified_at: time(&modified_at),
-        changed_at: time(row.try_get(column("changed").as_str())?),
-        fields: serde_json::from_str(row.try_get(column("fields").as_str())?).unwrap_or_default(),
-        external_id: row.try_get(column("external").as_str())?,
-        converted: row.try_get(column("converted").as_str())?,
-        deleted: row.try_get(column("deleted").as_str())?,
-        master_id: row.try_get(column("master").as_str())?,
-        former: row.try_get::<Option<&str>, _>(column("former").as_str())?.and_then(|former| former_row(former, &modified_at)),
+        modified_at: time(modified_at),
+        changed_at: time(row.try_get(first + 2)?),
+        fields: row.try_get(first + 3)?,
+        external_id: row.try_get(first + 4)?,
+        converted: row.try_get(first + 5)?,
+        master_id: row.try_get(first + 6)?,
+        deleted: row.try_get(first + 7)?,
+        former: row.try_get::<Option<&str>, _>(first + 8)?.and_then(|former| former_row(former, modified_at)),
     }))
 }
 

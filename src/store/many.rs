@@ -13,16 +13,16 @@ const MOST: usize = 256;
 type Statement<'q> = Query<'q, Sqlite, SqliteArguments>;
 
 /// The text of a statement without its rows. It is put together from constants.
-pub(super) struct Insert {
+pub(super) struct Rows {
     /// Up to `VALUES`.
-    pub(super) into: &'static str,
+    pub(super) before: &'static str,
     /// Parameters of a row. They have no numbers: to find numbered ones takes as long as there are many of them.
     pub(super) parameters: usize,
     /// After the rows.
-    pub(super) then: &'static str,
+    pub(super) after: &'static str,
 }
 
-impl Insert {
+impl Rows {
     /// Runs it for all rows, in parts that have a power of two of rows: so there are few different statements, and each is prepared
     /// once. `bind` binds the parameters of a row.
     pub(super) async fn run<'q, R>(
@@ -43,7 +43,7 @@ impl Insert {
 
     fn text(&self, rows: usize) -> String {
         let row = format!("({})", vec!["?"; self.parameters].join(","));
-        format!("{} {}{}", self.into, vec![row; rows].join(","), self.then)
+        format!("{} {}{}", self.before, vec![row; rows].join(","), self.after)
     }
 }
 
@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn each_row_has_its_parameters() {
-        let insert = Insert { into: "INSERT INTO t (a, b) VALUES", parameters: 2, then: " RETURNING a" };
+        let insert = Rows { before: "INSERT INTO t (a, b) VALUES", parameters: 2, after: " RETURNING a" };
         assert_eq!(insert.text(2), "INSERT INTO t (a, b) VALUES (?,?),(?,?) RETURNING a");
     }
 

@@ -69,6 +69,9 @@ pub use waiting::WaitingReason;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
+/// Rows that the thread of a connection reads ahead: those of a batch. It need not wait for the one that takes them.
+const ROWS: usize = 500;
+
 /// Begins a transaction that reads before it writes: nobody else writes in between.
 const IMMEDIATE: &str = "BEGIN IMMEDIATE";
 
@@ -92,6 +95,7 @@ impl Store {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
+            .row_buffer_size(ROWS)
             .busy_timeout(Duration::from_secs(30));
         let store = Self::connect(path, options).await?;
         store.migrate().await?;

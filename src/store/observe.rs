@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value as Json, json};
 use sqlx::{Connection as _, Row as _, Sqlite, SqliteConnection, Transaction};
 
-use super::many::Insert;
+use super::many::Rows;
 use super::{Store, StoreError, stamp};
 use crate::lead::Side;
 use crate::side::Position;
@@ -233,10 +233,10 @@ async fn touch(tx: &mut Transaction<'_, Sqlite>, side: Side, touched: Vec<Json>)
 
 async fn upsert(tx: &mut Transaction<'_, Sqlite>, side: Side, rows: &[NewRow<'_>], now: DateTime<Utc>) -> Result<(), StoreError> {
     let seen_at = stamp(now);
-    let insert = Insert {
-        into: "INSERT INTO lead (side, seen_at, lead_id, modified_at, changed_at, fields, external_id, converted, master_id, deleted_at, aside) VALUES",
+    let insert = Rows {
+        before: "INSERT INTO lead (side, seen_at, lead_id, modified_at, changed_at, fields, external_id, converted, master_id, deleted_at, aside) VALUES",
         parameters: 11,
-        then: " ON CONFLICT (side, lead_id) DO UPDATE SET
+        after: " ON CONFLICT (side, lead_id) DO UPDATE SET
              modified_at = excluded.modified_at, changed_at = excluded.changed_at, fields = excluded.fields,
              external_id = excluded.external_id, converted = excluded.converted, master_id = excluded.master_id,
              deleted_at = excluded.deleted_at, seen_at = excluded.seen_at, aside = excluded.aside, dirty = 1",
@@ -271,7 +271,7 @@ async fn search_by(
     if !known.is_empty() {
         drop_keys(tx, side, &Json::Array(known).to_string()).await?;
     }
-    let insert = Insert { into: "INSERT OR IGNORE INTO lead_key (side, rule, key, lead_id) VALUES", parameters: 4, then: "" };
+    let insert = Rows { before: "INSERT OR IGNORE INTO lead_key (side, rule, key, lead_id) VALUES", parameters: 4, after: "" };
     insert
         .run(tx, keys, |query, (rule, key, lead_id)| {
             query.bind(side.as_str()).bind(i64::try_from(*rule).unwrap_or(i64::MAX)).bind(*key).bind(*lead_id)
@@ -281,6 +281,24 @@ async fn search_by(
 
 /// Takes leads out of the search. Leads that wait because several matched them are looked at again.
 pub(super) async fn drop_keys(connection: &mut SqliteConnection, side: Side, ids: &str) -> Result<(), StoreError> {
+    let anybody_waits: bool = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM link WHERE state <> 'in_step' AND state = 'parked' AND origin = 'ambiguous')",
+    )
+    .fetch_one(&mut *connection)
+    .await?;
+    if anybody_waits {
+        reconsider(connection, side, ids).await?;
+    }
+    sqlx::query("DELETE FROM lead_key WHERE side = ? AND lead_id IN (SELECT value FROM json_each(?))")
+        .bind(side.as_str())
+        .bind(ids)
+        .execute(&mut *connection)
+        .await?;
+    Ok(())
+}
+
+/// Has leads looked at again that wait because several match them, these among them.
+async fn reconsider(connection: &mut SqliteConnection, side: Side, ids: &str) -> Result<(), StoreError> {
     sqlx::query(
         "UPDATE lead SET dirty = 1
          WHERE link_id IN (SELECT link_id FROM link WHERE state <> 'in_step' AND state = 'parked' AND origin = 'ambiguous')
@@ -293,11 +311,6 @@ pub(super) async fn drop_keys(connection: &mut SqliteConnection, side: Side, ids
     .bind(side.as_str())
     .execute(&mut *connection)
     .await?;
-    sqlx::query("DELETE FROM lead_key WHERE side = ? AND lead_id IN (SELECT value FROM json_each(?))")
-        .bind(side.as_str())
-        .bind(ids)
-        .execute(&mut *connection)
-        .await?;
     Ok(())
 }
 

@@ -278,14 +278,14 @@ pub(super) async fn attach(tx: &mut Transaction<'_, Sqlite>, before: i64) -> Res
     for (side, sql) in [
         (
             Side::Operate,
-            "UPDATE lead SET link_id = (SELECT link_id FROM link WHERE operate_id = lead.lead_id)
-             WHERE side = 'operate' AND link_id IS NULL AND lead_id IN (SELECT operate_id FROM link WHERE link_id > ?)
+            "UPDATE lead SET link_id = l.link_id FROM link l
+             WHERE l.link_id > ? AND lead.side = 'operate' AND lead.lead_id = l.operate_id AND lead.link_id IS NULL
              RETURNING lead_id",
         ),
         (
             Side::Salesforce,
-            "UPDATE lead SET link_id = (SELECT link_id FROM link WHERE salesforce_id = lead.lead_id)
-             WHERE side = 'salesforce' AND link_id IS NULL AND lead_id IN (SELECT salesforce_id FROM link WHERE link_id > ?)
+            "UPDATE lead SET link_id = l.link_id FROM link l
+             WHERE l.link_id > ? AND lead.side = 'salesforce' AND lead.lead_id = l.salesforce_id AND lead.link_id IS NULL
              RETURNING lead_id",
         ),
     ] {

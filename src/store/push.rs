@@ -36,7 +36,7 @@ pub struct PushRow {
     /// The target's modified time when it was last seen.
     pub target_modified_at: Option<DateTime<Utc>>,
     /// The target's values when it was last seen, encoded.
-    pub target_fields: Json,
+    pub target_fields: String,
     /// The other side's id, as the target holds it.
     pub target_external_id: Option<String>,
     /// Another Salesforce lead that still names the link's Operate lead: the name can be given to no other. A create may come to one whose
@@ -389,7 +389,7 @@ fn push_row(row: &SqliteRow) -> Result<PushRow, StoreError> {
         target_id: row.try_get("target_id")?,
         other_id: row.try_get("other_id")?,
         target_modified_at: moment("target_modified")?,
-        target_fields: serde_json::from_str(row.try_get("target_fields")?).unwrap_or_default(),
+        target_fields: row.try_get("target_fields")?,
         target_external_id: row.try_get("target_external")?,
         name_holder: row.try_get("name_holder")?,
     })

@@ -14,19 +14,21 @@ pub(super) async fn refresh(connection: &mut SqliteConnection, links: &str, now:
                 EXISTS (SELECT 1 FROM push p WHERE p.link_id = l.link_id AND p.state = 'parked') AS refused,
                 EXISTS (SELECT 1 FROM push p WHERE p.link_id = l.link_id AND p.state IN ('due', 'sent')) AS due,
                 EXISTS (SELECT 1 FROM conflict c WHERE c.link_id = l.link_id AND c.state = 'open') AS conflict,
-                (SELECT group_concat(a.side || ' lead ' || a.lead_id || ' is deleted', '; ') FROM lead a
-                 WHERE a.link_id = l.link_id AND a.deleted_at IS NOT NULL) AS deleted,
-                l.operate_id IS NOT NULL AND l.salesforce_id IS NOT NULL AND NOT EXISTS (
-                    SELECT 1 FROM lead a WHERE a.side = 'operate' AND a.lead_id = l.operate_id) AS missing,
-                (SELECT group_concat(n.value ->> 0 || ' lead ' || (n.value ->> 1) || ' was not seen yet', '; ')
-                 FROM json_each(json_array(json_array('operate', l.operate_id), json_array('salesforce', l.salesforce_id))) n
-                 WHERE l.operate_id IS NOT NULL AND l.salesforce_id IS NOT NULL AND l.origin = 'match' AND NOT EXISTS (
-                     SELECT 1 FROM lead a WHERE a.side = n.value ->> 0 AND a.lead_id = n.value ->> 1)) AS unseen,
-                EXISTS (SELECT 1 FROM lead a WHERE a.link_id = l.link_id AND a.side = 'salesforce' AND a.converted) AS converted,
-                (SELECT group_concat(a.side || ' lead ' || a.lead_id || iif(a.aside = 'filtered', ' is outside the filter',
-                     ' was not seen since the mapping or a filter changed'), '; ') FROM lead a
-                 WHERE a.link_id = l.link_id AND a.aside IS NOT NULL) AS aside
-            FROM json_each(?1) j JOIN link l ON l.link_id = j.value)
+                group_concat(iif(a.deleted_at IS NOT NULL, a.side || ' lead ' || a.lead_id || ' is deleted', NULL), '; ') AS deleted,
+                max(a.side = 'salesforce' AND a.converted) AS converted,
+                group_concat(iif(a.aside IS NOT NULL, a.side || ' lead ' || a.lead_id || iif(a.aside = 'filtered', ' is outside the filter',
+                     ' was not seen since the mapping or a filter changed'), NULL), '; ') AS aside,
+                -- A lead that is there and not of this link is rare, and looked for only where there is none of it.
+                l.operate_id IS NOT NULL AND l.salesforce_id IS NOT NULL AND iif(max(a.side = 'operate' AND a.lead_id = l.operate_id), 0,
+                    NOT EXISTS (SELECT 1 FROM lead b WHERE b.side = 'operate' AND b.lead_id = l.operate_id)) AS missing,
+                iif(max(a.side = 'operate' AND a.lead_id = l.operate_id) AND max(a.side = 'salesforce' AND a.lead_id = l.salesforce_id), NULL,
+                    (SELECT group_concat(n.value ->> 0 || ' lead ' || (n.value ->> 1) || ' was not seen yet', '; ')
+                     FROM json_each(json_array(json_array('operate', l.operate_id), json_array('salesforce', l.salesforce_id))) n
+                     WHERE l.operate_id IS NOT NULL AND l.salesforce_id IS NOT NULL AND l.origin = 'match' AND NOT EXISTS (
+                         SELECT 1 FROM lead a WHERE a.side = n.value ->> 0 AND a.lead_id = n.value ->> 1))) AS unseen
+            FROM (SELECT DISTINCT value AS link_id FROM json_each(?1)) j CROSS JOIN link l ON l.link_id = j.link_id
+            LEFT JOIN lead a ON a.link_id = l.link_id
+            GROUP BY l.link_id)
          UPDATE link SET updated_at = ?2,
             state = CASE
                 WHEN link.unlinked_at IS NOT NULL THEN 'unlinked'

@@ -115,7 +115,7 @@ impl Engine {
     }
 
     fn candidate(&self, lead: Observation) -> Candidate {
-        Candidate { values: self.mapping.decode(&serde_json::from_str(&lead.fields).unwrap_or_default()), lead }
+        Candidate { values: self.mapping.decode(&lead.fields), lead }
     }
 
     /// The places of the leads that a create may have made: by the id of its other half, else by all that was sent, else by a
@@ -161,7 +161,7 @@ impl Engine {
             let values = self.mapping.decode(&lead.fields);
             let lead = Observation {
                 keys: self.mapping.match_keys(&values),
-                fields: lead.fields.to_string(),
+                fields: lead.fields,
                 lead_id: lead.lead_id,
                 modified_at: lead.modified_at,
                 external_id: None,

@@ -60,12 +60,7 @@ impl Engine {
     }
 
     /// The write that makes the other half of a lead.
-    pub(super) fn create_push(
-        &self,
-        from: Side,
-        link_id: i64,
-        fields: &serde_json::Value,
-    ) -> Result<NewPush, crate::mapping::FieldProblem> {
+    pub(super) fn create_push(&self, from: Side, link_id: i64, fields: &str) -> Result<NewPush, crate::mapping::FieldProblem> {
         let mut source = self.mapping.decode(fields);
         self.mapping.set_aside(&mut source);
         let mut given = self.mapping.create(from.other(), &source)?;

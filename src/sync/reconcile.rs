@@ -32,20 +32,32 @@ impl Engine {
     /// Decides every link of which a lead changed. `as_of` is a moment by Salesforce's clock, no later than the reading of its leads.
     pub(super) async fn reconcile(&self, as_of: DateTime<Utc>) -> Result<Reconciled, CycleError> {
         let mut reconciled = Reconciled::default();
-        let mut after = 0;
+        let (mut after, mut decided) = (0, Vec::new());
         loop {
             let links = self.store.dirty_links(after, BATCH, self.now() - SWING_TIME).await?;
+            self.recall_mappings(&links).await?;
+            // Links are decided while what was decided about the last ones is stored.
+            let (stored, next) = tokio::join!(self.store.decide(&decided, self.now()), self.decide_each(&links, as_of));
+            stored?;
             let Some(last) = links.last() else { return Ok(reconciled) };
             after = last.link_id;
-            self.recall_mappings(&links).await?;
-            let decided: Vec<Decided> = links.iter().filter_map(|link| self.decide(link, as_of)).collect();
+            decided = next;
             reconciled.held += (links.len() - decided.len()) as u64;
             for link in &decided {
                 reconciled.conflicts += link.conflicts.len() as u64;
                 reconciled.parked += u64::from(link.blocked.is_some());
             }
-            self.store.decide(&decided, self.now()).await?;
         }
+    }
+
+    /// Decides links, without those of which it is not time yet.
+    async fn decide_each(&self, links: &[DirtyLink], as_of: DateTime<Utc>) -> Vec<Decided> {
+        let mut decided = Vec::with_capacity(links.len());
+        for link in links {
+            decided.extend(self.decide(link, as_of));
+            tokio::task::yield_now().await;
+        }
+        decided
     }
 
     /// `None`: not yet.
@@ -276,8 +288,8 @@ impl Engine {
 }
 
 /// Whether nothing was ever in step: the leads have just found each other.
-pub(super) fn is_first(base: &Json) -> bool {
-    base.as_object().is_none_or(serde_json::Map::is_empty)
+pub(super) fn is_first(base: &str) -> bool {
+    base == "{}"
 }
 
 fn names_another(named: &str) -> String {

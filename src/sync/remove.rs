@@ -63,7 +63,7 @@ fn delete_push(link_id: i64, side: Side, lead: &LeadRow) -> NewPush {
         kind: WriteKind::Delete,
         initial: false,
         fields: json!({}),
-        before: lead.fields.clone(),
+        before: serde_json::from_str(&lead.fields).unwrap_or_default(),
         base: json!({}),
         undoes: None,
     }

@@ -55,8 +55,6 @@ mod swept;
 mod systems;
 mod taking_part;
 mod thrifty;
-#[cfg(feature = "otlp")]
-mod traces;
 mod transform_refusals;
 mod transforms;
 mod undo;

@@ -28,7 +28,7 @@ fn decide(base: [&str; 2], now: [&str; 2], policy: Policy, newest: Newest, resol
     let base = PerSide { operate: value(base[0]), salesforce: value(base[1]) };
     let (operate, salesforce) = (value(now[0]), value(now[1]));
     let state = FieldState { base: &base, now: PerSide { operate: &operate, salesforce: &salesforce } };
-    merge_field(state, policy, newest, resolved)
+    merge_field(state, policy, newest, || resolved)
 }
 
 #[test]

@@ -293,7 +293,7 @@ async fn what_was_decided_before_a_persons_word_is_not_kept() {
     let decided = leadsync::store::Decided {
         link_id: links[0].link_id,
         words: links[0].words,
-        base: json!({ "phone": "stale" }),
+        base: r#"{"phone":"stale"}"#.to_owned(),
         blocked: None,
         supersede: Vec::new(),
         forget: None,

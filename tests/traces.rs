@@ -1,4 +1,11 @@
-//! Traces reach an OpenTelemetry collector. `cargo test --features otlp traces`
+//! Traces reach an OpenTelemetry collector: `cargo test --features otlp --test traces`.
+// A test that cannot go on should panic; of what it shares with the suite it uses a part.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stderr, dead_code)]
+
+#[path = "suite/program.rs"]
+mod program;
+#[path = "suite/systems.rs"]
+mod systems;
 
 use std::sync::{Arc, Mutex};
 

@@ -1,0 +1,193 @@
+"""What writes cost, against the project's own sandbox: requests of a first load and of 1,000 changes beside their floor, echoes, and the time
+from an edit to its arrival on the other side. Arguments: the program, leads of the first load (20000). Prints the tables of
+docs/performance.md."""
+
+import json
+import math
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+from tools import HERE, Ran, memory_of
+
+CONFIG = str(HERE.parent / "config/leadsync.toml")
+
+
+class Sandbox:
+    """Both simulated systems, and the environment in which the program works on them."""
+
+    def __init__(self, program, folder, leads, **more):
+        self.process = subprocess.Popen([program, "sandbox", "--leads", str(leads)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        said = json.loads(self.process.stdout.readline())
+        self.address = {"operate": said["operate"]["base_url"], "salesforce": said["salesforce"]["login_url"]}
+        self.store = f"{folder}/leadsync.db"
+        for name in Path(folder).glob("leadsync.db*"):
+            name.unlink()
+        self.environment = {
+            "LEADSYNC__OPERATE__BASE_URL": said["operate"]["base_url"],
+            "LEADSYNC__OPERATE__AUTH__CLIENT_ID": said["operate"]["client_id"],
+            "OPERATE_CLIENT_SECRET": said["operate"]["client_secret"],
+            "LEADSYNC__SALESFORCE__LOGIN_URL": said["salesforce"]["login_url"],
+            "LEADSYNC__SALESFORCE__AUTH__CLIENT_ID": said["salesforce"]["client_id"],
+            "SALESFORCE_CLIENT_SECRET": said["salesforce"]["client_secret"],
+            "LEADSYNC__STORE__URL": f"sqlite:{self.store}",
+            "LEADSYNC__OPS__LISTEN": "",
+            "LEADSYNC__OPERATE__REQUESTS_PER_SECOND": "1000",
+            "LEADSYNC__SALESFORCE__REQUESTS_PER_SECOND": "1000",
+            "LEADSYNC__SCHEDULE__OVERLAP": "10s",
+            "LEADSYNC__SYNC__MAX_CHANGE": "off",
+            **more,
+        }
+        self.program = program
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+
+    def ask(self, side, path, body=None):
+        request = Request(f"{self.address[side]}/_sandbox/{path}", data=None if body is None else json.dumps(body).encode())
+        with urlopen(request, timeout=60) as answer:
+            return json.load(answer)
+
+    def once(self):
+        return Ran([self.program, "--config", CONFIG, "once"], self.environment).must(0, 3)
+
+    def links(self):
+        return self.query("SELECT operate_id, salesforce_id FROM link WHERE state = 'in_step'")
+
+    def query(self, sql):
+        connection = sqlite3.connect(f"file:{self.store}?mode=ro", uri=True)
+        try:
+            return connection.execute(sql).fetchall()
+        finally:
+            connection.close()
+
+    def used(self):
+        """Requests and written leads of both systems so far."""
+        now = {side: self.ask(side, "requests") for side in self.address}
+        return {side: {"read": said["read"], "write": said["write"], **said["leads"]} for side, said in now.items()}
+
+
+def since(before, after):
+    return {side: {key: after[side][key] - before[side][key] for key in after[side]} for side in after}
+
+
+def first_load(program, folder, leads):
+    with Sandbox(program, folder, leads) as systems:
+        ran = systems.once()
+        while systems.query("SELECT count(*) FROM push WHERE state IN ('due', 'sent')")[0][0]:
+            ran = systems.once()
+        used = systems.used()
+        print(f"| what | leads | requests | floor |\n| --- | --- | --- | --- |")
+        operate, salesforce = used["operate"], used["salesforce"]
+        creates = math.ceil(salesforce["created"] / 200)
+        named = math.ceil(salesforce["updated"] / 200)
+        print(f"| made in Salesforce, then given the ids of new Operate leads | {salesforce['created']:,} + {salesforce['updated']:,} | "
+              f"{salesforce['write']:,} | {creates + named:,} ({salesforce['write'] / (creates + named) - 1:+.1%}) |")
+        floor = operate["created"] + operate["updated"]
+        print(f"| made in Operate | {operate['created']:,} + {operate['updated']:,} | {operate['write']:,} | {floor:,} ({operate['write'] / floor - 1:+.1%}) |")
+        cycles = systems.query("SELECT sum(julianday(ended_at) - julianday(started_at)) * 86400 FROM cycle")[0][0]
+        print(f"\nfirst load of {leads:,} leads: {cycles:.1f} s in cycles, {ran.memory:.0f} MiB, reads {operate['read']} + {salesforce['read']}\n")
+
+
+def changes(program, folder, count):
+    print("| 1,000 changes in | written | requests to read, to write | floor | writes a lead |\n| --- | --- | --- | --- | --- |")
+    for guarded in (True, False):
+        with Sandbox(program, folder, 3 * count, LEADSYNC__SALESFORCE__GUARDED_UPDATES="1000000" if guarded else "0") as systems:
+            systems.once(), time.sleep(2), systems.once()
+            pairs = systems.links()[:count]
+            time.sleep(12)  # past the overlap
+            systems.once()
+            for side, place in (("operate", 0), ("salesforce", 1)) if guarded else (("operate", 0),):
+                for pair in pairs:
+                    field = {"operate": "phone", "salesforce": "Phone"}[side]
+                    systems.ask(side, "edit", {"id": pair[place], "fields": {field: f"020 7946 {random.randrange(10**6):06}"}})
+                time.sleep(2)
+                before = systems.used()
+                systems.once()
+                used = since(before, systems.used())
+                other = "salesforce" if side == "operate" else "operate"
+                write = math.ceil(count / (25 if guarded else 200)) if other == "salesforce" else count
+                how = {"operate": "one by one"}.get(other, "guarded" if guarded else "compared")
+                read = sum(each["read"] for each in used.values())
+                print(f"| {side} | {how} | {read}, {used[other]['write']} | 1 + {math.ceil(count / 2000) if side == 'salesforce' else 1}, {write} | "
+                      f"{used[other]['updated'] / count:.2f} |", flush=True)
+            if guarded:
+                before = systems.used()
+                environment = {**systems.environment, "LEADSYNC__SCHEDULE__POLL": "* * * * * *"}
+                daemon = subprocess.Popen([program, "--config", CONFIG, "run"], env={**os.environ, **environment}, stderr=subprocess.DEVNULL)
+                began = systems.query("SELECT max(cycle_id) FROM cycle")[0][0]
+                while systems.query("SELECT max(cycle_id) FROM cycle")[0][0] < began + 50:
+                    time.sleep(1)
+                daemon.send_signal(signal.SIGTERM), daemon.wait(30)
+                used = since(before, systems.used())
+                echoes = sum(each[what] for each in used.values() for what in ("created", "updated", "deleted"))
+                print(f"\nechoes in 50 quiet cycles after that: {echoes}\n", flush=True)
+
+
+def latency(program, folder, edits):
+    """Edits at random moments, a poll every second, and a simulated round trip of 50 ms."""
+    with Sandbox(program, folder, 60, LEADSYNC__SCHEDULE__POLL="* * * * * *") as systems:
+        systems.once(), time.sleep(2), systems.once()
+        pairs = systems.links()
+        for side in systems.address:
+            systems.ask(side, "fault", {"match": "any", "times": 0, "latency_ms": 50})
+        daemon = subprocess.Popen([program, "--config", CONFIG, "run"], env={**os.environ, **systems.environment}, stderr=subprocess.DEVNULL)
+        time.sleep(20)
+        for side, other in (("operate", "salesforce"), ("salesforce", "operate")):
+            waiting, took, over = {}, [], threading.Event()
+            names = {"operate": ("leadid", "jobtitle"), "salesforce": ("Id", "Title")}
+
+            def watch():
+                key, field = names[other]
+                while not over.is_set():
+                    now = {str(lead[key]): lead.get(field) for lead in systems.ask(other, "leads")}
+                    seen = time.monotonic()
+                    for lead, (value, since) in list(waiting.items()):
+                        if now.get(lead) == value:
+                            took.append(seen - since)
+                            del waiting[lead]
+                    time.sleep(0.005)
+
+            watcher = threading.Thread(target=watch)
+            watcher.start()
+            for number in range(edits):
+                pair = pairs[number % len(pairs)]
+                ours, theirs = pair if side == "operate" else pair[::-1]
+                value = f"Edit {number}"
+                waiting[theirs] = (value, time.monotonic())
+                systems.ask(side, "edit", {"id": ours, "fields": {names[side][1]: value}})
+                time.sleep(random.uniform(0.1, 0.9))
+            end = time.monotonic() + 10
+            while waiting and time.monotonic() < end:
+                time.sleep(0.1)
+            over.set(), watcher.join()
+            took.sort()
+            at = lambda share: took[min(len(took) - 1, int(share * len(took)))]
+            print(f"| {side} to {other} | {len(took)} of {edits} | {at(0.5):.2f} s | {at(0.99):.2f} s | {took[-1]:.2f} s |", flush=True)
+        print(f"\n{memory_of(daemon.pid):.0f} MiB")
+        daemon.send_signal(signal.SIGTERM), daemon.wait(30)
+
+
+if __name__ == "__main__":
+    program, leads = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 20_000
+    which = sys.argv[3] if len(sys.argv) > 3 else "load changes latency"
+    with tempfile.TemporaryDirectory() as folder:
+        if "load" in which:
+            first_load(program, folder, leads)
+        if "changes" in which:
+            changes(program, folder, 1_000)
+        if "latency" in which:
+            print("| edit | arrived | p50 | p99 | slowest |\n| --- | --- | --- | --- | --- |")
+            latency(program, folder, 200)
