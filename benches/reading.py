@@ -10,7 +10,8 @@ from pathlib import Path
 
 from tools import FIELDS, HERE, Ran, Server, configuration, cpu_of, memory_of
 
-SECRET = {"BENCH_SECRET": "bench"}
+# As in the image and in the unit for systemd, and what the configuration names.
+SECRET = {"BENCH_SECRET": "bench", "MIMALLOC_ALLOW_THP": "0", "MIMALLOC_PURGE_DELAY": "0"}
 
 
 def once(program, config):
@@ -48,6 +49,18 @@ def simple(tools, leads):
         return ran
 
 
+def floor(tools, folder, leads):
+    """A bare parse of Operate's answer as it comes, and an insert a lead."""
+    with Server(tools.server, salesforce=0, operate=leads) as server:
+        store = Path(folder, "floor.db")
+        for name in Path(folder).glob("floor.db*"):
+            name.unlink()
+        names = ",".join(["leadid", "lastmodified", *(name for name, _, _ in FIELDS)])
+        ran = Ran([tools.floor, server.address, f"fields=[{names}]", str(store)]).must()
+        assert int(ran.out) == leads, ran.out
+        return ran
+
+
 def tap(tools, folder, leads):
     with Server(tools.server, salesforce=leads, operate=0) as server:
         config = Path(folder, "tap.json")
@@ -79,6 +92,22 @@ def link(tools, folder, leads):
         return ran, server.requests()
 
 
+def age(folder, rows):
+    """Gives the store that `link` left a history of so many writes, as years of use would."""
+    connection = sqlite3.connect(f"{folder}/leadsync.db")
+    with connection:
+        connection.execute(
+            """WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?), links (count) AS (SELECT count(*) FROM link)
+               INSERT INTO push (link_id, side, kind, fields, before, base, state, attempts, due_at, sent_at, created_at, done_at)
+               SELECT 1 + i % links.count, iif(i % 2, 'operate', 'salesforce'), 'update', '{"jobtitle":"Keeper"}', '{"jobtitle":"Baker"}',
+                      '{"jobtitle":"Keeper"}', 'done', 1, t, t, t, t
+               FROM n, links, (SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-30 days') AS t)""",
+            (rows,),
+        )
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+
+
 def idle(tools, folder, leads, cycles):
     """A daemon on the store that `link` left, with a cycle a second: processor time and requests of a cycle, memory, time to the first poll."""
     with Server(tools.server, leads=leads) as server:
@@ -90,6 +119,8 @@ def idle(tools, folder, leads, cycles):
             time.sleep(0.005)
         first = time.monotonic() - began
         # The sweep that is due at once, and until changes cannot come late any more.
+        while counted(folder, "SELECT count(*) FROM checkpoint WHERE swept_at IS NOT NULL")[0] < 2:
+            time.sleep(1)
         time.sleep(20)
         before = (counted(folder, "SELECT count(*) FROM cycle")[0], server.requests(), cpu_of(daemon.pid))
         time.sleep(cycles)
@@ -100,3 +131,19 @@ def idle(tools, folder, leads, cycles):
         ran = after[0] - before[0]
         each = {side: (after[1][side] - before[1][side]) / ran for side in after[1]}
         return first, (after[2] - before[2]) / ran, each, memory
+
+
+def killed(tools, folder, leads):
+    """The same as `link`, killed when half of Salesforce's pages were read, and started again. Gives the requests of all of it."""
+    with Server(tools.server, leads=leads) as server:
+        fresh(folder)
+        config = configuration(folder, server.address)
+        first = subprocess.Popen([tools.program, "--config", config, "once"], env={**os.environ, **SECRET}, stderr=subprocess.DEVNULL)
+        while server.requests()["salesforce"] < leads // 4_000:
+            time.sleep(0.002)
+        first.kill()
+        first.wait()
+        once(tools.program, config).must()
+        (linked,) = counted(folder, "SELECT count(*) FROM link WHERE state = 'in_step'")
+        assert linked == leads, linked
+        return server.requests()

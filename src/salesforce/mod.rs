@@ -45,8 +45,8 @@ const COLLECTION: usize = 200;
 const COMPOSITE: usize = 25;
 /// Ids that one retrieve call takes.
 const RETRIEVE: usize = 2_000;
-/// Records of one bulk job.
-const BULK: usize = 10_000;
+/// Records of one bulk job: all of them are in memory until it has ended.
+const BULK: usize = 5_000;
 /// Fields that every query and retrieve asks for.
 const OWN: [&str; 6] = ["Id", "SystemModstamp", "CreatedDate", "IsDeleted", "IsConverted", "MasterRecordId"];
 

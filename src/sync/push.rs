@@ -13,6 +13,9 @@ use crate::metrics;
 use crate::side::{Action, Outcome, Record, Refusal, Unmoved, Write, WriteKind};
 use crate::store::{Outbox, PushRow, Settled, Verdict};
 
+/// Writes under way at once, however many batches that is: each is in memory until it is settled.
+const MOST: usize = 10_000;
+
 /// What pushing came to.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Pushed {
@@ -53,7 +56,7 @@ impl Engine {
         let next = |outbox: &Outbox| outbox.ready(side).find(|(kind, _)| !hold.holds(side, *kind));
         while let Some((kind, count)) = next(&outbox).filter(|_| !stop()) {
             let batch = client.batch_size(kind, count);
-            let due = self.store.due(side, kind, self.now(), batch * client.concurrency()).await?;
+            let due = self.store.due(side, kind, self.now(), (batch * client.concurrency()).min(MOST.max(batch))).await?;
             let span = |chunk: &[PushRow]| tracing::debug_span!("push", %side, push.kind = kind.as_str(), writes = chunk.len());
             let batches = due.chunks(batch).map(|chunk| self.push_batch(side, chunk).instrument(span(chunk)));
             for batch in side_by_side(self.turns.as_deref(), batches).await {
@@ -85,12 +88,12 @@ impl Engine {
         ready.retain(|(push, _)| marked.contains(&push.push_id));
         settled.retain(|settled| marked.contains(&settled.push_id));
         let sent_at = sent_at.map(|time| time - TimeDelta::seconds(2));
-        let writes: Vec<Write> = ready.iter().map(|(_, write)| write.clone()).collect();
+        let (sent, writes): (Vec<&PushRow>, Vec<Write>) = ready.into_iter().unzip();
         let outcomes = match self.clients.get(side).write(&writes).await {
             Ok(outcomes) => outcomes,
             Err(error) => {
                 let later = self.now();
-                settled.extend(ready.iter().map(|(push, _)| Settled {
+                settled.extend(sent.iter().map(|push| Settled {
                     code: Some("not_sent".to_owned()),
                     error: Some(error.to_string()),
                     ..Settled::plain(push, Verdict::Due(later))
@@ -99,7 +102,7 @@ impl Engine {
                 return Err(error.into());
             }
         };
-        let sent: Vec<&PushRow> = ready.iter().map(|(push, _)| *push).collect();
+        drop(writes);
         let tried = batch.len() as u64;
         let pushed = self.settle_batch(side, &sent, outcomes, settled, sent_at.unwrap_or_default()).await?;
         Ok(Pushed { tried, ..pushed })
