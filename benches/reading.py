@@ -8,7 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from tools import FIELDS, HERE, Ran, Server, configuration, cpu_of, memory_of
+from tools import FIELDS, HERE, Ran, Server, configuration, cpu_of, memory_of, query
 
 # As in the image and in the unit for systemd, and what the configuration names.
 SECRET = {"BENCH_SECRET": "bench", "MIMALLOC_ALLOW_THP": "0", "MIMALLOC_PURGE_DELAY": "0"}
@@ -23,12 +23,8 @@ def fresh(folder):
         Path(folder, name).unlink(missing_ok=True)
 
 
-def counted(folder, query):
-    connection = sqlite3.connect(f"file:{folder}/leadsync.db?mode=ro", uri=True)
-    try:
-        return connection.execute(query).fetchone()
-    finally:
-        connection.close()
+def counted(folder, sql):
+    return query(f"{folder}/leadsync.db", sql)[0]
 
 
 def read(tools, folder, side, leads):

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -63,6 +64,15 @@ class Server:
     def requests(self):
         with urlopen(f"{self.address}/requests") as answer:
             return json.load(answer)
+
+
+def query(store, sql):
+    """What a store answers."""
+    connection = sqlite3.connect(f"file:{store}?mode=ro", uri=True)
+    try:
+        return connection.execute(sql).fetchall()
+    finally:
+        connection.close()
 
 
 def cpu_of(pid):

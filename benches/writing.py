@@ -7,7 +7,6 @@ import math
 import os
 import random
 import signal
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -16,7 +15,7 @@ import time
 from pathlib import Path
 from urllib.request import Request, urlopen
 
-from tools import HERE, Ran, memory_of
+from tools import HERE, Ran, memory_of, query
 
 CONFIG = str(HERE.parent / "config/leadsync.toml")
 
@@ -70,11 +69,7 @@ class Sandbox:
         return self.query("SELECT operate_id, salesforce_id FROM link WHERE state = 'in_step'")
 
     def query(self, sql):
-        connection = sqlite3.connect(f"file:{self.store}?mode=ro", uri=True)
-        try:
-            return connection.execute(sql).fetchall()
-        finally:
-            connection.close()
+        return query(self.store, sql)
 
     def used(self):
         """Requests and written leads of both systems so far."""
@@ -90,9 +85,9 @@ def first_load(program, folder, leads):
     with Sandbox(program, folder, leads) as systems:
         ran = systems.once()
         while systems.query("SELECT count(*) FROM push WHERE state IN ('due', 'sent')")[0][0]:
-            ran = systems.once()
+            systems.once()
         used = systems.used()
-        print(f"| what | leads | requests | floor |\n| --- | --- | --- | --- |")
+        print("| what | leads | requests | floor |\n| --- | --- | --- | --- |")
         operate, salesforce = used["operate"], used["salesforce"]
         creates = math.ceil(salesforce["created"] / 200)
         named = math.ceil(salesforce["updated"] / 200)

@@ -16,6 +16,11 @@ use crate::store::{Outbox, PushRow, Settled, Verdict};
 /// Writes under way at once, however many batches that is: each is in memory until it is settled.
 const MOST: usize = 10_000;
 
+/// How many writes are taken at once: as many batches as may be under way, or one.
+fn at_once(batch: usize, concurrency: usize) -> usize {
+    (batch * concurrency).min(MOST.max(batch))
+}
+
 /// What pushing came to.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Pushed {
@@ -56,7 +61,7 @@ impl Engine {
         let next = |outbox: &Outbox| outbox.ready(side).find(|(kind, _)| !hold.holds(side, *kind));
         while let Some((kind, count)) = next(&outbox).filter(|_| !stop()) {
             let batch = client.batch_size(kind, count);
-            let due = self.store.due(side, kind, self.now(), (batch * client.concurrency()).min(MOST.max(batch))).await?;
+            let due = self.store.due(side, kind, self.now(), at_once(batch, client.concurrency())).await?;
             let span = |chunk: &[PushRow]| tracing::debug_span!("push", %side, push.kind = kind.as_str(), writes = chunk.len());
             let batches = due.chunks(batch).map(|chunk| self.push_batch(side, chunk).instrument(span(chunk)));
             for batch in side_by_side(self.turns.as_deref(), batches).await {
@@ -233,5 +238,15 @@ fn log(push: &PushRow, settled: &Settled) {
         }
         Verdict::InDoubt => tracing::warn!(%side, link.id = link, error.code = code, "push.in_doubt"),
         Verdict::Parked => tracing::warn!(%side, link.id = link, error.code = code, "push.parked"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_are_sent_side_by_side_as_long_as_they_are_small() {
+        assert_eq!([at_once(200, 5), at_once(5_000, 5), at_once(20_000, 5)], [1_000, MOST, 20_000]);
     }
 }
