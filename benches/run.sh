@@ -17,6 +17,6 @@ if [[ ! -x $target/peers/bin/python ]]; then
   python3 -m venv "$target/peers"
   "$target/peers/bin/pip" install --quiet --requirement benches/requirements.txt
 fi
-python3 benches/measure.py "$target/release/leadsync" "$server" "$floor" "$target/peers/bin/python"
-python3 benches/writing.py "$target/release/leadsync"
+python3 -B benches/measure.py "$target/release/leadsync" "$server" "$floor" "$target/peers/bin/python"
+python3 -B benches/writing.py "$target/release/leadsync"
 exec cargo bench --locked --quiet --bench core
