@@ -7,10 +7,7 @@ cd "$(dirname "$0")/.."
 # What is built to be changed is built otherwise.
 export CARGO_INCREMENTAL=0
 kept=benches/instructions.txt
-program=$(cargo build --locked --quiet --bench instructions --message-format json | python3 -c '
-import json, sys
-said = [json.loads(line) for line in sys.stdin]
-print(next(each["executable"] for each in said if each.get("executable") and each["target"]["name"] == "instructions"))')
+program=$(benches/built.sh instructions)
 counted=$(mktemp)
 trap 'rm -f "$counted"' EXIT
 for name in $("$program"); do

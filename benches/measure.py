@@ -25,16 +25,25 @@ def row(what, seconds, memory, more=""):
     return middle
 
 
+def idle(folder, links, store):
+    first, cpu, requests, held = reading.idle(tools, folder, links, 30)
+    print(
+        f"\nidle with {links:,} links, {store}: {1000 * cpu:.1f} ms of processor time, {requests['operate']:.2f} + "
+        f"{requests['salesforce']:.2f} requests a cycle, {held:.1f} MiB; first request {1000 * first:.0f} ms after the start",
+        flush=True,
+    )
+
+
 print(f"{platform.machine()}, {os.cpu_count()} processors; {RUNS} runs of each, in turn; {LEADS:,} leads, 24 fields\n")
 print("| what | time | memory | |\n| --- | --- | --- | --- |")
 with tempfile.TemporaryDirectory() as folder:
-    simple, tap, ours, floor, operate = [], [], [], [], []
+    simple, tap, ours, bare, operate = [], [], [], [], []
     # In turn, so that what else the machine does is spread over all of them.
     for _ in range(RUNS):
         simple.append(reading.simple(tools, LEADS))
         tap.append(reading.tap(tools, folder, LEADS))
         ours.append(reading.read(tools, folder, "salesforce", LEADS))
-        floor.append(reading.floor(tools, folder, LEADS))
+        bare.append(reading.floor(tools, folder, LEADS))
         operate.append(reading.read(tools, folder, "operate", LEADS))
     seconds = lambda runs: [run.seconds for run in runs]
     memory = lambda runs: [run.memory for run in runs]
@@ -42,11 +51,11 @@ with tempfile.TemporaryDirectory() as folder:
     other = row("tap-salesforce: reads, writes JSON lines", seconds(tap), memory(tap))
     runs = [run for run, _ in ours]
     took = row("leadsync: reads, compares, commits, looks for pairs", seconds(runs), memory(runs), f"{ours[0][1]} requests")
-    bare = row("Operate's answer parsed, and an insert a lead", seconds(floor), memory(floor))
+    lowest = row("Operate's answer parsed, and an insert a lead", seconds(bare), memory(bare))
     runs = [run for run, _ in operate]
     whole = row("leadsync: the same from Operate", seconds(runs), memory(runs), f"{operate[0][1]} request")
     print(f"\nleadsync takes {took / peer:.2f} times as long as simple-salesforce, {other / took:.1f} times less than tap-salesforce, and "
-          f"{whole / bare:.2f} times as long as the floor of Operate\n")
+          f"{whole / lowest:.2f} times as long as the floor of Operate\n")
 
     print("| leads on each side | all read from Operate | all linked at first | memory | of it by lead | store |")
     print("| --- | --- | --- | --- | --- | --- |")
@@ -62,18 +71,11 @@ with tempfile.TemporaryDirectory() as folder:
             flush=True,
         )
         leads *= 10
-    def idle(links, store):
-        first, cpu, requests, held = reading.idle(tools, folder, links, 30)
-        print(
-            f"\nidle with {links:,} links, {store}: {1000 * cpu:.1f} ms of processor time, {requests['operate']:.2f} + "
-            f"{requests['salesforce']:.2f} requests a cycle, {held:.1f} MiB; first request {1000 * first:.0f} ms after the start",
-            flush=True,
-        )
 
-    idle(leads // 10, "no history")
+    idle(folder, leads // 10, "no history")
     reading.link(tools, folder, 10_000)
-    idle(10_000, "no history")
+    idle(folder, 10_000, "no history")
     reading.age(folder, HISTORY)
-    idle(10_000, f"{HISTORY:,} writes of the past")
+    idle(folder, 10_000, f"{HISTORY:,} writes of the past")
     made = reading.killed(tools, folder, LEADS)
     print(f"\nkilled half way and started again, {LEADS:,} leads a side: {made['operate']} + {made['salesforce']} requests in all", flush=True)

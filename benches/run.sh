@@ -4,14 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo build --release --locked --quiet --bin leadsync
-# The bench program of this name.
-bench() {
-  cargo build --release --locked --quiet --bench "$1" --message-format json | python3 -c '
-import json, sys
-print(next(said["executable"] for said in map(json.loads, sys.stdin) if said.get("executable") and said["target"]["name"] == sys.argv[1]))' "$1"
-}
-server=$(bench server)
-floor=$(bench floor)
+server=$(benches/built.sh server --release)
+floor=$(benches/built.sh floor --release)
 target=$(cargo metadata --format-version 1 --no-deps | python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])')
 if [[ ! -x $target/peers/bin/python ]]; then
   python3 -m venv "$target/peers"

@@ -2,79 +2,15 @@
 from an edit to its arrival on the other side. Arguments: the program, leads of the first load (20000). Prints the tables of
 docs/performance.md."""
 
-import json
 import math
-import os
 import random
-import signal
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-from pathlib import Path
-from urllib.request import Request, urlopen
 
-from tools import HERE, Ran, memory_of, query
-
-CONFIG = str(HERE.parent / "config/leadsync.toml")
-
-
-class Sandbox:
-    """Both simulated systems, and the environment in which the program works on them."""
-
-    def __init__(self, program, folder, leads, **more):
-        self.process = subprocess.Popen([program, "sandbox", "--leads", str(leads)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        said = json.loads(self.process.stdout.readline())
-        self.address = {"operate": said["operate"]["base_url"], "salesforce": said["salesforce"]["login_url"]}
-        self.store = f"{folder}/leadsync.db"
-        for name in Path(folder).glob("leadsync.db*"):
-            name.unlink()
-        self.environment = {
-            "LEADSYNC__OPERATE__BASE_URL": said["operate"]["base_url"],
-            "LEADSYNC__OPERATE__AUTH__CLIENT_ID": said["operate"]["client_id"],
-            "OPERATE_CLIENT_SECRET": said["operate"]["client_secret"],
-            "LEADSYNC__SALESFORCE__LOGIN_URL": said["salesforce"]["login_url"],
-            "LEADSYNC__SALESFORCE__AUTH__CLIENT_ID": said["salesforce"]["client_id"],
-            "SALESFORCE_CLIENT_SECRET": said["salesforce"]["client_secret"],
-            "LEADSYNC__STORE__URL": f"sqlite:{self.store}",
-            "LEADSYNC__OPS__LISTEN": "",
-            # As in the image and in the unit for systemd.
-            "MIMALLOC_ALLOW_THP": "0",
-            "MIMALLOC_PURGE_DELAY": "0",
-            "LEADSYNC__OPERATE__REQUESTS_PER_SECOND": "1000",
-            "LEADSYNC__SALESFORCE__REQUESTS_PER_SECOND": "1000",
-            "LEADSYNC__SCHEDULE__OVERLAP": "10s",
-            "LEADSYNC__SYNC__MAX_CHANGE": "off",
-            **more,
-        }
-        self.program = program
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
-
-    def ask(self, side, path, body=None):
-        request = Request(f"{self.address[side]}/_sandbox/{path}", data=None if body is None else json.dumps(body).encode())
-        with urlopen(request, timeout=60) as answer:
-            return json.load(answer)
-
-    def once(self):
-        return Ran([self.program, "--config", CONFIG, "once"], self.environment).must(0, 3)
-
-    def links(self):
-        return self.query("SELECT operate_id, salesforce_id FROM link WHERE state = 'in_step'")
-
-    def query(self, sql):
-        return query(self.store, sql)
-
-    def used(self):
-        """Requests and written leads of both systems so far."""
-        now = {side: self.ask(side, "requests") for side in self.address}
-        return {side: {"read": said["read"], "write": said["write"], **said["leads"]} for side, said in now.items()}
+from sandbox import Sandbox
+from tools import memory_of
 
 
 def since(before, after):
@@ -123,15 +59,47 @@ def changes(program, folder, count):
                       f"{used[other]['updated'] / count:.2f} |", flush=True)
             if guarded:
                 before = systems.used()
-                environment = {**systems.environment, "LEADSYNC__SCHEDULE__POLL": "* * * * * *"}
-                daemon = subprocess.Popen([program, "--config", CONFIG, "run"], env={**os.environ, **environment}, stderr=subprocess.DEVNULL)
-                began = systems.query("SELECT max(cycle_id) FROM cycle")[0][0]
-                while systems.query("SELECT max(cycle_id) FROM cycle")[0][0] < began + 50:
-                    time.sleep(1)
-                daemon.send_signal(signal.SIGTERM), daemon.wait(30)
+                with systems.daemon(LEADSYNC__SCHEDULE__POLL="* * * * * *"):
+                    began = systems.query("SELECT max(cycle_id) FROM cycle")[0][0]
+                    while systems.query("SELECT max(cycle_id) FROM cycle")[0][0] < began + 50:
+                        time.sleep(1)
                 used = since(before, systems.used())
                 echoes = sum(each[what] for each in used.values() for what in ("created", "updated", "deleted"))
                 print(f"\nechoes in 50 quiet cycles after that: {echoes}\n", flush=True)
+
+
+def arrivals(systems, pairs, side, other, edits):
+    """How long edits of one side take to be seen on the other."""
+    waiting, took, over = {}, [], threading.Event()
+    names = {"operate": ("leadid", "jobtitle"), "salesforce": ("Id", "Title")}
+
+    def watch():
+        key, field = names[other]
+        while not over.is_set():
+            now = {str(lead[key]): lead.get(field) for lead in systems.ask(other, "leads")}
+            seen = time.monotonic()
+            for lead, (value, since) in list(waiting.items()):
+                if now.get(lead) == value:
+                    took.append(seen - since)
+                    del waiting[lead]
+            time.sleep(0.005)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    for number in range(edits):
+        pair = pairs[number % len(pairs)]
+        ours, theirs = pair if side == "operate" else pair[::-1]
+        value = f"Edit {number}"
+        waiting[theirs] = (value, time.monotonic())
+        systems.ask(side, "edit", {"id": ours, "fields": {names[side][1]: value}})
+        time.sleep(random.uniform(0.1, 0.9))
+    end = time.monotonic() + 10
+    while waiting and time.monotonic() < end:
+        time.sleep(0.1)
+    over.set(), watcher.join()
+    took.sort()
+    at = lambda share: took[min(len(took) - 1, int(share * len(took)))]
+    print(f"| {side} to {other} | {len(took)} of {edits} | {at(0.5):.2f} s | {at(0.99):.2f} s | {took[-1]:.2f} s |", flush=True)
 
 
 def latency(program, folder, edits):
@@ -141,41 +109,11 @@ def latency(program, folder, edits):
         pairs = systems.links()
         for side in systems.address:
             systems.ask(side, "fault", {"match": "any", "times": 0, "latency_ms": 50})
-        daemon = subprocess.Popen([program, "--config", CONFIG, "run"], env={**os.environ, **systems.environment}, stderr=subprocess.DEVNULL)
-        time.sleep(20)
-        for side, other in (("operate", "salesforce"), ("salesforce", "operate")):
-            waiting, took, over = {}, [], threading.Event()
-            names = {"operate": ("leadid", "jobtitle"), "salesforce": ("Id", "Title")}
-
-            def watch():
-                key, field = names[other]
-                while not over.is_set():
-                    now = {str(lead[key]): lead.get(field) for lead in systems.ask(other, "leads")}
-                    seen = time.monotonic()
-                    for lead, (value, since) in list(waiting.items()):
-                        if now.get(lead) == value:
-                            took.append(seen - since)
-                            del waiting[lead]
-                    time.sleep(0.005)
-
-            watcher = threading.Thread(target=watch)
-            watcher.start()
-            for number in range(edits):
-                pair = pairs[number % len(pairs)]
-                ours, theirs = pair if side == "operate" else pair[::-1]
-                value = f"Edit {number}"
-                waiting[theirs] = (value, time.monotonic())
-                systems.ask(side, "edit", {"id": ours, "fields": {names[side][1]: value}})
-                time.sleep(random.uniform(0.1, 0.9))
-            end = time.monotonic() + 10
-            while waiting and time.monotonic() < end:
-                time.sleep(0.1)
-            over.set(), watcher.join()
-            took.sort()
-            at = lambda share: took[min(len(took) - 1, int(share * len(took)))]
-            print(f"| {side} to {other} | {len(took)} of {edits} | {at(0.5):.2f} s | {at(0.99):.2f} s | {took[-1]:.2f} s |", flush=True)
-        print(f"\n{memory_of(daemon.pid):.0f} MiB")
-        daemon.send_signal(signal.SIGTERM), daemon.wait(30)
+        with systems.daemon() as daemon:
+            time.sleep(20)
+            for side, other in (("operate", "salesforce"), ("salesforce", "operate")):
+                arrivals(systems, pairs, side, other, edits)
+            print(f"\n{memory_of(daemon.pid):.0f} MiB")
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ impl Store {
         let rows = made.iter().map(|(lead, link)| json!([lead, link])).collect::<Json>().to_string();
         let claims: Vec<(String, i64, bool)> = sqlx::query_as(
             "SELECT a.lead_id, a.link_id, l.origin = 'ambiguous' OR (l.origin = 'external_id' AND l.operate_id IS NULL)
-             FROM json_each(?) j JOIN lead a ON a.side = ? AND a.lead_id = j.value ->> 0 JOIN link l ON l.link_id = a.link_id
+             FROM json_each(?) j JOIN lead_state a ON a.side = ? AND a.lead_id = j.value ->> 0 JOIN link l ON l.link_id = a.link_id
              WHERE a.link_id <> j.value ->> 1",
         )
         .bind(rows)
@@ -95,7 +95,7 @@ impl Store {
         // A person may have linked some of them meanwhile.
         let rows = created.iter().map(|lead| json!([lead.side.as_str(), lead.lead_id])).collect::<Json>().to_string();
         let alone: Vec<i64> = sqlx::query_scalar(
-            "SELECT j.key FROM json_each(?) j JOIN lead a ON a.side = j.value ->> 0 AND a.lead_id = j.value ->> 1
+            "SELECT j.key FROM json_each(?) j JOIN lead_state a ON a.side = j.value ->> 0 AND a.lead_id = j.value ->> 1
              WHERE a.link_id IS NULL ORDER BY j.key",
         )
         .bind(rows)
@@ -129,7 +129,7 @@ impl Store {
         }
         insert_pushes(&mut tx, &pushes, now).await?;
         let links = Json::from(links).to_string();
-        sqlx::query("UPDATE lead SET dirty = 0 WHERE link_id IN (SELECT value FROM json_each(?))")
+        sqlx::query("UPDATE lead_state AS lead SET dirty = 0 WHERE link_id IN (SELECT value FROM json_each(?))")
             .bind(&links)
             .execute(&mut *tx)
             .await?;
@@ -141,7 +141,7 @@ impl Store {
     /// of them on the other side.
     pub async fn leave(&self, part: &Part, creates: PerSide<bool>) -> Result<(), StoreError> {
         let leaving = sqlx::query(
-            "UPDATE lead SET dirty = 0
+            "UPDATE lead_state AS lead SET dirty = 0
              WHERE dirty = 1 AND link_id IS NULL AND aside IS NULL AND (side, lead_id) > (?1, ?2) AND (side, lead_id) <= (?3, ?4)
                AND (deleted_at IS NOT NULL OR (side = 'operate' AND NOT ?5) OR (side = 'salesforce' AND (converted OR NOT ?6)))",
         );

@@ -127,7 +127,7 @@ async fn check(partial: &Path, file: &Path) -> Result<Backup, BackupError> {
     if found != ["ok"] {
         return Err(BackupError::Damaged { file: file.to_owned(), reason: found.join("; ") });
     }
-    let counts = sqlx::query("SELECT (SELECT count(*) FROM link), (SELECT count(*) FROM lead)").fetch_one(&mut copy).await;
+    let counts = sqlx::query("SELECT (SELECT count(*) FROM link), (SELECT count(*) FROM lead_state)").fetch_one(&mut copy).await;
     let counts = counts.map_err(of_copy)?;
     copy.close().await.map_err(of_copy)?;
     let bytes = std::fs::metadata(partial).map_err(|source| BackupError::File { file: partial.to_owned(), source })?.len();

@@ -161,12 +161,12 @@ impl Store {
     /// The next `limit` links after `after` of which a lead changed, each with its writes since `recent`.
     pub async fn dirty_links(&self, after: i64, limit: i64, recent: DateTime<Utc>) -> Result<Vec<DirtyLink>, StoreError> {
         let rows = sqlx::query(
-            "SELECT o.lead_id, o.modified_at, o.changed_at, o.fields, o.external_id, o.converted, o.master_id, o.deleted_at IS NOT NULL, o.former,
-                    s.lead_id, s.modified_at, s.changed_at, s.fields, s.external_id, s.converted, s.master_id, s.deleted_at IS NOT NULL, s.former,
+            "SELECT o.lead_id, o.modified_at, o.changed_at, ov.fields, o.external_id, o.converted, o.master_id, o.deleted_at IS NOT NULL, o.former,
+                    s.lead_id, s.modified_at, s.changed_at, sv.fields, s.external_id, s.converted, s.master_id, s.deleted_at IS NOT NULL, s.former,
                     l.link_id, l.words, l.base, l.origin, l.unlinked_at IS NOT NULL AS unlinked,
-                    EXISTS (SELECT 1 FROM lead n WHERE n.external_id = l.operate_id AND n.side = 'salesforce' AND n.link_id <> l.link_id
+                    EXISTS (SELECT 1 FROM lead_state n WHERE n.external_id = l.operate_id AND n.side = 'salesforce' AND n.link_id <> l.link_id
                         AND n.deleted_at IS NULL) AS name_is_taken,
-                    EXISTS (SELECT 1 FROM lead n WHERE n.side = 'operate' AND n.lead_id = s.external_id
+                    EXISTS (SELECT 1 FROM lead_state n WHERE n.side = 'operate' AND n.lead_id = s.external_id
                         AND n.deleted_at IS NOT NULL) AS named_is_gone,
                     (SELECT json_group_array(json_array(p.side, p.state, json(p.fields), p.undoes, json(p.before))) FROM push p
                      WHERE p.link_id = l.link_id AND p.state IN ('due', 'sent', 'parked')) AS unsettled,
@@ -178,12 +178,14 @@ impl Store {
                     (SELECT json_group_array(json_array(r.side, json(r.fields))) FROM (
                          SELECT p.side, p.fields FROM push p WHERE p.link_id = l.link_id AND p.kind = 'update' AND p.state = 'done'
                              AND p.done_at > max(?3, coalesce(l.retried_at, '')) ORDER BY p.push_id DESC LIMIT 12) r) AS recent
-             FROM (SELECT DISTINCT link_id FROM lead WHERE dirty = 1 AND link_id > ?1
-                       AND link_id NOT IN (SELECT link_id FROM lead WHERE aside IS NOT NULL AND link_id IS NOT NULL)
+             FROM (SELECT DISTINCT link_id FROM lead_state WHERE dirty = 1 AND link_id > ?1
+                       AND link_id NOT IN (SELECT link_id FROM lead_state WHERE aside IS NOT NULL AND link_id IS NOT NULL)
                    ORDER BY link_id LIMIT ?2) d
              JOIN link l USING (link_id)
-             LEFT JOIN lead o ON o.side = 'operate' AND o.lead_id = l.operate_id
-             LEFT JOIN lead s ON s.side = 'salesforce' AND s.lead_id = l.salesforce_id
+             LEFT JOIN lead_state o ON o.side = 'operate' AND o.lead_id = l.operate_id
+             LEFT JOIN lead_values ov ON ov.side = 'operate' AND ov.lead_id = l.operate_id
+             LEFT JOIN lead_state s ON s.side = 'salesforce' AND s.lead_id = l.salesforce_id
+             LEFT JOIN lead_values sv ON sv.side = 'salesforce' AND sv.lead_id = l.salesforce_id
              ORDER BY l.link_id",
         )
         .bind(after)
@@ -240,7 +242,7 @@ impl Store {
             }
         }
         insert_pushes(&mut tx, &pushes, now).await?;
-        sqlx::query("UPDATE lead SET dirty = 0, former = NULL WHERE (dirty = 1 OR former IS NOT NULL) AND link_id IN (SELECT value FROM json_each(?))")
+        sqlx::query("UPDATE lead_state AS lead SET dirty = 0, former = NULL WHERE (dirty = 1 OR former IS NOT NULL) AND link_id IN (SELECT value FROM json_each(?))")
             .bind(&links)
             .execute(&mut *tx)
             .await?;
@@ -293,7 +295,7 @@ async fn forget(tx: &mut Transaction<'_, Sqlite>, decided: &[&Decided]) -> Resul
         return Ok(());
     }
     for sql in [
-        "UPDATE lead SET link_id = NULL, dirty = 0 FROM json_each(?1) j
+        "UPDATE lead_state AS lead SET link_id = NULL, dirty = 0 FROM json_each(?1) j
          WHERE lead.link_id = j.value ->> 0 AND lead.side = j.value ->> 1",
         "UPDATE link SET origin = 'create', operate_id = iif(j.value ->> 1 = 'operate', NULL, operate_id),
              salesforce_id = iif(j.value ->> 1 = 'salesforce', NULL, salesforce_id)

@@ -119,7 +119,7 @@ impl Store {
             "SELECT side, lead_id, link_id, modified_at, fields, deleted_at, converted, dirty FROM lead WHERE side = ?1 AND lead_id = ?2
              UNION ALL
              SELECT o.side, o.lead_id, o.link_id, o.modified_at, o.fields, o.deleted_at, o.converted, o.dirty
-             FROM lead t JOIN lead o ON o.link_id = t.link_id AND o.side <> ?1 WHERE t.side = ?1 AND t.lead_id = ?2",
+             FROM lead_state t JOIN lead o ON o.link_id = t.link_id AND o.side <> ?1 WHERE t.side = ?1 AND t.lead_id = ?2",
         );
         let rows = rows.bind(side.as_str()).bind(&lead_id).fetch_all(&self.read).await?;
         let mut dossier = Dossier::default();
@@ -154,8 +154,8 @@ impl Store {
     pub async fn whole_id(&self, side: Side, id: &str) -> Result<Option<String>, StoreError> {
         // Salesforce's long form is the short one and three characters more; no character of an id sorts after `{`.
         let found = sqlx::query_scalar(
-            "SELECT lead_id FROM lead WHERE side = ?1 AND lead_id = ?2
-             UNION ALL SELECT lead_id FROM lead WHERE side = ?1 AND ?1 = 'salesforce' AND length(?2) = 15
+            "SELECT lead_id FROM lead_state WHERE side = ?1 AND lead_id = ?2
+             UNION ALL SELECT lead_id FROM lead_state WHERE side = ?1 AND ?1 = 'salesforce' AND length(?2) = 15
                  AND lead_id > ?2 AND lead_id < ?2 || '{' LIMIT 1",
         );
         Ok(found.bind(side.as_str()).bind(id).fetch_optional(&self.read).await?)

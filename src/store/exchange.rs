@@ -79,11 +79,11 @@ const REFUSALS: [&str; 7] = [
     "SELECT i.line, 'a write for {title} lead ' || i.{id} || ' is under way: try again after the next cycle' FROM temp.import i
      JOIN link l ON l.{id} = i.{id} JOIN push p ON p.link_id = l.link_id WHERE l.{other} IS NULL AND p.state = 'sent'",
     "SELECT i.line, '{title} lead ' || i.{id} || ' is deleted' FROM temp.import i
-     JOIN lead a ON a.side = '{side}' AND a.lead_id = i.{id} WHERE a.deleted_at IS NOT NULL",
+     JOIN lead_state a ON a.side = '{side}' AND a.lead_id = i.{id} WHERE a.deleted_at IS NOT NULL",
     // Before the first poll nobody knows what is there.
     "SELECT i.line, 'no {title} lead ' || i.{id} || ' was ever seen: check the id, and whether it is within the filter' FROM temp.import i
      WHERE EXISTS (SELECT 1 FROM checkpoint WHERE side = '{side}' AND polled_at IS NOT NULL)
-       AND NOT EXISTS (SELECT 1 FROM lead a WHERE a.side = '{side}' AND a.lead_id = i.{id})
+       AND NOT EXISTS (SELECT 1 FROM lead_state a WHERE a.side = '{side}' AND a.lead_id = i.{id})
        AND NOT EXISTS (SELECT 1 FROM link l WHERE l.{id} = i.{id} AND l.{other} = i.{other})",
     "SELECT i.line, '`' || i.{id} || '` is no id' FROM temp.import i WHERE i.{id} GLOB '*[^0-9A-Za-z_-]*'",
 ];
@@ -107,9 +107,9 @@ const LINK: [&str; 11] = [
     "INSERT INTO link (operate_id, salesforce_id, state, origin, created_at, updated_at)
      SELECT i.operate_id, i.salesforce_id, 'pending', 'match', ?3, ?3 FROM temp.import i
      WHERE i.line BETWEEN ?1 AND ?2 AND NOT EXISTS (SELECT 1 FROM link l WHERE l.operate_id = i.operate_id) ORDER BY i.line",
-    "UPDATE lead SET link_id = l.link_id, dirty = 1 FROM temp.import i JOIN link l ON l.operate_id = i.operate_id
+    "UPDATE lead_state AS lead SET link_id = l.link_id, dirty = 1 FROM temp.import i JOIN link l ON l.operate_id = i.operate_id
      WHERE i.line BETWEEN ?1 AND ?2 AND ?3 <> '' AND lead.side = 'operate' AND lead.lead_id = i.operate_id",
-    "UPDATE lead SET link_id = l.link_id, dirty = 1 FROM temp.import i JOIN link l ON l.operate_id = i.operate_id
+    "UPDATE lead_state AS lead SET link_id = l.link_id, dirty = 1 FROM temp.import i JOIN link l ON l.operate_id = i.operate_id
      WHERE i.line BETWEEN ?1 AND ?2 AND ?3 <> '' AND lead.side = 'salesforce' AND lead.lead_id = i.salesforce_id",
 ];
 

@@ -130,9 +130,10 @@ impl Store {
 
     async fn known(&self, side: Side, ids: &str) -> Result<HashMap<String, Known>, StoreError> {
         let rows = sqlx::query(
-            "SELECT a.lead_id, a.link_id, a.modified_at, a.changed_at, a.fields, a.external_id, a.converted, a.master_id, a.aside,
+            "SELECT a.lead_id, a.link_id, a.modified_at, a.changed_at, v.fields, a.external_id, a.converted, a.master_id, a.aside,
                     a.deleted_at IS NOT NULL AS deleted, coalesce(l.origin = 'ambiguous', 1) AS keyed
-             FROM json_each(?) j JOIN lead a ON a.side = ? AND a.lead_id = j.value LEFT JOIN link l ON l.link_id = a.link_id",
+             FROM json_each(?) j JOIN lead_state a ON a.side = ? AND a.lead_id = j.value
+             JOIN lead_values v ON v.side = a.side AND v.lead_id = a.lead_id LEFT JOIN link l ON l.link_id = a.link_id",
         )
         .bind(ids)
         .bind(side.as_str())
@@ -161,7 +162,12 @@ impl Store {
 
     /// Forgets every lead, but not what is linked: everything will be read again. For a copy of the store.
     pub async fn forget_observations(&self) -> Result<(), StoreError> {
-        for sql in ["DELETE FROM lead_key", "DELETE FROM lead", "UPDATE checkpoint SET modified_at = NULL, lead_id = NULL"] {
+        for sql in [
+            "DELETE FROM lead_key",
+            "DELETE FROM lead_state",
+            "DELETE FROM lead_values",
+            "UPDATE checkpoint SET modified_at = NULL, lead_id = NULL",
+        ] {
             sqlx::query(sql).execute(&mut *self.write().await?).await?;
         }
         Ok(())
@@ -170,7 +176,7 @@ impl Store {
     /// A lead is not there any more.
     pub async fn observe_gone(&self, side: Side, lead_id: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
         sqlx::query(
-            "UPDATE lead SET deleted_at = ?, dirty = 1, aside = nullif(aside, 'unread')
+            "UPDATE lead_state AS lead SET deleted_at = ?, dirty = 1, aside = nullif(aside, 'unread')
              WHERE side = ? AND lead_id = ? AND deleted_at IS NULL",
         )
         .bind(stamp(now))
@@ -183,7 +189,7 @@ impl Store {
 
     /// A lead turned out to be converted.
     pub async fn observe_converted(&self, side: Side, lead_id: &str) -> Result<(), StoreError> {
-        sqlx::query("UPDATE lead SET converted = 1, dirty = 1 WHERE side = ? AND lead_id = ?")
+        sqlx::query("UPDATE lead_state AS lead SET converted = 1, dirty = 1 WHERE side = ? AND lead_id = ?")
             .bind(side.as_str())
             .bind(lead_id)
             .execute(&mut *self.write().await?)
@@ -222,7 +228,7 @@ async fn touch(tx: &mut Transaction<'_, Sqlite>, side: Side, touched: Vec<Json>)
         return Ok(());
     }
     sqlx::query(
-        "UPDATE lead SET modified_at = j.value ->> 1 FROM json_each(?) j WHERE lead.side = ? AND lead.lead_id = j.value ->> 0",
+        "UPDATE lead_state AS lead SET modified_at = j.value ->> 1 FROM json_each(?) j WHERE lead.side = ? AND lead.lead_id = j.value ->> 0",
     )
     .bind(Json::Array(touched).to_string())
     .bind(side.as_str())
@@ -234,12 +240,17 @@ async fn touch(tx: &mut Transaction<'_, Sqlite>, side: Side, touched: Vec<Json>)
 async fn upsert(tx: &mut Transaction<'_, Sqlite>, side: Side, rows: &[NewRow<'_>], now: DateTime<Utc>) -> Result<(), StoreError> {
     let seen_at = stamp(now);
     let insert = Rows {
-        before: "INSERT INTO lead (side, seen_at, lead_id, modified_at, changed_at, fields, external_id, converted, master_id, deleted_at, aside) VALUES",
-        parameters: 11,
+        before: "INSERT INTO lead_state (side, seen_at, lead_id, modified_at, changed_at, external_id, converted, master_id, deleted_at, aside) VALUES",
+        parameters: 10,
         after: " ON CONFLICT (side, lead_id) DO UPDATE SET
-             modified_at = excluded.modified_at, changed_at = excluded.changed_at, fields = excluded.fields,
-             external_id = excluded.external_id, converted = excluded.converted, master_id = excluded.master_id,
-             deleted_at = excluded.deleted_at, seen_at = excluded.seen_at, aside = excluded.aside, dirty = 1",
+             modified_at = excluded.modified_at, changed_at = excluded.changed_at, external_id = excluded.external_id,
+             converted = excluded.converted, master_id = excluded.master_id, deleted_at = excluded.deleted_at,
+             seen_at = excluded.seen_at, aside = excluded.aside, dirty = 1",
+    };
+    let values = Rows {
+        before: "INSERT INTO lead_values (side, lead_id, fields) VALUES",
+        parameters: 3,
+        after: " ON CONFLICT (side, lead_id) DO UPDATE SET fields = excluded.fields WHERE fields <> excluded.fields",
     };
     let seen_at = seen_at.as_str();
     insert
@@ -251,13 +262,15 @@ async fn upsert(tx: &mut Transaction<'_, Sqlite>, side: Side, rows: &[NewRow<'_>
                 .bind(seen.lead_id.as_str())
                 .bind(modified_at.as_str())
                 .bind(changed_at.as_str())
-                .bind(seen.fields.as_str())
                 .bind(seen.external_id.as_deref())
                 .bind(seen.converted)
                 .bind(seen.master_id.as_deref())
                 .bind(seen.deleted.then(|| seen_at.to_owned()))
                 .bind(*aside)
         })
+        .await?;
+    values
+        .run(tx, rows, |query, row| query.bind(side.as_str()).bind(row.seen.lead_id.as_str()).bind(row.seen.fields.as_str()))
         .await
 }
 
@@ -300,7 +313,7 @@ pub(super) async fn drop_keys(connection: &mut SqliteConnection, side: Side, ids
 /// Has leads looked at again that wait because several match them, these among them.
 async fn reconsider(connection: &mut SqliteConnection, side: Side, ids: &str) -> Result<(), StoreError> {
     sqlx::query(
-        "UPDATE lead SET dirty = 1
+        "UPDATE lead_state AS lead SET dirty = 1
          WHERE link_id IN (SELECT link_id FROM link WHERE state <> 'in_step' AND state = 'parked' AND origin = 'ambiguous')
            AND (side, lead_id) IN (
                SELECT n.side, n.lead_id FROM json_each(?) j

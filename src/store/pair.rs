@@ -43,7 +43,7 @@ impl Store {
     /// Whether there is a lead to be paired: one of which something changed, without a link or with one that only says why it has none.
     pub async fn has_new_leads(&self) -> Result<bool, StoreError> {
         Ok(sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM lead a LEFT JOIN link l ON l.link_id = a.link_id
+            "SELECT EXISTS (SELECT 1 FROM lead_state a LEFT JOIN link l ON l.link_id = a.link_id
                  WHERE a.dirty = 1 AND (a.link_id IS NULL OR l.origin = 'ambiguous' OR (l.origin = 'external_id' AND l.operate_id IS NULL)))",
         )
         .fetch_one(&mut *self.write().await?)
@@ -64,7 +64,7 @@ impl Store {
         {
             // A link that names this lead already.
             let join_named = format!(
-                "UPDATE lead SET link_id = (SELECT link_id FROM link WHERE {id} = lead.lead_id), dirty = 1
+                "UPDATE lead_state AS lead SET link_id = (SELECT link_id FROM link WHERE {id} = lead.lead_id), dirty = 1
                  WHERE link_id IS NULL AND dirty = 1 AND side = '{side}' AND lead_id IN (SELECT {id} FROM link)"
             );
             run(&mut tx, &join_named, now).await?;
@@ -73,14 +73,14 @@ impl Store {
                 "+l.{id} IS NULL AND l.origin <> 'ambiguous' AND l.unlinked_at IS NULL
                  WHERE a.link_id IS NULL AND a.dirty = 1 AND a.deleted_at IS NULL AND a.side = '{side}'"
             );
-            claim(&mut tx, side, id, &format!("FROM lead a JOIN link l ON l.{other_id} = a.external_id AND {waits}"), now)
+            claim(&mut tx, side, id, &format!("FROM lead_state a JOIN link l ON l.{other_id} = a.external_id AND {waits}"), now)
                 .await?;
             run(&mut tx, &join_named, now).await?;
             if side == "operate" {
                 // The one that waits names it: the store is a copy from before it was named.
                 let named =
-                    "FROM lead a JOIN lead b ON b.external_id = a.lead_id AND b.side = 'salesforce' AND b.deleted_at IS NULL
-                     AND NOT EXISTS (SELECT 1 FROM lead c WHERE c.external_id = b.external_id AND c.side = b.side
+                    "FROM lead_state a JOIN lead_state b ON b.external_id = a.lead_id AND b.side = 'salesforce' AND b.deleted_at IS NULL
+                     AND NOT EXISTS (SELECT 1 FROM lead_state c WHERE c.external_id = b.external_id AND c.side = b.side
                          AND c.lead_id <> b.lead_id AND c.deleted_at IS NULL)
                      JOIN link l ON l.link_id = b.link_id";
                 claim(&mut tx, side, id, &format!("{named} AND {waits}"), now).await?;
@@ -92,7 +92,7 @@ impl Store {
                 &format!(
                     "INSERT OR IGNORE INTO link ({id}, {other_id}, state, origin, created_at, updated_at)
                  SELECT min(a.lead_id), b.lead_id, 'pending', 'external_id', ?1, ?1
-                 FROM lead a JOIN lead b ON b.side = '{other}' AND b.lead_id = a.external_id AND b.link_id IS NULL
+                 FROM lead_state a JOIN lead_state b ON b.side = '{other}' AND b.lead_id = a.external_id AND b.link_id IS NULL
                  WHERE a.external_id IS NOT NULL AND a.link_id IS NULL AND a.deleted_at IS NULL AND (a.dirty = 1 OR b.dirty = 1) AND a.side = '{side}'
                  GROUP BY b.lead_id"
                 ),
@@ -104,13 +104,13 @@ impl Store {
         // The Operate lead that a Salesforce lead names is gone, or has another: nothing is created from such a lead.
         run(&mut tx,
             "INSERT OR IGNORE INTO link (operate_id, salesforce_id, state, origin, created_at, updated_at)
-             SELECT a.external_id, a.lead_id, 'deleted', 'external_id', ?1, ?1 FROM lead a
+             SELECT a.external_id, a.lead_id, 'deleted', 'external_id', ?1, ?1 FROM lead_state a
              WHERE a.link_id IS NULL AND a.dirty = 1 AND a.deleted_at IS NULL AND a.side = 'salesforce' AND a.external_id IS NOT NULL
                AND a.external_id NOT IN (SELECT operate_id FROM link WHERE operate_id IS NOT NULL)", now).await?;
         run(&mut tx,
             "INSERT OR IGNORE INTO link (salesforce_id, state, origin, blocked, created_at, updated_at)
              SELECT a.lead_id, 'parked', 'external_id',
-                    'names Operate lead ' || a.external_id || ', which is linked to another Salesforce lead or was unlinked', ?1, ?1 FROM lead a
+                    'names Operate lead ' || a.external_id || ', which is linked to another Salesforce lead or was unlinked', ?1, ?1 FROM lead_state a
              WHERE a.link_id IS NULL AND a.dirty = 1 AND a.deleted_at IS NULL AND a.side = 'salesforce' AND a.external_id IS NOT NULL
                AND a.lead_id NOT IN (SELECT salesforce_id FROM link WHERE salesforce_id IS NOT NULL)", now).await?;
         attach(&mut tx, before).await?;
@@ -130,7 +130,7 @@ impl Store {
         let mut parts = vec![Part::default()];
         while let Some(part) = parts.last_mut() {
             part.up_to = sqlx::query_as(
-                "SELECT side, lead_id FROM lead WHERE dirty = 1 AND link_id IS NULL AND (side, lead_id) > (?, ?)
+                "SELECT side, lead_id FROM lead_state WHERE dirty = 1 AND link_id IS NULL AND (side, lead_id) > (?, ?)
                  ORDER BY side, lead_id LIMIT 1 OFFSET ?",
             )
             .bind(&part.after.0)
@@ -145,9 +145,6 @@ impl Store {
     }
 
     /// Links what one rule of `[sync].match` finds for some leads, and gives those that it finds several for.
-    ///
-    /// `CROSS JOIN` keeps `SQLite` to the order written: from the leads that changed to their keys, and from those to the leads
-    /// that have the same. Any other order grows with the square of the leads.
     pub async fn pair_by_key(
         &self,
         (rule, name): (usize, &str),
@@ -157,34 +154,39 @@ impl Store {
         let rule = i64::try_from(rule).unwrap_or(i64::MAX);
         let mut connection = self.write().await?;
         let mut tx = connection.begin().await?;
+        if shared_keys(&mut tx, rule, part).await? == 0 {
+            tx.commit().await?;
+            return Ok(Vec::new());
+        }
         let before = newest_link(&mut tx).await?;
-        let linking = sqlx::query(
+        sqlx::query(
             "INSERT INTO link (operate_id, salesforce_id, state, origin, created_at, updated_at)
              SELECT max(iif(n.side = 'operate', n.lead_id, NULL)), max(iif(n.side = 'salesforce', n.lead_id, NULL)),
-                    'pending', 'match', ?6, ?6
-             FROM (SELECT DISTINCT k.key FROM lead a CROSS JOIN lead_key k ON k.side = a.side AND k.lead_id = a.lead_id
-                   WHERE a.dirty = 1 AND a.link_id IS NULL AND k.rule = ?5
-                     AND (a.side, a.lead_id) > (?1, ?2) AND (a.side, a.lead_id) <= (?3, ?4)) found
-             CROSS JOIN lead_key n ON n.rule = ?5 AND n.key = found.key
-             CROSS JOIN lead m ON m.side = n.side AND m.lead_id = n.lead_id
-             GROUP BY found.key
+                    'pending', 'match', ?2, ?2
+             FROM temp.shared_key r
+             CROSS JOIN lead_key n ON n.rule = ?1 AND n.key = r.key
+             CROSS JOIN lead_state m ON m.side = n.side AND m.lead_id = n.lead_id
+             GROUP BY r.key
              HAVING sum(n.side = 'operate') = 1 AND sum(n.side = 'salesforce') = 1 AND sum(m.link_id IS NOT NULL) = 0",
-        );
-        part.bind(linking).bind(rule).bind(stamp(now)).execute(&mut *tx).await?;
+        )
+        .bind(rule)
+        .bind(stamp(now))
+        .execute(&mut *tx)
+        .await?;
         attach(&mut tx, before).await?;
-        let finding = sqlx::query(
+        let several = sqlx::query(
             "SELECT n.side, n.lead_id, (m.link_id IS NULL AND m.dirty = 1) AS waits,
                     (SELECT group_concat(c.lead_id, ', ') FROM (SELECT lead_id FROM lead_key
-                         WHERE rule = ?5 AND key = found.key AND side <> n.side ORDER BY lead_id LIMIT 10) c) AS candidates,
-                    (SELECT count(*) FROM lead_key WHERE rule = ?5 AND key = found.key AND side = n.side) AS rivals
-             FROM (SELECT DISTINCT k.key FROM lead a CROSS JOIN lead_key k ON k.side = a.side AND k.lead_id = a.lead_id
-                   WHERE a.dirty = 1 AND a.link_id IS NULL AND k.rule = ?5
-                     AND (a.side, a.lead_id) > (?1, ?2) AND (a.side, a.lead_id) <= (?3, ?4)) found
-             CROSS JOIN lead_key n ON n.rule = ?5 AND n.key = found.key
-             CROSS JOIN lead m ON m.side = n.side AND m.lead_id = n.lead_id
+                         WHERE rule = ?1 AND key = r.key AND side <> n.side ORDER BY lead_id LIMIT 10) c) AS candidates,
+                    (SELECT count(*) FROM lead_key WHERE rule = ?1 AND key = r.key AND side = n.side) AS rivals
+             FROM temp.shared_key r
+             CROSS JOIN lead_key n ON n.rule = ?1 AND n.key = r.key
+             CROSS JOIN lead_state m ON m.side = n.side AND m.lead_id = n.lead_id
              WHERE candidates IS NOT NULL AND waits",
-        );
-        let several = part.bind(finding).bind(rule).fetch_all(&mut *tx).await?;
+        )
+        .bind(rule)
+        .fetch_all(&mut *tx)
+        .await?;
         let mut ambiguous = Vec::new();
         for row in several {
             let side = side(row.try_get("side")?);
@@ -205,6 +207,25 @@ impl Store {
     }
 }
 
+/// Puts into `temp.shared_key` the keys that some leads of this part have in common with leads of the other side. Gives how many.
+///
+/// `CROSS JOIN` keeps `SQLite` to the order written: from the leads that changed to their keys, and from those to the leads that have
+/// the same. Any other order grows with the square of the leads.
+async fn shared_keys(tx: &mut Transaction<'_, Sqlite>, rule: i64, part: &Part) -> Result<u64, StoreError> {
+    for sql in ["CREATE TEMP TABLE IF NOT EXISTS shared_key (key TEXT PRIMARY KEY) WITHOUT ROWID", "DELETE FROM temp.shared_key"]
+    {
+        sqlx::query(sql).execute(&mut **tx).await?;
+    }
+    let finding = sqlx::query(
+        "INSERT OR IGNORE INTO temp.shared_key
+         SELECT k.key FROM lead_state a CROSS JOIN lead_key k ON k.side = a.side AND k.lead_id = a.lead_id
+         WHERE a.dirty = 1 AND a.link_id IS NULL AND k.rule = ?5
+           AND (a.side, a.lead_id) > (?1, ?2) AND (a.side, a.lead_id) <= (?3, ?4)
+           AND EXISTS (SELECT 1 FROM lead_key n WHERE n.rule = ?5 AND n.key = k.key AND n.side <> k.side)",
+    );
+    Ok(part.bind(finding).bind(rule).execute(&mut **tx).await?.rows_affected())
+}
+
 pub(super) fn side(word: &str) -> Side {
     Side::parse(word).unwrap_or(Side::Operate)
 }
@@ -212,9 +233,9 @@ pub(super) fn side(word: &str) -> Side {
 /// Whether any new lead names another or a link, or is named by one.
 async fn is_anybody_named(tx: &mut Transaction<'_, Sqlite>) -> Result<bool, StoreError> {
     Ok(sqlx::query_scalar(
-        "SELECT EXISTS (SELECT 1 FROM lead a WHERE a.dirty = 1 AND a.link_id IS NULL AND (
+        "SELECT EXISTS (SELECT 1 FROM lead_state a WHERE a.dirty = 1 AND a.link_id IS NULL AND (
              a.external_id IS NOT NULL
-             OR EXISTS (SELECT 1 FROM lead b WHERE b.external_id = a.lead_id)
+             OR EXISTS (SELECT 1 FROM lead_state b WHERE b.external_id = a.lead_id)
              OR EXISTS (SELECT 1 FROM link l WHERE a.side = 'operate' AND l.operate_id = a.lead_id)
              OR EXISTS (SELECT 1 FROM link l WHERE a.side = 'salesforce' AND l.salesforce_id = a.lead_id)))",
     )
@@ -265,8 +286,8 @@ pub(super) async fn newest_link(tx: &mut Transaction<'_, Sqlite>) -> Result<i64,
 async fn dissolve(tx: &mut Transaction<'_, Sqlite>) -> Result<(), StoreError> {
     for sql in [
         "DELETE FROM link WHERE (origin = 'ambiguous' OR (origin = 'external_id' AND operate_id IS NULL))
-             AND link_id IN (SELECT link_id FROM lead WHERE dirty = 1)",
-        "DELETE FROM lead_key WHERE (side, lead_id) IN (SELECT side, lead_id FROM lead WHERE dirty = 1 AND deleted_at IS NOT NULL)",
+             AND link_id IN (SELECT link_id FROM lead_state WHERE dirty = 1)",
+        "DELETE FROM lead_key WHERE (side, lead_id) IN (SELECT side, lead_id FROM lead_state WHERE dirty = 1 AND deleted_at IS NOT NULL)",
     ] {
         sqlx::query(sql).execute(&mut **tx).await?;
     }
@@ -278,13 +299,13 @@ pub(super) async fn attach(tx: &mut Transaction<'_, Sqlite>, before: i64) -> Res
     for (side, sql) in [
         (
             Side::Operate,
-            "UPDATE lead SET link_id = l.link_id FROM link l
+            "UPDATE lead_state AS lead SET link_id = l.link_id FROM link l
              WHERE l.link_id > ? AND lead.side = 'operate' AND lead.lead_id = l.operate_id AND lead.link_id IS NULL
              RETURNING lead_id",
         ),
         (
             Side::Salesforce,
-            "UPDATE lead SET link_id = l.link_id FROM link l
+            "UPDATE lead_state AS lead SET link_id = l.link_id FROM link l
              WHERE l.link_id > ? AND lead.side = 'salesforce' AND lead.lead_id = l.salesforce_id AND lead.link_id IS NULL
              RETURNING lead_id",
         ),
@@ -309,7 +330,7 @@ async fn park_ambiguous(tx: &mut Transaction<'_, Sqlite>, rows: &str, now: DateT
     .execute(&mut **tx)
     .await?;
     sqlx::query(
-        "UPDATE lead SET dirty = 0, link_id = (SELECT link_id FROM link
+        "UPDATE lead_state AS lead SET dirty = 0, link_id = (SELECT link_id FROM link
              WHERE (lead.side = 'operate' AND operate_id = lead.lead_id) OR (lead.side = 'salesforce' AND salesforce_id = lead.lead_id))
          WHERE (side, lead_id) IN (SELECT j.value ->> 2, j.value ->> 0 FROM json_each(?1) j)",
     )

@@ -239,7 +239,7 @@ impl Store {
     /// How many leads are known, and how many writes are not done yet.
     pub async fn amounts(&self) -> Result<(i64, i64), StoreError> {
         let row = sqlx::query(
-            "SELECT (SELECT count(*) FROM lead), (SELECT count(*) FROM push WHERE state IN ('due', 'sent', 'parked') AND state <> 'parked')",
+            "SELECT (SELECT count(*) FROM lead_state), (SELECT count(*) FROM push WHERE state IN ('due', 'sent', 'parked') AND state <> 'parked')",
         );
         let row = row.fetch_one(&self.read).await?;
         Ok((row.try_get(0)?, row.try_get(1)?))
@@ -330,7 +330,7 @@ impl Store {
     /// One lead by either side's id (a Salesforce id in 15 or 18 characters).
     pub async fn show(&self, id: &str) -> Result<Option<LinkReport>, StoreError> {
         let lead = sqlx::query(
-            "SELECT link_id, side, lead_id FROM lead WHERE lead_id = ?1 OR (side = 'salesforce' AND length(?1) = 15
+            "SELECT link_id, side, lead_id FROM lead_state WHERE lead_id = ?1 OR (side = 'salesforce' AND length(?1) = 15
                  AND substr(lead_id, 1, 15) = ?1) ORDER BY side LIMIT 1",
         )
         .bind(id)

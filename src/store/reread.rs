@@ -20,14 +20,14 @@ impl Store {
             .execute(&mut *tx)
             .await?;
         let links: Vec<i64> = sqlx::query_scalar(
-            "SELECT DISTINCT a.link_id FROM json_each(?) j JOIN lead a ON a.side = j.value ->> 0 AND a.lead_id = j.value ->> 1
+            "SELECT DISTINCT a.link_id FROM json_each(?) j JOIN lead_state a ON a.side = j.value ->> 0 AND a.lead_id = j.value ->> 1
              WHERE a.link_id IS NOT NULL",
         )
         .bind(&rows)
         .fetch_all(&mut *tx)
         .await?;
         sqlx::query(
-            "INSERT OR IGNORE INTO reread (side, lead_id) SELECT a.side, a.lead_id FROM json_each(?) j JOIN lead a ON a.link_id = j.value",
+            "INSERT OR IGNORE INTO reread (side, lead_id) SELECT a.side, a.lead_id FROM json_each(?) j JOIN lead_state a ON a.link_id = j.value",
         )
         .bind(Json::from(links.clone()).to_string())
         .execute(&mut *tx)
@@ -52,7 +52,7 @@ impl Store {
     pub async fn trust(&self, side: Side, read: &[(String, DateTime<Utc>)]) -> Result<(), StoreError> {
         let rows = read.iter().map(|(id, modified_at)| Json::from(vec![id.clone(), stamp(*modified_at)])).collect::<Json>();
         sqlx::query(
-            "UPDATE lead SET modified_at = j.value ->> 1 FROM json_each(?) j
+            "UPDATE lead_state AS lead SET modified_at = j.value ->> 1 FROM json_each(?) j
              WHERE lead.side = ? AND lead.lead_id = j.value ->> 0 AND lead.modified_at > j.value ->> 1",
         )
         .bind(rows.to_string())

@@ -73,7 +73,7 @@ impl Store {
         loop {
             let (side, lead_id) = up_to.clone().map_or(("", String::new()), |(side, id)| (side.as_str(), id));
             let rows = sqlx::query(
-                "SELECT side, lead_id, (SELECT json_group_array(lead.fields ->> f.value) FROM json_each(?1) f) AS texts FROM lead
+                "SELECT side, lead_id, (SELECT json_group_array(v.fields ->> f.value) FROM json_each(?1) f) AS texts FROM lead_values v
                  WHERE (side, lead_id) > (?2, ?3) ORDER BY side, lead_id LIMIT ?4",
             );
             let rows = rows.bind(Json::from(fields.to_vec()).to_string()).bind(side).bind(lead_id).bind(STEP);
@@ -102,7 +102,7 @@ impl Store {
 
     async fn paired(&self, side: Side, lead_id: String) -> Result<FoundLead, StoreError> {
         let link = sqlx::query(
-            "SELECT l.state, l.operate_id, l.salesforce_id FROM lead JOIN link l USING (link_id) WHERE lead.side = ? AND lead.lead_id = ?",
+            "SELECT l.state, l.operate_id, l.salesforce_id FROM lead_state a JOIN link l USING (link_id) WHERE a.side = ? AND a.lead_id = ?",
         );
         let link = link.bind(side.as_str()).bind(&lead_id).fetch_optional(&self.read).await?;
         let Some(link) = link else { return Ok(FoundLead { side, lead_id, state: None, other_id: None }) };

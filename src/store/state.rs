@@ -20,14 +20,14 @@ pub(super) async fn refresh(connection: &mut SqliteConnection, links: &str, now:
                      ' was not seen since the mapping or a filter changed'), NULL), '; ') AS aside,
                 -- A lead that is there and not of this link is rare, and looked for only where there is none of it.
                 l.operate_id IS NOT NULL AND l.salesforce_id IS NOT NULL AND iif(max(a.side = 'operate' AND a.lead_id = l.operate_id), 0,
-                    NOT EXISTS (SELECT 1 FROM lead b WHERE b.side = 'operate' AND b.lead_id = l.operate_id)) AS missing,
+                    NOT EXISTS (SELECT 1 FROM lead_state b WHERE b.side = 'operate' AND b.lead_id = l.operate_id)) AS missing,
                 iif(max(a.side = 'operate' AND a.lead_id = l.operate_id) AND max(a.side = 'salesforce' AND a.lead_id = l.salesforce_id), NULL,
                     (SELECT group_concat(n.value ->> 0 || ' lead ' || (n.value ->> 1) || ' was not seen yet', '; ')
                      FROM json_each(json_array(json_array('operate', l.operate_id), json_array('salesforce', l.salesforce_id))) n
                      WHERE l.operate_id IS NOT NULL AND l.salesforce_id IS NOT NULL AND l.origin = 'match' AND NOT EXISTS (
-                         SELECT 1 FROM lead a WHERE a.side = n.value ->> 0 AND a.lead_id = n.value ->> 1))) AS unseen
+                         SELECT 1 FROM lead_state a WHERE a.side = n.value ->> 0 AND a.lead_id = n.value ->> 1))) AS unseen
             FROM (SELECT DISTINCT value AS link_id FROM json_each(?1)) j CROSS JOIN link l ON l.link_id = j.link_id
-            LEFT JOIN lead a ON a.link_id = l.link_id
+            LEFT JOIN lead_state a ON a.link_id = l.link_id
             GROUP BY l.link_id)
          UPDATE link SET updated_at = ?2,
             state = CASE

@@ -54,7 +54,7 @@ impl Store {
             .await?;
         Ok(sqlx::query_scalar(
             "SELECT j.value ->> 0 FROM json_each(?1) j
-             LEFT JOIN lead a ON a.side = ?2 AND a.lead_id = j.value ->> 0
+             LEFT JOIN lead_state a ON a.side = ?2 AND a.lead_id = j.value ->> 0
              WHERE j.value ->> 2
                AND (a.lead_id IS NULL OR a.deleted_at IS NOT NULL OR a.aside IS NOT NULL OR a.modified_at < j.value ->> 1)",
         )
@@ -76,7 +76,7 @@ impl Store {
     /// The next `limit` leads after `after` that were not listed and are not known to be gone.
     pub async fn unlisted(&self, side: Side, after: &str, limit: i64) -> Result<Vec<String>, StoreError> {
         Ok(sqlx::query_scalar(
-            "SELECT lead_id FROM lead WHERE side = ?1 AND lead_id > ?2 AND deleted_at IS NULL
+            "SELECT lead_id FROM lead_state WHERE side = ?1 AND lead_id > ?2 AND deleted_at IS NULL
                  AND lead_id NOT IN (SELECT lead_id FROM temp.listed)
              ORDER BY lead_id LIMIT ?3",
         )
@@ -90,7 +90,7 @@ impl Store {
     /// These leads are gone. Gives how many were thought to be there.
     pub async fn observe_all_gone(&self, side: Side, ids: &[String], now: DateTime<Utc>) -> Result<u64, StoreError> {
         let done = sqlx::query(
-            "UPDATE lead SET deleted_at = ?1, dirty = 1, aside = nullif(aside, 'unread') WHERE side = ?2 AND deleted_at IS NULL
+            "UPDATE lead_state AS lead SET deleted_at = ?1, dirty = 1, aside = nullif(aside, 'unread') WHERE side = ?2 AND deleted_at IS NULL
                  AND lead_id IN (SELECT value FROM json_each(?3))",
         )
         .bind(stamp(now))
@@ -104,7 +104,7 @@ impl Store {
     /// Salesforce leads that were merged into another and still have a link that is to be looked at.
     pub async fn merged_away(&self) -> Result<Vec<MergedLead>, StoreError> {
         let rows = sqlx::query(
-            "SELECT a.lead_id, a.link_id, a.master_id FROM lead a JOIN link l ON l.link_id = a.link_id
+            "SELECT a.lead_id, a.link_id, a.master_id FROM lead_state a JOIN link l ON l.link_id = a.link_id
              WHERE a.master_id IS NOT NULL AND a.link_id IS NOT NULL AND a.side = 'salesforce' AND a.dirty = 1
                AND a.deleted_at IS NOT NULL AND l.operate_id IS NOT NULL AND l.unlinked_at IS NULL",
         )
@@ -125,7 +125,7 @@ impl Store {
         let row = sqlx::query(
             "SELECT m.deleted_at IS NOT NULL AS gone, m.master_id AS next,
                     n.link_id IS NOT NULL AND n.origin <> 'ambiguous' AS linked
-             FROM lead m LEFT JOIN link n ON n.link_id = m.link_id WHERE m.side = 'salesforce' AND m.lead_id = ?",
+             FROM lead_state m LEFT JOIN link n ON n.link_id = m.link_id WHERE m.side = 'salesforce' AND m.lead_id = ?",
         )
         .bind(lead_id)
         .fetch_optional(&mut *self.write().await?)
@@ -148,11 +148,11 @@ impl Store {
         let place = format!("UPDATE link SET {column} = ?2, base = '{{}}', updated_at = ?3 WHERE link_id = ?1");
         for sql in [
             // A link that only said that several leads match.
-            "DELETE FROM link WHERE origin = 'ambiguous' AND link_id = (SELECT link_id FROM lead WHERE side = ?4 AND lead_id = ?2) \
+            "DELETE FROM link WHERE origin = 'ambiguous' AND link_id = (SELECT link_id FROM lead_state WHERE side = ?4 AND lead_id = ?2) \
              AND ?1 <> '' AND ?3 <> ''",
-            "UPDATE lead SET link_id = NULL, dirty = 0 WHERE link_id = ?1 AND side = ?4 AND ?2 <> '' AND ?3 <> ''",
+            "UPDATE lead_state AS lead SET link_id = NULL, dirty = 0 WHERE link_id = ?1 AND side = ?4 AND ?2 <> '' AND ?3 <> ''",
             &place,
-            "UPDATE lead SET link_id = ?1, dirty = 1 WHERE side = ?4 AND lead_id = ?2 AND ?3 <> ''",
+            "UPDATE lead_state AS lead SET link_id = ?1, dirty = 1 WHERE side = ?4 AND lead_id = ?2 AND ?3 <> ''",
             "DELETE FROM lead_key WHERE side = ?4 AND lead_id = ?2 AND ?1 <> '' AND ?3 <> ''",
         ] {
             let query = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned())).bind(link_id).bind(to).bind(stamp(now));

@@ -25,11 +25,12 @@ pub enum Undone {
 /// `?1` a push or null, `?2` since when, `?3` a side or null.
 const WRITTEN: &str = "SELECT p.push_id, p.link_id, p.side, p.kind, p.done_at, p.fields, p.before, m.fields AS mapped,
         (SELECT fields FROM mapping ORDER BY mapping_id DESC LIMIT 1) AS mapped_now,
-        a.lead_id, iif(a.deleted_at IS NULL AND NOT (a.converted AND a.side = 'salesforce'), a.fields, NULL) AS now,
+        a.lead_id, iif(a.deleted_at IS NULL AND NOT (a.converted AND a.side = 'salesforce'), v.fields, NULL) AS now,
         (SELECT u.state FROM push u WHERE u.link_id = p.link_id AND u.side = p.side AND u.state IN ('due', 'sent', 'parked')) AS busy
     FROM push p JOIN link l USING (link_id)
     LEFT JOIN mapping m ON m.mapping_id = p.mapping_id
-    LEFT JOIN lead a ON a.side = p.side AND a.lead_id = iif(p.side = 'operate', l.operate_id, l.salesforce_id)
+    LEFT JOIN lead_state a ON a.side = p.side AND a.lead_id = iif(p.side = 'operate', l.operate_id, l.salesforce_id)
+    LEFT JOIN lead_values v ON v.side = a.side AND v.lead_id = a.lead_id
     WHERE p.state = 'done' AND (p.push_id = ?1 OR (?1 IS NULL AND p.done_at >= ?2 AND p.undoes IS NULL))
       AND (?3 IS NULL OR p.side = ?3)
       AND NOT EXISTS (SELECT 1 FROM push u WHERE u.undoes = p.push_id AND u.state IN ('due', 'sent', 'parked', 'done'))
@@ -40,7 +41,7 @@ const STANDING: &str = "SELECT j.key AS place, a.fields AS ours, coalesce(b.fiel
     FROM json_each(?1) j
     JOIN link l ON l.link_id = j.value ->> 0
     JOIN lead a ON a.side = j.value ->> 1 AND a.lead_id = j.value ->> 2 AND a.link_id = l.link_id AND a.deleted_at IS NULL
-    LEFT JOIN lead b ON b.side = iif(a.side = 'operate', 'salesforce', 'operate')
+    LEFT JOIN lead_values b ON b.side = iif(a.side = 'operate', 'salesforce', 'operate')
         AND b.lead_id = iif(a.side = 'operate', l.salesforce_id, l.operate_id)
     WHERE NOT EXISTS (SELECT 1 FROM push u WHERE u.link_id = l.link_id AND u.side = a.side AND u.state IN ('due', 'sent', 'parked'))";
 

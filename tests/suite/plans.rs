@@ -11,7 +11,7 @@ use crate::program::{program, run_with};
 use crate::systems::Systems;
 
 /// What holds a row for each lead, link, write, conflict or cycle that there ever was.
-const GROWING: [&str; 8] = ["lead", "lead_key", "link", "push", "conflict", "cycle", "audit", "mapping"];
+const GROWING: [&str; 9] = ["lead_state", "lead_values", "lead_key", "link", "push", "conflict", "cycle", "audit", "mapping"];
 /// Indexes of what is still to be done, which is as much as changed since the last cycle.
 const OF_WORK: [&str; 7] =
     ["lead_dirty", "lead_aside", "lead_merged", "push_by_state", "push_unsettled", "conflict_open", "link_not_in_step"];
@@ -56,6 +56,10 @@ async fn no_statement_of_a_cycle_goes_through_a_whole_table() {
     let path = Store::path_of(&systems.config().store.url).unwrap();
     let options = SqliteConnectOptions::new().filename(path).read_only(true);
     let mut store = SqliteConnection::connect_with(&options).await.unwrap();
+    let (temporary, statements): (Vec<_>, Vec<_>) = statements.into_iter().partition(|text| text.starts_with("CREATE TEMP"));
+    for table in temporary {
+        sqlx::query(AssertSqlSafe(table)).execute(&mut store).await.unwrap();
+    }
     let mut problems = Vec::new();
     for statement in &statements {
         if WHOLE.iter().any(|(begins, _)| statement.starts_with(begins)) {
@@ -74,11 +78,11 @@ async fn no_statement_of_a_cycle_goes_through_a_whole_table() {
 #[test]
 fn a_scan_is_told_from_a_search_and_from_work() {
     for (step, expected) in [
-        ("SCAN lead", true),
+        ("SCAN lead_state", true),
         ("SCAN l USING INDEX sqlite_autoindex_link_1", true),
-        ("SCAN lead USING COVERING INDEX lead_dirty", false),
-        ("SEARCH lead USING PRIMARY KEY (side=? AND lead_id=?)", false),
-        ("SEARCH lead USING PRIMARY KEY (side=?)", true),
+        ("SCAN lead_state USING COVERING INDEX lead_dirty", false),
+        ("SEARCH lead_state USING PRIMARY KEY (side=? AND lead_id=?)", false),
+        ("SEARCH lead_state USING PRIMARY KEY (side=?)", true),
         ("SEARCH checkpoint USING PRIMARY KEY (side=?)", false),
         ("SCAN j VIRTUAL TABLE INDEX 1:", false),
         ("SCAN 200 CONSTANT ROWS", false),
@@ -109,7 +113,8 @@ async fn statements_of_once(systems: &Systems) -> Vec<String> {
         let whole = fields.get("db.statement").and_then(Json::as_str).map(str::trim).filter(|text| !text.is_empty());
         Some(whole.or_else(|| fields.get("summary").and_then(Json::as_str))?.to_owned())
     };
-    let is_plain = |text: &String| ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH"].iter().any(|word| text.starts_with(word));
+    let is_plain =
+        |text: &String| ["SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "CREATE TEMP"].iter().any(|word| text.starts_with(word));
     let found: Vec<String> = log.lines().filter_map(statement).filter(is_plain).collect();
     assert!(!found.is_empty(), "{log}");
     found

@@ -76,6 +76,19 @@ async fn unlinked_leads_are_left_alone_for_good() {
 }
 
 #[tokio::test]
+async fn a_lead_that_named_one_that_nobody_has_seen_is_told_to_have_lost_it() {
+    let bench = Bench::new().await;
+    let claimant = bench.salesforce.add(&[("email__c", "ann@example.com")]);
+    bench.salesforce.change(&claimant, |lead| lead.external_id = Some("999".to_owned()));
+    bench.cycle().await;
+    let (state, reason) = bench.state(&claimant).await;
+    assert!(state == "parked" && reason.starts_with("names Operate lead 999, which was never seen"), "{state} {reason}");
+    bench.salesforce.change(&claimant, |lead| lead.external_id = None);
+    bench.cycle().await;
+    assert_eq!(bench.state(&claimant).await, ("deleted".to_owned(), "operate lead 999 is not there".to_owned()));
+}
+
+#[tokio::test]
 async fn an_unlinked_pair_is_linked_again_and_compared_as_at_first() {
     let bench = Bench::new().await;
     let (operate, salesforce) = bench.pair().await;
@@ -287,7 +300,7 @@ async fn what_was_decided_before_a_persons_word_is_not_kept() {
     bench.operate.edit(&operate, "phone", "2");
     bench.engine.store().pause(Actor::Command, Utc::now()).await.unwrap();
     let store = bench.engine.store();
-    sql(&bench, "UPDATE lead SET dirty = 1").await;
+    sql(&bench, "UPDATE lead_state SET dirty = 1").await;
     let links = store.dirty_links(0, 10, Utc::now()).await.unwrap();
     unlink(&bench, &operate).await;
     let decided = leadsync::store::Decided {

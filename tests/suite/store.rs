@@ -7,6 +7,9 @@ use leadsync::lead::Side;
 use leadsync::side::Position;
 use leadsync::store::{Actor, Hold, Observation, Store, StoreError};
 use serde_json::json;
+use sqlx::Connection as _;
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tempfile::TempDir;
 
 fn url(folder: &TempDir) -> String {
@@ -28,7 +31,7 @@ fn lead(id: &str, second: i64, phone: &str) -> Observation {
 }
 
 async fn scalar(path: &Path, sql: &'static str) -> String {
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+    let options = SqliteConnectOptions::new().filename(path);
     let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
     sqlx::query_scalar(sql).fetch_one(&pool).await.unwrap()
 }
@@ -56,7 +59,7 @@ fn a_second_daemon_is_told_who_has_the_store() {
 async fn a_store_of_a_newer_version_is_refused_and_left_alone() {
     let folder = TempDir::new().unwrap();
     let path = Store::open(&url(&folder)).await.unwrap().path().to_owned();
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&path);
+    let options = SqliteConnectOptions::new().filename(&path);
     let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
     sqlx::query("UPDATE _sqlx_migrations SET version = 9999 WHERE version = (SELECT max(version) FROM _sqlx_migrations)")
         .execute(&pool)
@@ -65,6 +68,47 @@ async fn a_store_of_a_newer_version_is_refused_and_left_alone() {
     for error in [Store::open(&url(&folder)).await.unwrap_err(), Store::open_existing(&url(&folder)).await.unwrap_err()] {
         assert!(error.to_string().contains("newer version of leadsync (schema 9999)"), "{error}");
     }
+}
+
+/// A store as the version before `before` left it, with what these statements put into it.
+async fn store_of_before(folder: &TempDir, before: i64, statements: &[&'static str]) {
+    let options = SqliteConnectOptions::new().filename(folder.path().join("leads.db")).create_if_missing(true).foreign_keys(true);
+    let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+    let all = Migrator::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations")).await.unwrap();
+    let earlier = all.iter().filter(|migration| migration.version < before).cloned().collect::<Vec<_>>();
+    Migrator { migrations: earlier.into(), ..Migrator::DEFAULT }.run(&mut connection).await.unwrap();
+    for &statement in statements {
+        sqlx::query(statement).execute(&mut connection).await.unwrap();
+    }
+    connection.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn leads_of_a_store_that_held_their_values_beside_their_notes_are_kept() {
+    let folder = TempDir::new().unwrap();
+    let statements = [
+        "INSERT INTO link (link_id, operate_id, salesforce_id, state, origin, created_at, updated_at)
+         VALUES (7, '1', '00Q1', 'in_step', 'match', '2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z')",
+        "INSERT INTO lead (side, lead_id, link_id, modified_at, changed_at, fields, seen_at, dirty, former)
+         SELECT side, id, 7, '2026-01-01T00:00:00.000Z', '2026-01-01T00:00:00.000Z', json_object('email', side || '@acme.example'),
+                '2026-01-01T00:00:00.000Z', 0, '{\"mapping\":1}'
+         FROM (SELECT 'operate' AS side, '1' AS id UNION ALL SELECT 'salesforce', '00Q1')",
+    ];
+    store_of_before(&folder, 7, &statements).await;
+    let store = Store::open(&url(&folder)).await.unwrap();
+    let link = store.show("1").await.unwrap().unwrap();
+    for side in Side::BOTH {
+        assert_eq!(link.leads.get(side).as_ref().unwrap().fields, json!({ "email": format!("{side}@acme.example") }));
+    }
+    let options = SqliteConnectOptions::new().filename(store.path()).read_only(true);
+    let mut reader = SqliteConnection::connect_with(&options).await.unwrap();
+    let seen: Vec<(i64, bool, String)> =
+        sqlx::query_as("SELECT link_id, dirty, former FROM lead").fetch_all(&mut reader).await.unwrap();
+    assert_eq!(seen, vec![(7, false, "{\"mapping\":1}".to_owned()); 2]);
+    let status: (String, String) =
+        sqlx::query_as("SELECT operate_fields, salesforce_fields FROM lead_status").fetch_one(&mut reader).await.unwrap();
+    assert_eq!(status.0, r#"{"email":"operate@acme.example"}"#);
+    assert_eq!(status.1, r#"{"email":"salesforce@acme.example"}"#);
 }
 
 #[tokio::test]

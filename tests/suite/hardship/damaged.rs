@@ -105,7 +105,8 @@ async fn damage_in_the_middle_is_said_by_whatever_meets_it_and_ends_the_daemon()
     let (systems, sound) = in_step(40).await;
     let store = store(&systems);
     for (table, met_by) in [
-        ("lead", [["plan"], ["once"], ["run"]]),
+        ("lead_state", [["plan"], ["once"], ["run"]]),
+        ("lead_values", [["plan"], ["once"], ["run"]]),
         ("link", [["status"], ["plan"], ["once"]]),
         ("checkpoint", [["status"], ["plan"], ["run"]]),
         ("cycle", [["status"], ["once"], ["run"]]),
