@@ -4,6 +4,8 @@ docs/performance.md."""
 
 import math
 import random
+import secrets
+import socket
 import sys
 import tempfile
 import threading
@@ -68,7 +70,7 @@ def changes(program, folder, count):
                 print(f"\nechoes in 50 quiet cycles after that: {echoes}\n", flush=True)
 
 
-def arrivals(systems, pairs, side, other, edits):
+def arrivals(systems, pairs, side, other, edits, found):
     """How long edits of one side take to be seen on the other."""
     waiting, took, over = {}, [], threading.Event()
     names = {"operate": ("leadid", "jobtitle"), "salesforce": ("Id", "Title")}
@@ -99,21 +101,38 @@ def arrivals(systems, pairs, side, other, edits):
     over.set(), watcher.join()
     took.sort()
     at = lambda share: took[min(len(took) - 1, int(share * len(took)))]
-    print(f"| {side} to {other} | {len(took)} of {edits} | {at(0.5):.2f} s | {at(0.99):.2f} s | {took[-1]:.2f} s |", flush=True)
+    print(f"| {side} to {other}, {found} | {len(took)} of {edits} | {at(0.5):.2f} s | {at(0.99):.2f} s | {took[-1]:.2f} s |", flush=True)
 
 
 def latency(program, folder, edits):
-    """Edits at random moments, a poll every second, and a simulated round trip of 50 ms."""
-    with Sandbox(program, folder, 60, LEADSYNC__SCHEDULE__POLL="* * * * * *") as systems:
-        systems.once(), time.sleep(2), systems.once()
-        pairs = systems.links()
-        for side in systems.address:
-            systems.ask(side, "fault", {"match": "any", "times": 0, "latency_ms": 50})
-        with systems.daemon() as daemon:
-            time.sleep(20)
-            for side, other in (("operate", "salesforce"), ("salesforce", "operate")):
-                arrivals(systems, pairs, side, other, edits)
-            print(f"\n{memory_of(daemon.pid):.0f} MiB")
+    """Edits at random moments, and a simulated round trip of 50 ms: found by a poll every second, or by one every five minutes and Operate's
+    messages."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        listen = f"127.0.0.1:{free.getsockname()[1]}"
+    secret = secrets.token_hex(24)
+    for found, poll, directions in (
+        ("polls", "* * * * * *", (("operate", "salesforce"), ("salesforce", "operate"))),
+        ("messages", "0 */5 * * * *", (("operate", "salesforce"),)),
+    ):
+        environment = {"LEADSYNC__SCHEDULE__POLL": poll, "LEADSYNC__OPS__LISTEN": listen, "LEADSYNC__OPS__OPERATE_HOOK": secret}
+        with Sandbox(program, folder, 60, **environment) as systems:
+            systems.once(), time.sleep(2), systems.once()
+            pairs = systems.links()
+            for side in systems.address:
+                systems.ask(side, "fault", {"match": "any", "times": 0, "latency_ms": 50})
+            if found == "messages":
+                message = {"url": f"http://{listen}/hooks/operate/{secret}", "on": ["create", "update", "delete"], "body": "leadid={leadid}"}
+                systems.ask("operate", "switch", {"outbound": [message]})
+            with systems.daemon() as daemon:
+                time.sleep(20)
+                for side, other in directions:
+                    before = systems.used()
+                    arrivals(systems, pairs, side, other, edits, found)
+                    used = since(before, systems.used())
+                    asked = {each: (used[each]["read"] + used[each]["write"]) / edits for each in used}
+                    print(f"{asked[side]:.2f} requests an edit to {side}, {asked[other]:.2f} to {other}", flush=True)
+                print(f"\n{memory_of(daemon.pid):.0f} MiB")
 
 
 if __name__ == "__main__":

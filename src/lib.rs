@@ -8,6 +8,7 @@ pub mod demo;
 pub mod directory;
 #[doc(hidden)]
 pub mod fuzz;
+pub mod hints;
 pub mod http;
 pub mod init;
 pub mod lead;

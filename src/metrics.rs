@@ -20,6 +20,8 @@ pub struct Metrics {
     pub polls: Family<Polled, Counter>,
     /// Leads that polls found new or changed.
     pub leads_seen: Family<OfSide, Counter>,
+    /// Leads that hints named.
+    pub leads_hinted: Family<OfSide, Counter>,
     /// Attempts to write a lead.
     pub pushes: Family<Pushed, Counter>,
     /// HTTP requests, sign-ins not counted.
@@ -107,6 +109,7 @@ impl Default for Metrics {
             cycle_duration: Histogram::new(exponential_buckets(0.01, 3.0, 12)),
             polls: Family::default(),
             leads_seen: Family::default(),
+            leads_hinted: Family::default(),
             pushes: Family::default(),
             requests: Family::default(),
         }
@@ -120,6 +123,7 @@ impl Metrics {
         registry.register_with_unit("cycle_duration", "How long cycles took", Unit::Seconds, self.cycle_duration.clone());
         registry.register("polls", "Polls that have ended", self.polls.clone());
         registry.register("leads_seen", "Leads that polls found new or changed", self.leads_seen.clone());
+        registry.register("leads_hinted", "Leads that messages from outside named", self.leads_hinted.clone());
         registry.register("pushes", "Attempts to write a lead, by what came of them", self.pushes.clone());
         registry.register("requests", "HTTP requests, sign-ins not counted, by what came of them", self.requests.clone());
     }

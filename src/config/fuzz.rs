@@ -10,7 +10,7 @@ const SECRET: &str = "s3cr3t-of-a-variable";
 /// The most characters of a line that a finding shows, blots and all.
 const SHOWN: usize = 400;
 /// The keys of secrets.
-const KEYS: [&str; 6] = ["client_secret", "password", "private_key", "refresh_token", "token", "webhook"];
+const KEYS: [&str; 7] = ["client_secret", "operate_hook", "password", "private_key", "refresh_token", "token", "webhook"];
 
 /// A file, with lines such as `# env LEADSYNC__STORE__URL=sqlite:other.db` for the environment. It is a configuration of which a mapping
 /// can be made, or there is something wrong with it, at a place that is in it; and no secret is in what is said.

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::section::{Fault, Given, Section};
 use super::value::DAY;
@@ -18,6 +18,8 @@ pub struct OpsConfig {
     pub listen: Option<SocketAddr>,
     /// Who knows it may act from the status page. `None`: nobody may.
     pub token: Option<SecretString>,
+    /// The end of the address to which Operate's outbound messages are sent. `None`: none are taken.
+    pub operate_hook: Option<SecretString>,
     /// How long an end may wait for writes under way.
     pub drain: Duration,
     /// How long settled writes and conflicts are kept. `None`: for good.
@@ -101,7 +103,8 @@ impl OpsConfig {
         };
         Self {
             listen: section.or("listen", Some(LISTEN), Given::listen_address),
-            token: token(section),
+            token: token(section, "token"),
+            operate_hook: operate_hook(section),
             drain: section.or("drain", Duration::from_secs(20), |given| given.duration(Duration::ZERO..=Duration::from_mins(10))),
             keep_history: keep("keep_history", 730, DAY * 30),
             keep_cycles: keep("keep_cycles", 35, DAY * 2),
@@ -111,15 +114,25 @@ impl OpsConfig {
 }
 
 /// A token that could be guessed is none.
-fn token(section: &Section<'_>) -> Option<SecretString> {
-    use secrecy::ExposeSecret as _;
-    let token = secret::optional(section, "token")?;
+fn token(section: &Section<'_>, key: &str) -> Option<SecretString> {
+    let token = secret::optional(section, key)?;
     if (1..16).contains(&token.expose_secret().len()) {
-        let help = "take a long random one, such as `openssl rand -hex 24` gives";
-        section.report.error(&section.path.key("token"), Fault::new("the token has fewer than 16 characters", help));
+        section.report.error(&section.path.key(key), Fault::new(format!("the {key} has fewer than 16 characters"), RANDOM));
     }
     Some(token)
 }
+
+/// It stands in an address.
+fn operate_hook(section: &Section<'_>) -> Option<SecretString> {
+    let hook = token(section, "operate_hook")?;
+    if !hook.expose_secret().chars().all(|each| each.is_ascii_alphanumeric() || "-._~".contains(each)) {
+        let problem = "the operate_hook has characters that cannot stand in an address as they are";
+        section.report.error(&section.path.key("operate_hook"), Fault::new(problem, RANDOM));
+    }
+    Some(hook)
+}
+
+const RANDOM: &str = "take a long random one, such as `openssl rand -hex 24` gives";
 
 impl AlertConfig {
     fn read(section: &Section<'_>) -> Self {

@@ -5,6 +5,7 @@ mod systems;
 mod ticks;
 mod upkeep;
 mod waits;
+mod work;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,13 +17,15 @@ use tokio_util::sync::CancellationToken;
 use self::ticks::Ticks;
 use self::upkeep::Upkeep;
 use self::waits::{Refusals, SecretFiles};
+use self::work::{Ended, Work, carry_out, sweep};
 use crate::config::{Config, Finding, Loaded};
+use crate::hints::Hints;
+use crate::lead::PerSide;
 use crate::mapping::Mapping;
 use crate::ops::{self, Ops, Served};
-use crate::schedule::Schedule;
 use crate::side::SideError;
 use crate::store::{Store, StoreError};
-use crate::sync::{CycleError, Engine, Patience, Rules, Tally};
+use crate::sync::{CycleError, Engine, Rules, Tally};
 
 pub use self::orders::{Order, Orders, SignalError, stop_on_signal};
 pub use self::systems::{AssemblyError, Systems, assemble};
@@ -36,22 +39,48 @@ pub async fn run(config: &Config, store: Store, mut orders: Orders) -> Result<()
     let mut daemon = Daemon::new(config.clone(), store, ops).await?;
     tracing::info!(schedule = config.schedule.poll, process.id = std::process::id(), "daemon.started");
     let stop = orders.stop.clone();
+    let mut work = Work::Cycle;
     let ended = loop {
-        if let Err(error) = daemon.tick(&stop).await {
+        if let Err(error) = daemon.run(&work, &stop).await {
             break Err(error);
         }
-        tokio::select! {
+        let hints = hinted(Arc::clone(&daemon.hints), daemon.again_at, daemon.not_before);
+        work = tokio::select! {
             biased;
             () = stop.cancelled() => break Ok(()),
-            order = orders.next() => daemon.obey(order).await,
-            () = daemon.ticks.next() => {}
+            order = orders.next() => {
+                daemon.obey(order).await;
+                Work::Cycle
+            }
+            () = daemon.ticks.next() => Work::Cycle,
+            hints = hints => Work::Hints(hints),
+        };
+        if matches!(work, Work::Cycle) {
+            daemon.ticks.came();
         }
-        daemon.ticks.came();
     };
     drop(alerts);
     daemon.end().await;
     tracing::info!("daemon.stopped");
     ended
+}
+
+/// Waits for hints, or until it is time to look again at what had to wait; and in any case until requests are not spared any more.
+async fn hinted(hints: Arc<Hints>, again_at: Option<Instant>, not_before: Option<Instant>) -> PerSide<Vec<String>> {
+    let again = async {
+        match again_at {
+            Some(moment) => tokio::time::sleep_until(moment).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = hints.arrived() => {}
+        () = again => {}
+    }
+    if let Some(moment) = not_before {
+        tokio::time::sleep_until(moment).await;
+    }
+    hints.take()
 }
 
 /// What runs at each tick.
@@ -66,6 +95,9 @@ struct Daemon {
     engine: Option<Engine>,
     /// Before this no cycle starts, to spare requests.
     not_before: Option<Instant>,
+    hints: Arc<Hints>,
+    /// When to look again at what had to wait for a second to pass.
+    again_at: Option<Instant>,
     /// Before this no sweep starts: the last one failed, and reads far more than a cycle.
     no_sweep_before: Option<Instant>,
     refusals: Refusals,
@@ -73,23 +105,11 @@ struct Daemon {
     upkeep: Upkeep,
 }
 
+/// What was modified in a second is looked at again after so long: the second is over then, whatever the difference of the clocks.
+const AGAIN: Duration = Duration::from_millis(1_100);
+
 /// How long after a sweep that failed the next one may start.
 const SWEEP_AGAIN: Duration = Duration::from_mins(5);
-
-/// How a cycle ended.
-enum Ended {
-    Well,
-    /// The systems' fields have changed, so that the mapping has to be fitted anew.
-    FieldsChanged,
-    /// It failed because of a side.
-    Badly(SideError),
-    /// It was not begun, to spare requests.
-    Sparing(String),
-    /// It was cut off.
-    Stopped,
-    /// The store failed.
-    InStore(StoreError),
-}
 
 impl Daemon {
     async fn new(config: Config, store: Arc<Store>, ops: Arc<Ops>) -> Result<Self, String> {
@@ -102,10 +122,12 @@ impl Daemon {
             systems: Systems::of(&config, ops.metrics()).map_err(|error| error.to_string())?,
             secret_files: SecretFiles::as_they_are(&config.secret_files),
             store,
+            hints: ops.hints(),
             ops,
             served,
             engine: None,
             not_before: None,
+            again_at: None,
             no_sweep_before: None,
             refusals: Refusals::default(),
             upkeep: Upkeep::default(),
@@ -119,7 +141,8 @@ impl Daemon {
         self.store.close().await;
     }
 
-    async fn tick(&mut self, stop: &CancellationToken) -> Result<(), String> {
+    async fn run(&mut self, work: &Work, stop: &CancellationToken) -> Result<(), String> {
+        self.again_at = None;
         if self.refusals.are_any() && self.secret_files.have_changed() {
             self.renew_secrets();
         }
@@ -146,8 +169,9 @@ impl Daemon {
                 Err(error) => return Err(error.to_string()),
             },
         };
-        let ended = cycle(&engine, stop, self.config.ops.drain).await;
-        if matches!(ended, Ended::Well) && self.no_sweep_before.is_none_or(|moment| Instant::now() >= moment) {
+        let ended = carry_out(work, &engine, stop, self.config.ops.drain).await;
+        let is_cycle = matches!(work, Work::Cycle);
+        if is_cycle && matches!(ended, Ended::Well { .. }) && self.no_sweep_before.is_none_or(|moment| Instant::now() >= moment) {
             let swept = tokio::select! {
                 swept = sweep(&engine, &self.ticks.sweeps) => swept,
                 // It writes to neither side, and the next one begins anew.
@@ -162,7 +186,8 @@ impl Daemon {
                 Ok(()) => {}
             }
         }
-        if !stop.is_cancelled()
+        if is_cycle
+            && !stop.is_cancelled()
             && let Err(error) = self.upkeep.keep(&self.store, &self.config.ops).await
         {
             self.store_failed("store.prune_failed", error)?;
@@ -172,7 +197,8 @@ impl Daemon {
         self.systems.keep(engine.tally());
         match ended {
             Ended::FieldsChanged => return Ok(()),
-            Ended::Well => {
+            Ended::Well { waits } => {
+                self.again_at = waits.then(|| Instant::now() + AGAIN);
                 self.refusals.end();
                 self.ops.pulse().well(Utc::now());
             }
@@ -287,55 +313,4 @@ impl Daemon {
             Err(error) => tracing::error!(error = %error, "cycle.failed"),
         }
     }
-}
-
-/// One cycle. A failure of the store is left to the caller, any other is logged.
-async fn cycle(engine: &Engine, stop: &CancellationToken, drain: Duration) -> Ended {
-    let stopping = || stop.is_cancelled();
-    // What only reads need not come to its end.
-    let cut_off = async {
-        stop.cancelled().await;
-        tokio::time::timeout(drain, engine.at_rest()).await.is_err()
-    };
-    let error = tokio::select! {
-        ran = engine.cycle(Patience::NextCycle, &stopping) => match ran {
-            Ok(cycle) => {
-                tracing::debug!(leads.seen = cycle.seen, pushed = cycle.pushed, parked = cycle.parked, "cycle.done");
-                return Ended::Well;
-            }
-            Err(error) => error,
-        },
-        is_writing = cut_off => {
-            if is_writing {
-                tracing::warn!("daemon.cut_off");
-            }
-            return Ended::Stopped;
-        }
-    };
-    match error {
-        CycleError::Store(error) => Ended::InStore(error),
-        CycleError::Schema { .. } => {
-            tracing::warn!(error = %error, "cycle.fields_changed");
-            Ended::FieldsChanged
-        }
-        CycleError::Side(error) => {
-            tracing::error!(error = %error, "cycle.failed");
-            Ended::Badly(error)
-        }
-        CycleError::Thrift(reason) => {
-            tracing::error!(error = reason, "cycle.failed");
-            Ended::Sparing(reason)
-        }
-    }
-}
-
-/// Sweeps, if the schedule had a moment for it since the last time.
-async fn sweep(engine: &Engine, schedule: &Schedule) -> Result<(), CycleError> {
-    let now = Utc::now();
-    // A sweep that lies ahead was noted before the clock was put back.
-    let swept_at = engine.swept_at().await?.filter(|swept_at| *swept_at <= now);
-    if swept_at.and_then(|swept_at| schedule.next(swept_at)).is_some_and(|next| next > now) {
-        return Ok(());
-    }
-    engine.sweep().await.map(drop)
 }

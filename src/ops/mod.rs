@@ -1,9 +1,10 @@
-//! What the daemon shows of itself over HTTP: health, metrics, the status page. It writes to neither system; into the store it writes what
-//! people say on the page, as the commands do.
+//! What the daemon shows of itself over HTTP: health, metrics, the status page; and where it hears of changes. It writes to neither system;
+//! into the store it writes what people say on the page, as the commands do.
 
 mod alert;
 mod figures;
 mod health;
+mod hooks;
 mod page;
 mod pulse;
 
@@ -19,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::pulse::{Pulse, Trouble};
 use crate::config::Config;
+use crate::hints::Hints;
 use crate::metrics::Metrics;
 use crate::store::Store;
 
@@ -30,6 +32,8 @@ pub struct Ops {
     metrics: Metrics,
     pulse: Pulse,
     door: page::Door,
+    hints: Arc<Hints>,
+    gate: hooks::Gate,
     /// Held by whoever searches.
     searches: tokio::sync::Mutex<()>,
 }
@@ -61,7 +65,8 @@ impl Ops {
     pub fn new(config: &Config, store: Arc<Store>) -> Arc<Self> {
         let (config, metrics) = (RwLock::new(Arc::new(config.clone())), Metrics::default());
         let (door, searches) = (page::Door::default(), tokio::sync::Mutex::default());
-        Arc::new(Self { store, config, metrics, pulse: Pulse::starting(Utc::now()), door, searches })
+        let (hints, gate) = (Arc::default(), hooks::Gate::default());
+        Arc::new(Self { store, config, metrics, pulse: Pulse::starting(Utc::now()), door, hints, gate, searches })
     }
 
     /// Where things are counted.
@@ -74,6 +79,12 @@ impl Ops {
     #[must_use]
     pub const fn pulse(&self) -> &Pulse {
         &self.pulse
+    }
+
+    /// What others say has changed.
+    #[must_use]
+    pub fn hints(&self) -> Arc<Hints> {
+        Arc::clone(&self.hints)
     }
 
     /// The store that is shown.
@@ -141,6 +152,11 @@ pub async fn serve(ops: Arc<Ops>, address: SocketAddr) -> Result<Served, ListenE
 }
 
 fn routes(ops: Arc<Ops>, address: SocketAddr) -> Router {
-    let all = Router::new().merge(health::routes()).merge(figures::routes()).merge(page::routes()).with_state(ops);
+    let all = Router::new()
+        .merge(health::routes())
+        .merge(figures::routes())
+        .merge(hooks::routes())
+        .merge(page::routes())
+        .with_state(ops);
     all.layer(from_fn_with_state(address, page::only_local_names))
 }

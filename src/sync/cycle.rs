@@ -3,9 +3,10 @@
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use tokio::time::Instant;
 use tracing::Instrument as _;
 
+use super::follow::AsOf;
 use super::hold::Hold;
 use super::thrift::Thrift;
 use super::{CycleError, Engine};
@@ -31,9 +32,22 @@ impl Engine {
     ///
     /// The record of the cycle is kept in the store, also when it failed.
     pub async fn cycle(&self, patience: Patience, stop: &(dyn Fn() -> bool + Sync)) -> Result<Cycle, CycleError> {
-        let mut cycle = Cycle { started_at: self.now(), ..Cycle::default() };
-        let started = tokio::time::Instant::now();
+        let (mut cycle, started) = self.begin();
         let ran = self.rounds(&mut cycle, patience, stop).instrument(tracing::debug_span!("cycle")).await;
+        Ok(self.end(cycle, started, ran).await?.0)
+    }
+
+    pub(super) fn begin(&self) -> (Cycle, Instant) {
+        (Cycle { started_at: self.now(), ..Cycle::default() }, Instant::now())
+    }
+
+    /// Keeps the record of a cycle that ran like this.
+    pub(super) async fn end<T>(
+        &self,
+        mut cycle: Cycle,
+        started: Instant,
+        ran: Result<T, CycleError>,
+    ) -> Result<(Cycle, T), CycleError> {
         let ran = match ran {
             // A query names every mapped field: it is refused as soon as one of them is gone.
             Err(CycleError::Side(SideError::Refused { side, reason }))
@@ -58,18 +72,18 @@ impl Engine {
             self.clients.get(side).recorded(*cycle.requests.get(side));
         }
         self.recorded(cycle.requests.salesforce);
-        ran.map(|()| cycle)
+        ran.map(|done| (cycle, done))
     }
 
     async fn rounds(&self, cycle: &mut Cycle, patience: Patience, stop: &(dyn Fn() -> bool + Sync)) -> Result<(), CycleError> {
         let give_up = match patience {
             Patience::NextCycle => None,
-            Patience::Wait(limit) => Some(tokio::time::Instant::now() + limit),
+            Patience::Wait(limit) => Some(Instant::now() + limit),
         };
         loop {
             let waiting = self.round(cycle, stop).await?;
             match give_up {
-                Some(give_up) if waiting && tokio::time::Instant::now() < give_up && !stop() => {
+                Some(give_up) if waiting && Instant::now() < give_up && !stop() => {
                     tokio::time::sleep(Duration::from_secs(1)).await;
                 }
                 _ => return Ok(()),
@@ -77,23 +91,39 @@ impl Engine {
         }
     }
 
-    /// Gives whether something has to wait.
-    async fn round(&self, cycle: &mut Cycle, stop: &(dyn Fn() -> bool + Sync)) -> Result<bool, CycleError> {
+    /// Fails where requests are to be spared.
+    pub(super) async fn spare(&self, cycle: &mut Cycle) -> Result<(), CycleError> {
         if let Thrift::Stop(reason) = self.thrift().await? {
             self.tell(Some(("budget", &reason)));
             cycle.held = Some(reason.clone());
             return Err(CycleError::Thrift(reason));
         }
+        Ok(())
+    }
+
+    /// Gives whether something has to wait.
+    pub(super) async fn round(&self, cycle: &mut Cycle, stop: &(dyn Fn() -> bool + Sync)) -> Result<bool, CycleError> {
+        self.spare(cycle).await?;
         let outbox = self.store.outbox(self.now()).await?;
         self.resolve_doubts(&outbox).await?;
         let polled = self.on_both(|side| self.poll(side)).await?;
         cycle.seen += polled.operate.changed + polled.salesforce.changed;
         self.on_both(|side| self.reread(side)).await?;
         let renamed = self.follow_names().await?;
+        Ok(self.carry_out(cycle, &AsOf::poll(polled.salesforce.as_of), stop).await? || renamed)
+    }
+
+    /// Decides what changed and writes what is due, until nothing is. Gives whether something has to wait.
+    pub(super) async fn carry_out(
+        &self,
+        cycle: &mut Cycle,
+        as_of: &AsOf,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> Result<bool, CycleError> {
         let mut held = 0;
         let mut outbox = Outbox::default();
         for _ in 0..ROUNDS {
-            held = self.decide_all(cycle, polled.salesforce.as_of).await?;
+            held = self.decide_all(cycle, as_of).await?;
             outbox = self.store.outbox(self.now()).await?;
             if stop() {
                 break;
@@ -118,10 +148,10 @@ impl Engine {
             outbox = self.store.outbox(self.now()).await?;
             self.resolve_doubts(&outbox).await?;
         }
-        Ok(held > 0 || outbox.in_doubt() || (cycle.held.is_none() && outbox.is_due()) || renamed)
+        Ok(held > 0 || outbox.in_doubt() || (cycle.held.is_none() && outbox.is_due()))
     }
 
-    async fn decide_all(&self, cycle: &mut Cycle, as_of: DateTime<Utc>) -> Result<u64, CycleError> {
+    async fn decide_all(&self, cycle: &mut Cycle, as_of: &AsOf) -> Result<u64, CycleError> {
         self.store.rest(self.rules.unlinks, self.now()).await?;
         cycle.parked += self.pair().await?;
         let reconciled = self.reconcile(as_of).await?;
@@ -136,7 +166,7 @@ impl Engine {
         let mut cycle = Cycle { started_at: self.now(), ..Cycle::default() };
         let polled = self.on_both(|side| self.poll(side)).await?;
         cycle.seen = polled.operate.changed + polled.salesforce.changed;
-        self.decide_all(&mut cycle, polled.salesforce.as_of).await?;
+        self.decide_all(&mut cycle, &AsOf::poll(polled.salesforce.as_of)).await?;
         let mut hold = Hold::default();
         self.brake(&cycle, &mut hold).await?;
         cycle.held = hold.reason().map(|(_, reason)| reason.to_owned());

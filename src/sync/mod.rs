@@ -9,7 +9,7 @@
 //! 5. `reconcile`: links of which a lead changed are merged; the decisions become pushes.
 //! 6. `push`: pushes that are due are sent, unless something holds them (`hold`), and their outcomes become observations again.
 //!
-//! Now and then a `sweep` looks for what polls cannot see.
+//! Now and then a `sweep` looks for what polls cannot see. Where somebody gives a hint, `follow` looks at those leads without a poll.
 //!
 //! Everything that is known is in the store; nothing here survives a cycle. Only the cycle writes the store; a person's commands leave their
 //! words in it.
@@ -17,6 +17,7 @@
 mod compare;
 mod cycle;
 mod doubt;
+mod follow;
 mod hold;
 mod merged;
 mod outcome;
@@ -51,6 +52,7 @@ use crate::store::{DirtyLink, LeadRow, Observation, Store, StoreError};
 
 pub use compare::{Compared, Drift};
 pub use cycle::Patience;
+pub use follow::Followed;
 pub use sweep::Found;
 pub use thrift::{Tally, thrift};
 pub use turns::Turns;
@@ -80,6 +82,8 @@ pub struct Rules {
     pub daily_request_share: f64,
     /// Operate's fields that a new lead must be given.
     pub required_fields: Vec<String>,
+    /// Whether a side has a filter that its queries name: a lead that is read by its id may be outside it.
+    pub filtered: PerSide<bool>,
     /// Whether a pair of which a lead leaves the filter forgets what it had in step.
     pub unlinks: bool,
     /// The place of a field, and what a side's field gets when the other side's lead was converted.
@@ -126,6 +130,10 @@ impl Rules {
             max_delete: sync.max_delete.into(),
             daily_request_share: config.salesforce.daily_request_share,
             required_fields: config.operate.required_fields.clone(),
+            filtered: PerSide {
+                operate: !config.operate.filter.trim().is_empty(),
+                salesforce: !config.salesforce.filter.trim().is_empty(),
+            },
             unlinks: sync.leaves == LeavesRule::Unlink,
             converted,
         })
@@ -179,6 +187,8 @@ pub struct Engine {
     recorded: Mutex<Option<(DateTime<Utc>, u64)>>,
     /// When each side was polled whole, as far as the store does not know it yet.
     polled: Mutex<PerSide<Option<DateTime<Utc>>>>,
+    /// A moment, by Salesforce's clock, no later than the reading of its last complete poll; and when that was stored, by ours.
+    known_as_of: Mutex<Option<(DateTime<Utc>, DateTime<Utc>)>>,
     /// How long each side has been quiet.
     quiet: Mutex<PerSide<Option<poll::Quiet>>>,
     /// Read by each batch of writes until it is settled.
@@ -200,7 +210,7 @@ impl Engine {
         store.create_under(PerSide::build(|side| rules.creates(side))).await?;
         let (held, former, exhausted_until) = (Mutex::default(), Mutex::default(), Mutex::default());
         let (recorded, polled, quiet, metrics) = (Mutex::default(), Mutex::default(), Mutex::default(), Metrics::default());
-        let (turns, writing) = (None, RwLock::new(()));
+        let (turns, writing, known_as_of) = (None, RwLock::new(()), Mutex::default());
         Ok(Self {
             store,
             mapping,
@@ -213,6 +223,7 @@ impl Engine {
             exhausted_until,
             recorded,
             polled,
+            known_as_of,
             quiet,
             writing,
             metrics,

@@ -78,6 +78,9 @@ impl Engine {
         };
         let (polled, reached) = kept?;
         read?;
+        if side == Side::Salesforce {
+            *self.known_as_of.lock().unwrap_or_else(PoisonError::into_inner) = Some((polled.as_of, self.now()));
+        }
         self.note_quiet(side, reached.filter(|reached| from.as_ref() == Some(reached)), polled.as_of);
         *self.polled.lock().unwrap_or_else(PoisonError::into_inner).get_mut(side) = Some(self.now());
         tracing::debug!(side = %side, leads.changed = polled.changed, "poll.complete");

@@ -3,6 +3,7 @@
 use chrono::{DateTime, DurationRound as _, TimeDelta, Utc};
 use serde_json::{Value as Json, json};
 
+use super::follow::AsOf;
 use super::swing::swings;
 use super::{CycleError, Engine};
 use crate::lead::{PerSide, Side, Value};
@@ -29,8 +30,8 @@ pub(super) struct Reconciled {
 }
 
 impl Engine {
-    /// Decides every link of which a lead changed. `as_of` is a moment by Salesforce's clock, no later than the reading of its leads.
-    pub(super) async fn reconcile(&self, as_of: DateTime<Utc>) -> Result<Reconciled, CycleError> {
+    /// Decides every link of which a lead changed.
+    pub(super) async fn reconcile(&self, as_of: &AsOf) -> Result<Reconciled, CycleError> {
         let mut reconciled = Reconciled::default();
         let (mut after, mut decided) = (0, Vec::new());
         loop {
@@ -51,7 +52,7 @@ impl Engine {
     }
 
     /// Decides links, without those of which it is not time yet.
-    async fn decide_each(&self, links: &[DirtyLink], as_of: DateTime<Utc>) -> Vec<Decided> {
+    async fn decide_each(&self, links: &[DirtyLink], as_of: &AsOf) -> Vec<Decided> {
         let mut decided = Vec::with_capacity(links.len());
         for link in links {
             decided.extend(self.decide(link, as_of));
@@ -61,7 +62,7 @@ impl Engine {
     }
 
     /// `None`: not yet.
-    fn decide(&self, link: &DirtyLink, as_of: DateTime<Utc>) -> Option<Decided> {
+    fn decide(&self, link: &DirtyLink, as_of: &AsOf) -> Option<Decided> {
         let mut decided = Decided {
             link_id: link.link_id,
             words: link.words,
@@ -121,7 +122,7 @@ impl Engine {
         }
     }
 
-    fn merge(&self, link: &DirtyLink, leads: PerSide<&LeadRow>, as_of: DateTime<Utc>, decided: &mut Decided) -> Option<()> {
+    fn merge(&self, link: &DirtyLink, leads: PerSide<&LeadRow>, as_of: &AsOf, decided: &mut Decided) -> Option<()> {
         let mut now = PerSide::build(|side| self.all_values_of(side, leads.get(side)));
         let mut base = self.base_of(link);
         if self.mapping.has_variants() {
@@ -173,7 +174,7 @@ impl Engine {
                 decided.supersede.push(to);
                 continue;
             }
-            if to == Side::Salesforce && second(target.modified_at) >= second(as_of) {
+            if to == Side::Salesforce && second(target.modified_at) >= second(as_of.of(&target.lead_id)) {
                 // Another edit in the same second would not show: look again once the second is over.
                 return None;
             }

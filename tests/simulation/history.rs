@@ -22,6 +22,7 @@ pub enum Kind {
     SetClock,
     /// The daemon.
     Cycle,
+    Hint,
     Crash,
     Sweep,
     Restart,
@@ -57,4 +58,15 @@ pub fn history(seed: u64) -> Vec<Step> {
         Step { kind, seed: rng.random() }
     };
     (0..STEPS).map(step).collect()
+}
+
+/// The same history, with hints in between: of what has just changed, of anything else, again, or none for a long time.
+pub fn hinted(seed: u64) -> Vec<Step> {
+    let mut rng = ChaCha8Rng::seed_from_u64(!seed);
+    let mut hints = |step: Step| {
+        let many = if rng.random_bool(0.15) { rng.random_range(1..3) } else { 0 };
+        let hints: Vec<Step> = (0..many).map(|_| Step { kind: Kind::Hint, seed: rng.random() }).collect();
+        std::iter::once(step).chain(hints)
+    };
+    history(seed).into_iter().flat_map(&mut hints).collect()
 }

@@ -9,7 +9,7 @@ use chrono::TimeDelta;
 use futures_util::FutureExt as _;
 use leadsync::lead::{PerSide, Side};
 use leadsync::store::{Actor, Cycle, PlannedPush, Store, stamp};
-use leadsync::sync::{CycleError, Engine, Patience, Turns};
+use leadsync::sync::{CycleError, Engine, Followed, Patience, Turns};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Map, Value as Json};
@@ -188,7 +188,7 @@ impl Run {
                     model.note("our clock is set");
                 }
                 Kind::Reconfigure => self.setup.change(&mut model.rng),
-                Kind::Cycle | Kind::Crash | Kind::Sweep | Kind::Restart | Kind::Resolve => {
+                Kind::Cycle | Kind::Hint | Kind::Crash | Kind::Sweep | Kind::Restart | Kind::Resolve => {
                     model.trouble.percent = if model.rng.random_bool(0.5) { 15 } else { 0 };
                     model.trouble.crash_in = (step.kind == Kind::Crash).then(|| model.rng.random_range(0..25));
                 }
@@ -198,6 +198,7 @@ impl Run {
             Kind::Cycle | Kind::Crash => {
                 let _ = self.cycle().await;
             }
+            Kind::Hint => self.hint().await,
             Kind::Sweep => {
                 let _ = self.alive(async |engine| engine.sweep().await).await;
             }
@@ -206,6 +207,25 @@ impl Run {
             _ => {}
         }
         self.shared.model().trouble = Trouble::default();
+    }
+
+    /// Somebody names some leads: any of them, leads that nobody has, and what changed last among them or not.
+    async fn hint(&mut self) {
+        let hints = {
+            let mut model = self.shared.model();
+            PerSide::build(|side| {
+                let mut ids: Vec<String> = model.leads.get(side).keys().cloned().collect();
+                ids.push("4711".to_owned());
+                let many = model.rng.random_range(0..5);
+                (0..many).map(|_| ids[model.rng.random_range(0..ids.len())].clone()).collect()
+            })
+        };
+        let followed = self.alive(async |engine| engine.follow(&hints, &|| false).await).await;
+        match followed {
+            Some(Err(CycleError::Schema { .. })) => self.start().await,
+            Some(Ok(Followed { cycle, .. })) => self.setup.check(&cycle, &mut self.shared.model().broken),
+            _ => {}
+        }
     }
 
     /// People settle every open conflict, let go on what a brake holds, and have parked leads tried again.

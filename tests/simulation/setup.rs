@@ -93,6 +93,7 @@ impl Setup {
             max_delete: self.max_delete,
             daily_request_share: 0.5,
             required_fields: Vec::new(),
+            filtered: PerSide::default(),
             unlinks: false,
             converted,
         }

@@ -115,6 +115,7 @@ pub fn rules() -> Rules {
         max_delete: 10,
         daily_request_share: 0.5,
         required_fields: Vec::new(),
+        filtered: PerSide::default(),
         unlinks: false,
         converted: None,
     }

@@ -22,6 +22,7 @@ mod fixtures;
 mod found;
 mod fuzz;
 mod hardship;
+mod hinted;
 mod in_step;
 mod init;
 mod keeping;

@@ -109,6 +109,11 @@ const OPS: &[Key] = &[
         Form::Secret,
         "Whoever knows it may settle, retry, pause and resume from the status page; left out: nobody, and the page only shows.",
     ),
+    optional(
+        "operate_hook",
+        Form::Secret,
+        "The secret end of the address `/hooks/operate/…` to which Operate's outbound messages are sent; left out: none are taken.",
+    ),
     default("drain", Form::Duration("0s", "10m"), r#""20s""#, "How long the daemon's end waits for writes under way."),
     default(
         "keep_history",

@@ -29,7 +29,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use chrono::Utc;
 
-pub(super) use self::door::Door;
+pub(super) use self::door::{Door, same};
 pub(super) use self::guard::only_local_names;
 use self::words::When;
 use super::Ops;
