@@ -23,6 +23,7 @@ pub enum Kind {
     /// The daemon.
     Cycle,
     Hint,
+    Rush,
     Crash,
     Sweep,
     Restart,
@@ -60,12 +61,14 @@ pub fn history(seed: u64) -> Vec<Step> {
     (0..STEPS).map(step).collect()
 }
 
-/// The same history, with hints in between: of what has just changed, of anything else, again, or none for a long time.
+/// The same history, with hints in between: of what has just changed, of anything else, again, or none for a long time. Now and then
+/// somebody edits one lead many times within the second in which it is read and written.
 pub fn hinted(seed: u64) -> Vec<Step> {
     let mut rng = ChaCha8Rng::seed_from_u64(!seed);
     let mut hints = |step: Step| {
         let many = if rng.random_bool(0.15) { rng.random_range(1..3) } else { 0 };
-        let hints: Vec<Step> = (0..many).map(|_| Step { kind: Kind::Hint, seed: rng.random() }).collect();
+        let kind = if rng.random_bool(0.3) { Kind::Rush } else { Kind::Hint };
+        let hints: Vec<Step> = (0..many).map(|_| Step { kind, seed: rng.random() }).collect();
         std::iter::once(step).chain(hints)
     };
     history(seed).into_iter().flat_map(&mut hints).collect()

@@ -62,6 +62,8 @@ pub struct Trouble {
     pub percent: u32,
     /// After this many more store commits and requests everything ends.
     pub crash_in: Option<u32>,
+    /// Requests take no time, and somebody in Salesforce edits this lead all the while.
+    pub rush: Option<String>,
 }
 
 pub struct Model {

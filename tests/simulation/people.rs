@@ -74,6 +74,17 @@ impl Model {
         self.person_writes(side, &id, field, &value);
     }
 
+    /// Somebody in Salesforce edits a lead, or is about to.
+    pub fn person_rushes(&mut self, id: &str) {
+        let can = self.leads.salesforce.get(id).is_some_and(|lead| !lead.record.deleted && !lead.record.converted);
+        if can && !self.is_locked(Side::Salesforce, id) && self.rng.random_bool(0.5) {
+            let (soul, field) = (self.leads.salesforce[id].soul, TRACED[self.rng.random_range(0..TRACED.len())]);
+            let value = self.fresh(soul, field);
+            self.note(&format!("person rushes {id} {field}={value}"));
+            self.person_writes(Side::Salesforce, id, field, &value);
+        }
+    }
+
     pub fn person_writes(&mut self, side: Side, id: &str, field: &'static str, value: &str) {
         let soul = self.leads.get(side)[id].soul;
         self.remember(side, soul, field, value);

@@ -86,8 +86,13 @@ impl Port {
         let mut model = self.shared.model();
         *model.requests.get_mut(side) += 1;
         model.note(&format!("{side} {what}"));
-        let took = TimeDelta::milliseconds(model.rng.random_range(20..1500));
+        let rush = model.trouble.rush.clone();
+        let longest = if rush.is_some() { 100 } else { 1500 };
+        let took = TimeDelta::milliseconds(model.rng.random_range(20..longest));
         model.pass(took);
+        if let Some(id) = rush {
+            model.person_rushes(&id);
+        }
         let percent = model.trouble.percent;
         if model.rng.random_range(0..100) < percent {
             model.person_edits();

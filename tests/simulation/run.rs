@@ -188,6 +188,7 @@ impl Run {
                     model.note("our clock is set");
                 }
                 Kind::Reconfigure => self.setup.change(&mut model.rng),
+                Kind::Rush => model.trouble.rush = model.any_lead(Side::Salesforce),
                 Kind::Cycle | Kind::Hint | Kind::Crash | Kind::Sweep | Kind::Restart | Kind::Resolve => {
                     model.trouble.percent = if model.rng.random_bool(0.5) { 15 } else { 0 };
                     model.trouble.crash_in = (step.kind == Kind::Crash).then(|| model.rng.random_range(0..25));
@@ -199,6 +200,7 @@ impl Run {
                 let _ = self.cycle().await;
             }
             Kind::Hint => self.hint().await,
+            Kind::Rush => self.rush().await,
             Kind::Sweep => {
                 let _ = self.alive(async |engine| engine.sweep().await).await;
             }
@@ -220,7 +222,37 @@ impl Run {
                 (0..many).map(|_| ids[model.rng.random_range(0..ids.len())].clone()).collect()
             })
         };
-        let followed = self.alive(async |engine| engine.follow(&hints, &|| false).await).await;
+        self.follow(&hints).await;
+    }
+
+    /// Both halves of a lead are edited, and edited again while leadsync looks at them.
+    async fn rush(&mut self) {
+        let Some(id) = self.shared.model().trouble.rush.clone() else { return };
+        for _ in 0..3 {
+            let (hints, is_hint) = {
+                let mut model = self.shared.model();
+                let soul = model.leads.salesforce[&id].soul;
+                let twin = model.leads.operate.iter().find(|(_, lead)| lead.soul == soul && !lead.record.deleted);
+                let twin: Vec<String> = twin.map(|(id, _)| id.clone()).into_iter().collect();
+                for twin in &twin {
+                    let (field, value) = (TRACED[model.rng.random_range(0..TRACED.len())], model.fresh(soul, "rush"));
+                    if !model.is_locked(Side::Operate, twin) {
+                        model.person_writes(Side::Operate, twin, field, &value);
+                    }
+                }
+                model.person_rushes(&id);
+                (PerSide { operate: twin, salesforce: Vec::new() }, model.rng.random_bool(0.7))
+            };
+            if is_hint {
+                self.follow(&hints).await;
+            } else {
+                let _ = self.cycle().await;
+            }
+        }
+    }
+
+    async fn follow(&mut self, hints: &PerSide<Vec<String>>) {
+        let followed = self.alive(async |engine| engine.follow(hints, &|| false).await).await;
         match followed {
             Some(Err(CycleError::Schema { .. })) => self.start().await,
             Some(Ok(Followed { cycle, .. })) => self.setup.check(&cycle, &mut self.shared.model().broken),
