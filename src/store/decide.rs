@@ -42,6 +42,14 @@ pub struct DirtyLink {
     pub recent: Vec<(Side, Json)>,
 }
 
+impl DirtyLink {
+    /// Whether a write was sent of which nobody knows what became.
+    #[must_use]
+    pub fn is_in_doubt(&self) -> bool {
+        self.unsettled.iter().any(|(_, state, _)| state == "sent")
+    }
+}
+
 /// What is known of the ids that Salesforce leads hold of Operate leads, as far as a link is concerned.
 #[derive(Debug, Clone, Copy)]
 pub struct Names {

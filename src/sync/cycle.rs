@@ -27,12 +27,22 @@ pub enum Patience {
     Wait(Duration),
 }
 
+/// What has to wait.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Waits {
+    /// Links of which a lead was read in the second of its change: until that is over.
+    pub(super) second: bool,
+    /// Writes, or leads that are to be read anew.
+    more: bool,
+}
+
 impl Engine {
     /// One cycle. `stop` is asked before each batch of writes: once it says so, the cycle ends early and in good order.
     ///
     /// The record of the cycle is kept in the store, also when it failed.
     pub async fn cycle(&self, patience: Patience, stop: &(dyn Fn() -> bool + Sync)) -> Result<Cycle, CycleError> {
         let (mut cycle, started) = self.begin();
+        *self.hinted.lock().unwrap_or_else(PoisonError::into_inner) = (0, 0);
         let ran = self.rounds(&mut cycle, patience, stop).instrument(tracing::debug_span!("cycle")).await;
         Ok(self.end(cycle, started, ran).await?.0)
     }
@@ -81,9 +91,9 @@ impl Engine {
             Patience::Wait(limit) => Some(Instant::now() + limit),
         };
         loop {
-            let waiting = self.round(cycle, stop).await?;
+            let waits = self.round(cycle, stop).await?;
             match give_up {
-                Some(give_up) if waiting && Instant::now() < give_up && !stop() => {
+                Some(give_up) if (waits.second || waits.more) && Instant::now() < give_up && !stop() => {
                     tokio::time::sleep(Duration::from_secs(1)).await;
                 }
                 _ => return Ok(()),
@@ -101,8 +111,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Gives whether something has to wait.
-    pub(super) async fn round(&self, cycle: &mut Cycle, stop: &(dyn Fn() -> bool + Sync)) -> Result<bool, CycleError> {
+    pub(super) async fn round(&self, cycle: &mut Cycle, stop: &(dyn Fn() -> bool + Sync)) -> Result<Waits, CycleError> {
         self.spare(cycle).await?;
         let outbox = self.store.outbox(self.now()).await?;
         self.resolve_doubts(&outbox).await?;
@@ -110,16 +119,17 @@ impl Engine {
         cycle.seen += polled.operate.changed + polled.salesforce.changed;
         self.on_both(|side| self.reread(side)).await?;
         let renamed = self.follow_names().await?;
-        Ok(self.carry_out(cycle, &AsOf::poll(polled.salesforce.as_of), stop).await? || renamed)
+        let waits = self.carry_out(cycle, &AsOf::poll(polled.salesforce.as_of), stop).await?;
+        Ok(Waits { more: waits.more || renamed, ..waits })
     }
 
-    /// Decides what changed and writes what is due, until nothing is. Gives whether something has to wait.
+    /// Decides what changed and writes what is due, until nothing is.
     pub(super) async fn carry_out(
         &self,
         cycle: &mut Cycle,
         as_of: &AsOf,
         stop: &(dyn Fn() -> bool + Sync),
-    ) -> Result<bool, CycleError> {
+    ) -> Result<Waits, CycleError> {
         let mut held = 0;
         let mut outbox = Outbox::default();
         for _ in 0..ROUNDS {
@@ -148,7 +158,8 @@ impl Engine {
             outbox = self.store.outbox(self.now()).await?;
             self.resolve_doubts(&outbox).await?;
         }
-        Ok(held > 0 || outbox.in_doubt() || (cycle.held.is_none() && outbox.is_due()))
+        let more = outbox.in_doubt() || (cycle.held.is_none() && outbox.is_due());
+        Ok(Waits { second: held > 0, more })
     }
 
     async fn decide_all(&self, cycle: &mut Cycle, as_of: &AsOf) -> Result<u64, CycleError> {

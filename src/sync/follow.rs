@@ -10,6 +10,7 @@ use std::sync::PoisonError;
 use chrono::{DateTime, Utc};
 use tracing::Instrument as _;
 
+use super::cycle::Waits;
 use super::{CycleError, Engine};
 use crate::lead::{PerSide, Side};
 use crate::store::Cycle;
@@ -55,9 +56,11 @@ impl Engine {
     /// Looks at these leads, and carries across what changed of them. `stop` as in [`Engine::cycle`], and a record of a cycle is kept.
     pub async fn follow(&self, hints: &PerSide<Vec<String>>, stop: &(dyn Fn() -> bool + Sync)) -> Result<Followed, CycleError> {
         let (mut cycle, started) = self.begin();
+        (cycle.changed, cycle.deleted) = *self.hinted.lock().unwrap_or_else(PoisonError::into_inner);
         let ran = self.look(hints, &mut cycle, stop).instrument(tracing::debug_span!("hints")).await;
+        *self.hinted.lock().unwrap_or_else(PoisonError::into_inner) = (cycle.changed, cycle.deleted);
         let (cycle, waits) = self.end(cycle, started, ran).await?;
-        Ok(Followed { cycle, waits })
+        Ok(Followed { cycle, waits: waits.second })
     }
 
     async fn look(
@@ -65,7 +68,7 @@ impl Engine {
         hints: &PerSide<Vec<String>>,
         cycle: &mut Cycle,
         stop: &(dyn Fn() -> bool + Sync),
-    ) -> Result<bool, CycleError> {
+    ) -> Result<Waits, CycleError> {
         self.spare(cycle).await?;
         let polled = *self.known_as_of.lock().unwrap_or_else(PoisonError::into_inner);
         let Some((polled, polled_at)) = polled else { return self.round(cycle, stop).await };

@@ -189,6 +189,8 @@ pub struct Engine {
     polled: Mutex<PerSide<Option<DateTime<Utc>>>>,
     /// A moment, by Salesforce's clock, no later than the reading of its last complete poll; and when that was stored, by ours.
     known_as_of: Mutex<Option<(DateTime<Utc>, DateTime<Utc>)>>,
+    /// Links changed and leads deleted because of hints since the last cycle: for the brakes they are one.
+    hinted: Mutex<(u64, u64)>,
     /// How long each side has been quiet.
     quiet: Mutex<PerSide<Option<poll::Quiet>>>,
     /// Read by each batch of writes until it is settled.
@@ -210,7 +212,7 @@ impl Engine {
         store.create_under(PerSide::build(|side| rules.creates(side))).await?;
         let (held, former, exhausted_until) = (Mutex::default(), Mutex::default(), Mutex::default());
         let (recorded, polled, quiet, metrics) = (Mutex::default(), Mutex::default(), Mutex::default(), Metrics::default());
-        let (turns, writing, known_as_of) = (None, RwLock::new(()), Mutex::default());
+        let (turns, writing, known_as_of, hinted) = (None, RwLock::new(()), Mutex::default(), Mutex::default());
         Ok(Self {
             store,
             mapping,
@@ -224,6 +226,7 @@ impl Engine {
             recorded,
             polled,
             known_as_of,
+            hinted,
             quiet,
             writing,
             metrics,

@@ -25,7 +25,7 @@ pub(super) struct Reconciled {
     pub(super) conflicts: u64,
     /// Leads newly parked.
     pub(super) parked: u64,
-    /// Links that have to wait: for a second to pass, or for a write in doubt.
+    /// Links that have to wait for a second to pass.
     pub(super) held: u64,
 }
 
@@ -43,7 +43,7 @@ impl Engine {
             let Some(last) = links.last() else { return Ok(reconciled) };
             after = last.link_id;
             decided = next;
-            reconciled.held += (links.len() - decided.len()) as u64;
+            reconciled.held += (links.iter().filter(|link| !link.is_in_doubt()).count() - decided.len()) as u64;
             for link in &decided {
                 reconciled.conflicts += link.conflicts.len() as u64;
                 reconciled.parked += u64::from(link.blocked.is_some());
@@ -74,7 +74,7 @@ impl Engine {
             conflicts: Vec::new(),
             closed: Vec::new(),
         };
-        if link.unsettled.iter().any(|(_, state, _)| state == "sent") {
+        if link.is_in_doubt() {
             return None;
         }
         match (&link.leads.operate, &link.leads.salesforce) {

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use leadsync::config::sync::DeleteRule;
+use leadsync::lead::PerSide;
 use reqwest::StatusCode;
 use serde_json::json;
 
+use crate::bench::Bench;
 use crate::ops::{address, configure, get};
 use crate::program::{Running, ShowLog, log, run, signal, start, until, wait};
 use crate::systems::Systems;
@@ -104,6 +107,28 @@ async fn a_new_lead_finds_its_other_half_that_no_poll_has_seen() {
     signal(&daemon, "-TERM");
     wait(daemon).await;
     assert_eq!((operate.leads().len(), salesforce.leads().len()), (4, 4));
+}
+
+#[tokio::test]
+async fn what_hints_bring_between_two_polls_is_one_cycle_for_the_brakes() {
+    let bench = Bench::ruled(|rules| {
+        rules.delete = DeleteRule::Propagate;
+        rules.max_delete = 2;
+    })
+    .await;
+    let emails = ["a@example.com", "b@example.com", "c@example.com"];
+    let leads: Vec<String> = emails.iter().map(|email| bench.operate.add(&[("email", email)])).collect();
+    bench.cycle().await;
+    let mut there = Vec::new();
+    for lead in &leads {
+        bench.operate.purge(lead);
+        let hints = PerSide { operate: vec![lead.clone()], salesforce: Vec::new() };
+        bench.engine.follow(&hints, &|| false).await.unwrap();
+        there.push(bench.salesforce.leads().len());
+    }
+    assert_eq!(there, [2, 1, 1], "the third is held");
+    bench.cycle().await;
+    assert_eq!(bench.salesforce.leads().len(), 0);
 }
 
 #[tokio::test]
