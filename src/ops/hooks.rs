@@ -100,7 +100,8 @@ fn lead_ids(kind: &str, body: &[u8]) -> BTreeSet<String> {
     static NAMED: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(NAMED_ID).ok());
     static NUMBER: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(ANY_NUMBER).ok());
     let text = if kind.starts_with("application/x-www-form-urlencoded") {
-        form_urlencoded::parse(body).map(|(name, value)| format!("{name}={value}\n")).collect()
+        let pairs: Vec<String> = form_urlencoded::parse(body).map(|(name, value)| format!("{name}={value}")).collect();
+        pairs.join("\n").into()
     } else {
         String::from_utf8_lossy(body)
     };
@@ -155,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_message_names_a_few_leads_at_most() {
-        let body: String = (1..500).map(|id| format!("leadid={id}\n")).collect();
-        assert_eq!(ids("text/plain", &body).len(), MOST);
+        let body: Vec<String> = (1..500).map(|id| format!("leadid={id}")).collect();
+        assert_eq!(ids("text/plain", &body.join("\n")).len(), MOST);
     }
 }
