@@ -105,7 +105,7 @@ struct Daemon {
     upkeep: Upkeep,
 }
 
-/// What was modified in a second is looked at again after so long: the second is over then, whatever the difference of the clocks.
+/// What was modified in a second is looked at again after so long: the second is over then, but for what is not known of that clock.
 const AGAIN: Duration = Duration::from_millis(1_100);
 
 /// How long after a sweep that failed the next one may start.

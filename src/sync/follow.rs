@@ -70,12 +70,12 @@ impl Engine {
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<Waits, CycleError> {
         self.spare(cycle).await?;
-        let polled = *self.known_as_of.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((polled, polled_at)) = polled else { return self.round(cycle, stop).await };
-        let mut as_of = AsOf::poll(polled);
         let outbox = self.store.outbox(self.now()).await?;
         self.resolve_doubts(&outbox).await?;
-        let mut is_enough = true;
+        let known = *self.known_as_of.lock().unwrap_or_else(PoisonError::into_inner);
+        let (polled, polled_at) = known.unwrap_or_default();
+        let mut as_of = AsOf::poll(polled);
+        let mut is_enough = known.is_some();
         for side in Side::BOTH {
             let read = hints.get(side);
             if side == Side::Salesforce && !read.is_empty() {
@@ -94,20 +94,23 @@ impl Engine {
         let young: Vec<String> = young.into_iter().filter(|lead| !as_of.read.contains(lead)).collect();
         if !young.is_empty() {
             as_of.reading(&young, now);
-            self.look_at_hinted(Side::Salesforce, &young, cycle).await?;
+            if !self.look_at_hinted(Side::Salesforce, &young, cycle).await? {
+                return self.round(cycle, stop).await;
+            }
         }
         self.carry_out(cycle, &as_of, stop).await
     }
 
-    /// Reads these leads, and takes to be deleted what a side surely does not have. Gives whether that is all there is to be read.
+    /// Reads these leads, and takes to be deleted what a side surely does not have. Gives whether the store has all of them as they are
+    /// now: not those without a link, and none that a filter may leave out.
     async fn look_at_hinted(&self, side: Side, ids: &[String], cycle: &mut Cycle) -> Result<bool, CycleError> {
         let client = self.clients.get(side);
         let mut is_enough = true;
         for ids in ids.chunks(client.reads_at_once().max(1)) {
             let mut read = client.read(ids).await?;
             if client.absence_is_deletion() {
-                let is_there = |id: &&String| !read.iter().any(|record| record.id == **id);
-                let missing: Vec<String> = ids.iter().filter(is_there).cloned().collect();
+                let is_missing = |id: &&String| !read.iter().any(|record| record.id == **id);
+                let missing: Vec<String> = ids.iter().filter(is_missing).cloned().collect();
                 cycle.seen += self.store.observe_all_gone(side, &missing, self.now()).await?;
             }
             let there: Vec<&str> = read.iter().map(|record| record.id.as_str()).collect();

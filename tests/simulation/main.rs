@@ -37,7 +37,7 @@ use self::run::{Ran, Run};
 /// How many seeds a test run plays, unless `SEEDS` says otherwise.
 const SEEDS: u64 = 2_000;
 /// The same with hints.
-const HINTED_SEEDS: u64 = 200;
+const HINTED_SEEDS: u64 = 100;
 
 fn play(seed: u64, steps: &[Step], folder: &Path) -> Ran {
     on_runtime(Run::new(seed, folder).play(steps))

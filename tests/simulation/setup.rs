@@ -27,12 +27,15 @@ pub struct Setup {
     grouped: bool,
     /// Whether a conversion on one side sets the other side's status.
     converts: bool,
+    /// Whether a side has a filter. It lets everybody pass.
+    filtered: PerSide<bool>,
 }
 
 impl Setup {
     pub fn draw(rng: &mut ChaCha8Rng) -> Self {
         // Drawn beside the others, so that histories stay the ones they were.
-        let grouped = rng.clone().random_bool(0.3);
+        let mut beside = rng.clone();
+        let grouped = beside.random_bool(0.3);
         Self {
             grouped,
             conflict: conflict(rng),
@@ -40,12 +43,14 @@ impl Setup {
             max_delete: if rng.random_bool(0.5) { 1 } else { 10 },
             status: true,
             converts: rng.random_bool(0.5),
+            filtered: PerSide::build(|_| beside.random_bool(0.2)),
         }
     }
 
     /// A fixed one.
     pub const fn of(conflict: ConflictRule, delete: DeleteRule) -> Self {
-        Self { conflict, delete, max_delete: 10, status: true, grouped: false, converts: false }
+        let filtered = PerSide { operate: false, salesforce: false };
+        Self { conflict, delete, max_delete: 10, status: true, grouped: false, converts: false, filtered }
     }
 
     /// Somebody changes the configuration.
@@ -93,7 +98,7 @@ impl Setup {
             max_delete: self.max_delete,
             daily_request_share: 0.5,
             required_fields: Vec::new(),
-            filtered: PerSide::default(),
+            filtered: self.filtered,
             unlinks: false,
             converted,
         }
