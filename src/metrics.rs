@@ -30,7 +30,7 @@ pub struct Metrics {
 
 /// How a cycle or a poll ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelValue)]
-#[allow(non_camel_case_types)]
+#[allow(non_camel_case_types, reason = "the names are the values of a label")]
 pub enum Outcome {
     /// Well.
     done,

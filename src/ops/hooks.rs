@@ -24,8 +24,10 @@ use crate::metrics::OfSide;
 /// More than a lead with all its fields takes, in bytes.
 const LONGEST: usize = 64 * 1024;
 
-/// So many messages a second in the long run, and four times as many at once.
+/// So many messages a second in the long run.
 const MESSAGES: NonZeroU32 = NonZeroU32::new(50).unwrap();
+/// So many at once.
+const BURST: NonZeroU32 = NonZeroU32::new(200).unwrap();
 
 const MANY: &str = "more messages come than can be followed: the next poll finds what they are about";
 
@@ -33,6 +35,7 @@ const MANY: &str = "more messages come than can be followed: the next poll finds
 const MOST: usize = 20;
 
 /// Keeps messages within bounds, and the log too.
+#[derive(Debug)]
 pub(super) struct Gate {
     messages: DefaultDirectRateLimiter,
     complaints: DefaultDirectRateLimiter,
@@ -40,14 +43,8 @@ pub(super) struct Gate {
 
 impl Default for Gate {
     fn default() -> Self {
-        let messages = Quota::per_second(MESSAGES).allow_burst(MESSAGES.saturating_mul(NonZeroU32::MIN.saturating_add(3)));
+        let messages = Quota::per_second(MESSAGES).allow_burst(BURST);
         Self { messages: RateLimiter::direct(messages), complaints: RateLimiter::direct(Quota::per_minute(NonZeroU32::MIN)) }
-    }
-}
-
-impl std::fmt::Debug for Gate {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Gate").finish_non_exhaustive()
     }
 }
 

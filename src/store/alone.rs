@@ -129,7 +129,7 @@ impl Store {
         }
         insert_pushes(&mut tx, &pushes, now).await?;
         let links = Json::from(links).to_string();
-        sqlx::query("UPDATE lead_state AS lead SET dirty = 0 WHERE link_id IN (SELECT value FROM json_each(?))")
+        sqlx::query("UPDATE lead_state SET dirty = 0 WHERE link_id IN (SELECT value FROM json_each(?))")
             .bind(&links)
             .execute(&mut *tx)
             .await?;
@@ -141,7 +141,7 @@ impl Store {
     /// of them on the other side.
     pub async fn leave(&self, part: &Part, creates: PerSide<bool>) -> Result<(), StoreError> {
         let leaving = sqlx::query(
-            "UPDATE lead_state AS lead SET dirty = 0
+            "UPDATE lead_state SET dirty = 0
              WHERE dirty = 1 AND link_id IS NULL AND aside IS NULL AND (side, lead_id) > (?1, ?2) AND (side, lead_id) <= (?3, ?4)
                AND (deleted_at IS NOT NULL OR (side = 'operate' AND NOT ?5) OR (side = 'salesforce' AND (converted OR NOT ?6)))",
         );

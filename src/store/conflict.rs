@@ -126,7 +126,7 @@ impl Store {
 pub(super) async fn look_again(connection: &mut SqliteConnection, links: &str) -> Result<(), StoreError> {
     for sql in [
         "UPDATE link SET words = words + 1 WHERE link_id IN (SELECT value FROM json_each(?))",
-        "UPDATE lead_state AS lead SET dirty = 1 WHERE link_id IN (SELECT value FROM json_each(?))",
+        "UPDATE lead_state SET dirty = 1 WHERE link_id IN (SELECT value FROM json_each(?))",
     ] {
         sqlx::query(sql).bind(links).execute(&mut *connection).await?;
     }

@@ -250,7 +250,7 @@ impl Store {
             }
         }
         insert_pushes(&mut tx, &pushes, now).await?;
-        sqlx::query("UPDATE lead_state AS lead SET dirty = 0, former = NULL WHERE (dirty = 1 OR former IS NOT NULL) AND link_id IN (SELECT value FROM json_each(?))")
+        sqlx::query("UPDATE lead_state SET dirty = 0, former = NULL WHERE (dirty = 1 OR former IS NOT NULL) AND link_id IN (SELECT value FROM json_each(?))")
             .bind(&links)
             .execute(&mut *tx)
             .await?;

@@ -48,7 +48,7 @@ impl Store {
                 continue;
             }
             if now && before.is_some() {
-                sqlx::query("UPDATE lead_state AS lead SET dirty = 1 WHERE link_id IS NULL AND deleted_at IS NULL AND side = ?")
+                sqlx::query("UPDATE lead_state SET dirty = 1 WHERE link_id IS NULL AND deleted_at IS NULL AND side = ?")
                     .bind(side.other().as_str())
                     .execute(&mut *tx)
                     .await?;
@@ -93,7 +93,7 @@ impl Store {
             "UPDATE link SET blocked = NULL, base = iif(?3 AND EXISTS (
                  SELECT 1 FROM lead_state a WHERE a.link_id = link.link_id AND a.aside = 'filtered'), '{}', base)
              WHERE link_id IN (SELECT value FROM json_each(?1)) AND origin <> 'ambiguous' AND ?2 <> ''",
-            "UPDATE lead_state AS lead SET dirty = 0
+            "UPDATE lead_state SET dirty = 0
              WHERE dirty = 1 AND (link_id IN (SELECT value FROM json_each(?1)) OR aside IS NOT NULL) AND ?2 <> ''",
         ] {
             let query = sqlx::query(sql).bind(&ids).bind(stamp(now));
@@ -108,7 +108,7 @@ impl Store {
     /// the filter.
     pub async fn set_aside_unlisted(&self, side: Side) -> Result<u64, StoreError> {
         let done = sqlx::query(
-            "UPDATE lead_state AS lead SET aside = 'filtered', dirty = 1 WHERE side = ? AND aside IS NOT 'filtered' AND deleted_at IS NULL
+            "UPDATE lead_state SET aside = 'filtered', dirty = 1 WHERE side = ? AND aside IS NOT 'filtered' AND deleted_at IS NULL
                  AND lead_id IN (SELECT lead_id FROM temp.listed WHERE NOT takes_part)",
         )
         .bind(side.as_str())
@@ -126,7 +126,7 @@ async fn set_aside(tx: &mut Transaction<'_, Sqlite>, now: DateTime<Utc>) -> Resu
         "UPDATE lead_state AS lead SET aside = 'unread', dirty = 0, former = coalesce(former, json_object(
              'mapping', (SELECT max(mapping_id) FROM mapping), 'modified_at', modified_at, 'fields', json((SELECT v.fields FROM lead_values v WHERE v.side = lead.side AND v.lead_id = lead.lead_id))))
          WHERE deleted_at IS NULL AND ?1 <> ''",
-        "UPDATE lead_state AS lead SET dirty = 1 WHERE deleted_at IS NOT NULL AND link_id IS NOT NULL AND ?1 <> ''",
+        "UPDATE lead_state SET dirty = 1 WHERE deleted_at IS NOT NULL AND link_id IS NOT NULL AND ?1 <> ''",
         "DELETE FROM lead_key WHERE ?1 <> ''",
     ] {
         sqlx::query(sql).bind(stamp(now)).execute(&mut **tx).await?;

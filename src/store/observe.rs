@@ -176,7 +176,7 @@ impl Store {
     /// A lead is not there any more.
     pub async fn observe_gone(&self, side: Side, lead_id: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
         sqlx::query(
-            "UPDATE lead_state AS lead SET deleted_at = ?, dirty = 1, aside = nullif(aside, 'unread')
+            "UPDATE lead_state SET deleted_at = ?, dirty = 1, aside = nullif(aside, 'unread')
              WHERE side = ? AND lead_id = ? AND deleted_at IS NULL",
         )
         .bind(stamp(now))
@@ -189,7 +189,7 @@ impl Store {
 
     /// A lead turned out to be converted.
     pub async fn observe_converted(&self, side: Side, lead_id: &str) -> Result<(), StoreError> {
-        sqlx::query("UPDATE lead_state AS lead SET converted = 1, dirty = 1 WHERE side = ? AND lead_id = ?")
+        sqlx::query("UPDATE lead_state SET converted = 1, dirty = 1 WHERE side = ? AND lead_id = ?")
             .bind(side.as_str())
             .bind(lead_id)
             .execute(&mut *self.write().await?)
@@ -313,7 +313,7 @@ pub(super) async fn drop_keys(connection: &mut SqliteConnection, side: Side, ids
 /// Has leads looked at again that wait because several match them, these among them.
 async fn reconsider(connection: &mut SqliteConnection, side: Side, ids: &str) -> Result<(), StoreError> {
     sqlx::query(
-        "UPDATE lead_state AS lead SET dirty = 1
+        "UPDATE lead_state SET dirty = 1
          WHERE link_id IN (SELECT link_id FROM link WHERE state <> 'in_step' AND state = 'parked' AND origin = 'ambiguous')
            AND (side, lead_id) IN (
                SELECT n.side, n.lead_id FROM json_each(?) j

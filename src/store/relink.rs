@@ -245,7 +245,7 @@ async fn split(connection: &mut SqliteConnection, link: &Found, side: Side, now:
     .bind(side == Side::Operate)
     .fetch_one(&mut *connection)
     .await?;
-    sqlx::query("UPDATE lead_state AS lead SET link_id = ? WHERE side = 'salesforce' AND lead_id = ?")
+    sqlx::query("UPDATE lead_state SET link_id = ? WHERE side = 'salesforce' AND lead_id = ?")
         .bind(made)
         .bind(salesforce)
         .execute(&mut *connection)
@@ -266,7 +266,7 @@ async fn join(connection: &mut SqliteConnection, ids: &PerSide<String>, now: Dat
             for sql in [
                 "UPDATE push SET link_id = ?1 WHERE link_id = ?2",
                 "UPDATE conflict SET link_id = ?1 WHERE link_id = ?2",
-                "UPDATE lead_state AS lead SET link_id = ?1 WHERE link_id = ?2",
+                "UPDATE lead_state SET link_id = ?1 WHERE link_id = ?2",
                 "DELETE FROM link WHERE link_id = ?2 AND ?1 <> ?2",
             ] {
                 sqlx::query(sql).bind(ours).bind(theirs).execute(&mut *connection).await?;
@@ -297,7 +297,7 @@ async fn join(connection: &mut SqliteConnection, ids: &PerSide<String>, now: Dat
     .await?;
     for side in Side::BOTH {
         drop_keys(connection, side, &Json::from(vec![ids.get(side).clone()]).to_string()).await?;
-        sqlx::query("UPDATE lead_state AS lead SET link_id = ? WHERE side = ? AND lead_id = ?")
+        sqlx::query("UPDATE lead_state SET link_id = ? WHERE side = ? AND lead_id = ?")
             .bind(link_id)
             .bind(side.as_str())
             .bind(ids.get(side))

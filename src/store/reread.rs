@@ -1,6 +1,6 @@
-//! Leads that the next cycle reads by their ids: polls go by modified times, and a value may have changed without one.
+//! Leads that are to be read by their ids: polls go by modified times, and a value may have changed without one.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound as _, Utc};
 use serde_json::Value as Json;
 use sqlx::Connection as _;
 
@@ -46,6 +46,29 @@ impl Store {
             .bind(i64::try_from(limit).unwrap_or(i64::MAX))
             .fetch_all(&mut *self.write().await?)
             .await?)
+    }
+
+    /// Salesforce leads of links that are to be decided which may have changed without a later modified time, or of which that is not
+    /// known: modified in the second of `since` or later, or written since `written` (by our clock). Not those that were modified in the
+    /// second of `now` (by Salesforce's clock, as `since`) or later.
+    pub async fn young_leads(
+        &self,
+        since: DateTime<Utc>,
+        written: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<String>, StoreError> {
+        Ok(sqlx::query_scalar(
+            "SELECT DISTINCT s.lead_id FROM lead_state a JOIN link l ON l.link_id = a.link_id
+             JOIN lead_state s ON s.side = 'salesforce' AND s.lead_id = l.salesforce_id
+             WHERE a.dirty = 1 AND a.link_id IS NOT NULL AND s.deleted_at IS NULL AND s.modified_at < ?
+               AND (s.modified_at >= ? OR EXISTS (
+                   SELECT 1 FROM push p WHERE p.link_id = l.link_id AND p.side = 'salesforce' AND p.state = 'done' AND p.done_at >= ?))",
+        )
+        .bind(stamp(now.trunc_subsecs(0)))
+        .bind(stamp(since.trunc_subsecs(0)))
+        .bind(stamp(written))
+        .fetch_all(&mut *self.write().await?)
+        .await?)
     }
 
     /// These leads were read by their ids just now, with these modified times: that counts, also where a later one is known.

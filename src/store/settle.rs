@@ -130,7 +130,7 @@ const SETTLE: [(Concerns, &str); 10] = [
     // A Salesforce lead that was left alone names no Operate lead any more: the one that it named can be named by another.
     (
         |settled| settled.is_done(WriteKind::Update),
-        "UPDATE lead_state AS lead SET dirty = 1 WHERE ?1 <> '' AND link_id IN (
+        "UPDATE lead_state SET dirty = 1 WHERE ?1 <> '' AND link_id IN (
         SELECT n.link_id FROM json_each(?2) j JOIN push p ON p.push_id = j.value ->> 0 JOIN link l ON l.link_id = p.link_id
         JOIN lead_state a ON a.side = 'salesforce' AND a.lead_id = l.salesforce_id JOIN link n ON n.operate_id = a.external_id
         WHERE j.value ->> 1 = 'done' AND p.side = 'salesforce' AND l.operate_id IS NULL)",
@@ -187,7 +187,7 @@ const SETTLE: [(Concerns, &str); 10] = [
     // What was overtaken is decided again.
     (
         |settled| matches!(settled.verdict, Verdict::Superseded),
-        "UPDATE lead_state AS lead SET dirty = 1 WHERE ?1 <> '' AND link_id IN (
+        "UPDATE lead_state SET dirty = 1 WHERE ?1 <> '' AND link_id IN (
         SELECT p.link_id FROM json_each(?2) j JOIN push p ON p.push_id = j.value ->> 0 WHERE j.value ->> 1 = 'superseded')",
     ),
 ];

@@ -1,6 +1,6 @@
 //! What sweeps need: which listed leads the store does not have as they are, and which known ones were not listed.
 
-use chrono::{DateTime, SubsecRound as _, Utc};
+use chrono::{DateTime, Utc};
 use serde_json::{Value as Json, json};
 use sqlx::{Connection as _, Row as _};
 
@@ -90,7 +90,7 @@ impl Store {
     /// These leads are gone. Gives how many were thought to be there.
     pub async fn observe_all_gone(&self, side: Side, ids: &[String], now: DateTime<Utc>) -> Result<u64, StoreError> {
         let done = sqlx::query(
-            "UPDATE lead_state AS lead SET deleted_at = ?1, dirty = 1, aside = nullif(aside, 'unread') WHERE side = ?2 AND deleted_at IS NULL
+            "UPDATE lead_state SET deleted_at = ?1, dirty = 1, aside = nullif(aside, 'unread') WHERE side = ?2 AND deleted_at IS NULL
                  AND lead_id IN (SELECT value FROM json_each(?3))",
         )
         .bind(stamp(now))
@@ -99,29 +99,6 @@ impl Store {
         .execute(&mut *self.write().await?)
         .await?;
         Ok(done.rows_affected())
-    }
-
-    /// Salesforce leads of links that are to be decided which may have changed without a later modified time, or of which that is not
-    /// known: modified in the second of `since` or later, or written since `written` (by our clock). Not those that were modified in the
-    /// second of `now` (by Salesforce's clock, as `since`) or later.
-    pub async fn young_leads(
-        &self,
-        since: DateTime<Utc>,
-        written: DateTime<Utc>,
-        now: DateTime<Utc>,
-    ) -> Result<Vec<String>, StoreError> {
-        Ok(sqlx::query_scalar(
-            "SELECT DISTINCT s.lead_id FROM lead_state a JOIN link l ON l.link_id = a.link_id
-             JOIN lead_state s ON s.side = 'salesforce' AND s.lead_id = l.salesforce_id
-             WHERE a.dirty = 1 AND a.link_id IS NOT NULL AND s.deleted_at IS NULL AND s.modified_at < ?
-               AND (s.modified_at >= ? OR EXISTS (
-                   SELECT 1 FROM push p WHERE p.link_id = l.link_id AND p.side = 'salesforce' AND p.state = 'done' AND p.done_at >= ?))",
-        )
-        .bind(stamp(now.trunc_subsecs(0)))
-        .bind(stamp(since.trunc_subsecs(0)))
-        .bind(stamp(written))
-        .fetch_all(&mut *self.write().await?)
-        .await?)
     }
 
     /// Salesforce leads that were merged into another and still have a link that is to be looked at.
@@ -173,9 +150,9 @@ impl Store {
             // A link that only said that several leads match.
             "DELETE FROM link WHERE origin = 'ambiguous' AND link_id = (SELECT link_id FROM lead_state WHERE side = ?4 AND lead_id = ?2) \
              AND ?1 <> '' AND ?3 <> ''",
-            "UPDATE lead_state AS lead SET link_id = NULL, dirty = 0 WHERE link_id = ?1 AND side = ?4 AND ?2 <> '' AND ?3 <> ''",
+            "UPDATE lead_state SET link_id = NULL, dirty = 0 WHERE link_id = ?1 AND side = ?4 AND ?2 <> '' AND ?3 <> ''",
             &place,
-            "UPDATE lead_state AS lead SET link_id = ?1, dirty = 1 WHERE side = ?4 AND lead_id = ?2 AND ?3 <> ''",
+            "UPDATE lead_state SET link_id = ?1, dirty = 1 WHERE side = ?4 AND lead_id = ?2 AND ?3 <> ''",
             "DELETE FROM lead_key WHERE side = ?4 AND lead_id = ?2 AND ?1 <> '' AND ?3 <> ''",
         ] {
             let query = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned())).bind(link_id).bind(to).bind(stamp(now));

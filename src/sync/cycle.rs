@@ -101,20 +101,24 @@ impl Engine {
         }
     }
 
-    /// Fails where requests are to be spared.
-    pub(super) async fn spare(&self, cycle: &mut Cycle) -> Result<(), CycleError> {
+    async fn round(&self, cycle: &mut Cycle, stop: &(dyn Fn() -> bool + Sync)) -> Result<Waits, CycleError> {
+        self.begin_round(cycle).await?;
+        self.poll_round(cycle, stop).await
+    }
+
+    /// Looks for what became of writes in doubt. Fails where requests are to be spared.
+    pub(super) async fn begin_round(&self, cycle: &mut Cycle) -> Result<(), CycleError> {
         if let Thrift::Stop(reason) = self.thrift().await? {
             self.tell(Some(("budget", &reason)));
             cycle.held = Some(reason.clone());
             return Err(CycleError::Thrift(reason));
         }
-        Ok(())
+        let outbox = self.store.outbox(self.now()).await?;
+        self.resolve_doubts(&outbox).await
     }
 
-    pub(super) async fn round(&self, cycle: &mut Cycle, stop: &(dyn Fn() -> bool + Sync)) -> Result<Waits, CycleError> {
-        self.spare(cycle).await?;
-        let outbox = self.store.outbox(self.now()).await?;
-        self.resolve_doubts(&outbox).await?;
+    /// Polls both sides, and carries across what changed.
+    pub(super) async fn poll_round(&self, cycle: &mut Cycle, stop: &(dyn Fn() -> bool + Sync)) -> Result<Waits, CycleError> {
         let polled = self.on_both(|side| self.poll(side)).await?;
         cycle.seen += polled.operate.changed + polled.salesforce.changed;
         self.on_both(|side| self.reread(side)).await?;

@@ -4,7 +4,7 @@
 //! guarded by. All else takes a whole round: a lead without a link, since its other half may be there unseen; and a lead that a filter
 //! may leave out, since only a query knows the filter.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
 use chrono::{DateTime, Utc};
@@ -20,26 +20,19 @@ use crate::store::Cycle;
 pub(super) struct AsOf {
     /// A moment, by its clock, no later than the reading of the last poll.
     polled: DateTime<Utc>,
-    /// Leads that were read by their ids since.
-    read: BTreeSet<String>,
-    /// A moment no later than that.
-    read_at: DateTime<Utc>,
+    /// The same of leads that were read by their ids since.
+    read: BTreeMap<String, DateTime<Utc>>,
 }
 
 impl AsOf {
     /// Everything as at this poll.
     pub(super) const fn poll(polled: DateTime<Utc>) -> Self {
-        Self { polled, read: BTreeSet::new(), read_at: polled }
+        Self { polled, read: BTreeMap::new() }
     }
 
     /// A moment, by Salesforce's clock, no later than the reading of this lead.
     pub(super) fn of(&self, lead_id: &str) -> DateTime<Utc> {
-        if self.read.contains(lead_id) { self.read_at.max(self.polled) } else { self.polled }
-    }
-
-    fn reading(&mut self, ids: &[String], at: DateTime<Utc>) {
-        self.read_at = if self.read.is_empty() { at } else { self.read_at.min(at) };
-        self.read.extend(ids.iter().cloned());
+        self.read.get(lead_id).map_or(self.polled, |read| self.polled.max(*read))
     }
 }
 
@@ -69,56 +62,50 @@ impl Engine {
         cycle: &mut Cycle,
         stop: &(dyn Fn() -> bool + Sync),
     ) -> Result<Waits, CycleError> {
-        self.spare(cycle).await?;
-        let outbox = self.store.outbox(self.now()).await?;
-        self.resolve_doubts(&outbox).await?;
-        let known = *self.known_as_of.lock().unwrap_or_else(PoisonError::into_inner);
-        let (polled, polled_at) = known.unwrap_or_default();
-        let mut as_of = AsOf::poll(polled);
-        let mut is_enough = known.is_some();
-        for side in Side::BOTH {
-            let read = hints.get(side);
-            if side == Side::Salesforce && !read.is_empty() {
-                let Some(now) = self.server_time(side) else { return self.round(cycle, stop).await };
-                as_of.reading(read, now);
-            }
-            is_enough &= self.look_at_hinted(side, read, cycle).await?;
+        self.begin_round(cycle).await?;
+        match self.read_hinted(hints, cycle).await? {
+            Some(as_of) => self.carry_out(cycle, &as_of, stop).await,
+            None => self.poll_round(cycle, stop).await,
         }
-        if !is_enough || self.store.has_new_leads().await? {
-            return self.round(cycle, stop).await;
-        }
-        // What Salesforce had in the second of the last poll may have changed again within it, and of what it was given since, the modified
-        // time is not known that a write is guarded by. Once that second is over it is read; before, there is no use in it.
-        let Some(now) = self.server_time(Side::Salesforce) else { return self.round(cycle, stop).await };
-        let young = self.store.young_leads(polled, polled_at, now).await?;
-        let young: Vec<String> = young.into_iter().filter(|lead| !as_of.read.contains(lead)).collect();
-        if !young.is_empty() {
-            as_of.reading(&young, now);
-            if !self.look_at_hinted(Side::Salesforce, &young, cycle).await? {
-                return self.round(cycle, stop).await;
-            }
-        }
-        self.carry_out(cycle, &as_of, stop).await
     }
 
-    /// Reads these leads, and takes to be deleted what a side surely does not have. Gives whether the store has all of them as they are
-    /// now: not those without a link, and none that a filter may leave out.
-    async fn look_at_hinted(&self, side: Side, ids: &[String], cycle: &mut Cycle) -> Result<bool, CycleError> {
-        let client = self.clients.get(side);
+    /// Reads these leads, and what has to be known beside. `None`: only a poll of both sides tells it.
+    async fn read_hinted(&self, hints: &PerSide<Vec<String>>, cycle: &mut Cycle) -> Result<Option<AsOf>, CycleError> {
+        let known = *self.known_as_of.lock().unwrap_or_else(PoisonError::into_inner);
+        // Before they are read, so that it is no later than that.
+        let now = self.server_time(Side::Salesforce);
         let mut is_enough = true;
-        for ids in ids.chunks(client.reads_at_once().max(1)) {
-            let mut read = client.read(ids).await?;
-            if client.absence_is_deletion() {
-                let is_missing = |id: &&String| !read.iter().any(|record| record.id == **id);
-                let missing: Vec<String> = ids.iter().filter(is_missing).cloned().collect();
-                cycle.seen += self.store.observe_all_gone(side, &missing, self.now()).await?;
-            }
+        for side in Side::BOTH {
+            is_enough &= self.look_at_hinted(side, hints.get(side), cycle).await?;
+        }
+        let (Some((polled, polled_at)), Some(now)) = (known, now) else { return Ok(None) };
+        if !is_enough || self.store.has_new_leads().await? {
+            return Ok(None);
+        }
+        let mut as_of = AsOf::poll(polled);
+        as_of.read.extend(hints.salesforce.iter().map(|id| (id.clone(), now)));
+        // What Salesforce had in the second of the last poll may have changed again within it, and of what it was given since, the modified
+        // time is not known that a write is guarded by. Once that second is over it is read; before, there is no use in it.
+        let Some(now) = self.server_time(Side::Salesforce) else { return Ok(None) };
+        let young = self.store.young_leads(polled, polled_at, now).await?;
+        let young: Vec<String> = young.into_iter().filter(|lead| !as_of.read.contains_key(lead)).collect();
+        let is_enough = self.look_at_hinted(Side::Salesforce, &young, cycle).await?;
+        as_of.read.extend(young.into_iter().map(|id| (id, now)));
+        Ok(is_enough.then_some(as_of))
+    }
+
+    /// Reads these leads. Gives whether the store has all of them as they are now: not those without a link, and none that a filter may
+    /// leave out.
+    async fn look_at_hinted(&self, side: Side, ids: &[String], cycle: &mut Cycle) -> Result<bool, CycleError> {
+        let is_filtered = *self.rules.filtered.get(side);
+        let mut is_enough = true;
+        for ids in ids.chunks(self.clients.get(side).reads_at_once().max(1)) {
+            let (mut read, gone) = self.read_or_gone(side, ids).await?;
             let there: Vec<&str> = read.iter().map(|record| record.id.as_str()).collect();
             let linked = self.store.linked_among(side, &there).await?;
-            is_enough &= linked.len() == read.len() && (read.is_empty() || !self.rules.filtered.get(side));
-            read.retain(|record| linked.contains(&record.id) && (record.deleted || !self.rules.filtered.get(side)));
-            let seen: Vec<_> = read.into_iter().map(|record| self.observation(side, record)).collect();
-            cycle.seen += self.store.observe(side, &seen, None, self.now()).await?.changed;
+            is_enough &= linked.len() == read.len() && (read.is_empty() || !is_filtered);
+            read.retain(|record| linked.contains(&record.id) && (record.deleted || !is_filtered));
+            cycle.seen += gone + self.keep(side, read).await?;
         }
         Ok(is_enough)
     }

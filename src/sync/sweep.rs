@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::{CycleError, Engine};
 use crate::lead::{PerSide, Side};
-use crate::side::Listed;
+use crate::side::{Listed, Record};
 use crate::store::StoreError;
 
 /// Leads looked up in one go.
@@ -86,22 +86,33 @@ impl Engine {
             if ids.is_empty() {
                 return Ok(());
             }
-            let read = client.read(&ids).await?;
-            if client.absence_is_deletion() {
-                let missing: Vec<String> =
-                    ids.iter().filter(|id| !read.iter().any(|record| record.id == **id)).cloned().collect();
-                self.store.observe_all_gone(side, &missing, self.now()).await?;
-            }
+            let (read, _) = self.read_or_gone(side, &ids).await?;
             let times: Vec<_> = read.iter().map(|record| (record.id.clone(), record.modified_at)).collect();
             self.store.trust(side, &times).await?;
-            let seen: Vec<_> = read.into_iter().map(|record| self.observation(side, record)).collect();
-            self.store.observe(side, &seen, None, self.now()).await?;
+            self.keep(side, read).await?;
             self.store.reread(side, &ids).await?;
         }
     }
 
     async fn look_at(&self, side: Side, ids: &[String]) -> Result<u64, CycleError> {
         let read = self.clients.get(side).read(ids).await?;
+        self.keep(side, read).await
+    }
+
+    /// Reads these leads, and takes to be deleted what a side surely does not have. Gives how many of those were thought to be there.
+    pub(super) async fn read_or_gone(&self, side: Side, ids: &[String]) -> Result<(Vec<Record>, u64), CycleError> {
+        let client = self.clients.get(side);
+        let read = client.read(ids).await?;
+        if !client.absence_is_deletion() {
+            return Ok((read, 0));
+        }
+        let missing: Vec<String> = ids.iter().filter(|id| !read.iter().any(|record| record.id == **id)).cloned().collect();
+        let gone = self.store.observe_all_gone(side, &missing, self.now()).await?;
+        Ok((read, gone))
+    }
+
+    /// Keeps what was read by ids. Gives how many leads were new or had changed.
+    pub(super) async fn keep(&self, side: Side, read: Vec<Record>) -> Result<u64, CycleError> {
         let seen: Vec<_> = read.into_iter().map(|record| self.observation(side, record)).collect();
         Ok(self.store.observe(side, &seen, None, self.now()).await?.changed)
     }

@@ -5,13 +5,14 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use leadsync::config::sync::DeleteRule;
 use leadsync::lead::PerSide;
+use leadsync::sync::Engine;
 use reqwest::StatusCode;
 use serde_json::json;
 
 use crate::bench::Bench;
 use crate::ops::{address, configure, get};
 use crate::program::{Running, ShowLog, log, run, signal, start, until, wait};
-use crate::systems::Systems;
+use crate::systems::{Systems, cycle};
 
 const SECRET: &str = "5c0ffee5c0ffee5c0ffee";
 
@@ -109,6 +110,32 @@ async fn a_new_lead_finds_its_other_half_that_no_poll_has_seen() {
     assert_eq!((operate.leads().len(), salesforce.leads().len()), (4, 4));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_edit_by_which_a_lead_leaves_the_filter_does_not_cross() {
+    let systems = Systems::of(3, 3, 3).await;
+    configure(&systems, "[operate]\n", "[operate]\nfilter = \"[leadstatus]!='Lost'\"\n");
+    let (operate, salesforce) = (systems.sandbox.operate(), systems.sandbox.salesforce());
+    let (ours, theirs) = pair(&systems, 0);
+    operate.edit(&ours, &json!({ "leadstatus": "New" })).unwrap();
+    let engine = systems.engine().await;
+    cycle(&engine).await.unwrap();
+    operate.edit(&ours, &json!({ "leadstatus": "Lost", "jobtitle": "Keeper" })).unwrap();
+    follow(&engine, &ours).await;
+    assert_ne!(salesforce.lead(&theirs).unwrap()["Title"], "Keeper");
+    // One that stays within it does.
+    operate.edit(&ours, &json!({ "leadstatus": "New", "jobtitle": "Baker" })).unwrap();
+    follow(&engine, &ours).await;
+    assert_eq!(salesforce.lead(&theirs).unwrap()["Title"], "Baker");
+}
+
+/// Looks at a lead of Operate until nothing of it waits for a second to pass any more.
+async fn follow(engine: &Engine, id: &str) {
+    let hints = PerSide { operate: vec![id.to_owned()], salesforce: Vec::new() };
+    while engine.follow(&hints, &|| false).await.unwrap().waits {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
 #[tokio::test]
 async fn what_hints_bring_between_two_polls_is_one_cycle_for_the_brakes() {
     let bench = Bench::ruled(|rules| {
@@ -122,8 +149,7 @@ async fn what_hints_bring_between_two_polls_is_one_cycle_for_the_brakes() {
     let mut there = Vec::new();
     for lead in &leads {
         bench.operate.purge(lead);
-        let hints = PerSide { operate: vec![lead.clone()], salesforce: Vec::new() };
-        bench.engine.follow(&hints, &|| false).await.unwrap();
+        follow(&bench.engine, lead).await;
         there.push(bench.salesforce.leads().len());
     }
     assert_eq!(there, [2, 1, 1], "the third is held");
