@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::store::{BackupError, Store};
 
 pub(super) async fn backup(config: &Config, file: &Path, report: Report) -> Result<Ended, Failure> {
-    let store = Store::open_existing(&config.store.url).await?;
+    let store = Store::open_existing(&config.store).await?;
     let made = output::busy("copying the store", store.backup(file)).await.map_err(|error| match error {
         BackupError::Store(error) => Failure::Store(error),
         exists @ BackupError::Exists { .. } => Failure::Usage(exists.to_string()),

@@ -14,7 +14,7 @@ use crate::store::{Actor, ExportedLink, Imported, KnownPair, REFUSED_LINES, Reli
 const LINES: usize = 5_000;
 
 pub(super) async fn export(config: &Config, to: Option<&Path>) -> Result<Ended, Failure> {
-    let store = Store::open_existing(&config.store.url).await?;
+    let store = Store::open_existing(&config.store).await?;
     let Some(file) = to else {
         // A reader that goes away is no failure.
         let _ = write_links(&store, io::BufWriter::new(io::stdout())).await?;
@@ -67,10 +67,10 @@ pub(super) async fn import(config: &Config, file: &Path, dry_run: bool, report: 
         Box::new(std::fs::File::open(file).map_err(|error| Failure::Usage(format!("{named} cannot be read: {error}")))?)
     };
     // Before the first cycle there may be no store yet: pairs that are known before it are the best use of this.
-    let store = match Store::open_existing(&config.store.url).await {
+    let store = match Store::open_existing(&config.store).await {
         Err(crate::store::StoreError::Missing { .. }) => {
-            let _hold = crate::store::Hold::take(&config.store.url)?;
-            Store::open(&config.store.url).await?
+            let _hold = crate::store::Hold::take(&config.store)?;
+            Store::open(&config.store).await?
         }
         opened => opened?,
     };
@@ -133,7 +133,7 @@ async fn read_pairs(store: &Store, source: Box<dyn Read>, named: &str) -> Result
 }
 
 pub(super) async fn unlink(config: &Config, id: &str, dry_run: bool, report: Report) -> Result<Ended, Failure> {
-    let store = Store::open_existing(&config.store.url).await?;
+    let store = Store::open_existing(&config.store).await?;
     let done = store.unlink(id, dry_run, Actor::Command, Utc::now()).await?;
     tell(&done, dry_run, report)?;
     if !report.json && !dry_run {
@@ -143,7 +143,7 @@ pub(super) async fn unlink(config: &Config, id: &str, dry_run: bool, report: Rep
 }
 
 pub(super) async fn relink(config: &Config, ids: (&str, &str), dry_run: bool, report: Report) -> Result<Ended, Failure> {
-    let store = Store::open_existing(&config.store.url).await?;
+    let store = Store::open_existing(&config.store).await?;
     let done = store.relink(ids.0, ids.1, dry_run, Actor::Command, Utc::now()).await?;
     tell(&done, dry_run, report)?;
     if !report.json {

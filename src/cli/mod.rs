@@ -25,7 +25,7 @@ use crate::lead::Side;
 use crate::logging::LogFormat;
 use crate::mapping::MappingError;
 use crate::sandbox::SandboxError;
-use crate::store::{LinkRefusal, Store, StoreError};
+use crate::store::{LinkRefusal, Place, StoreError};
 use crate::sync::CycleError;
 
 /// Keeps Leads in step, both ways, between essensys Operate and Salesforce.
@@ -285,11 +285,11 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// The same; a failure of a store says that it is the one at this path, if nothing said before which one it is.
-    fn at(self, path: &Path) -> Self {
+    /// The same; a failure of a store says that it is this one, if nothing said before which one it is.
+    fn at(self, place: &Place) -> Self {
         match self {
             Self::Store(error) | Self::Cycle(CycleError::Store(error)) | Self::Assembly(AssemblyError::Store(error)) => {
-                Self::Store(error.at(path))
+                Self::Store(error.at(place))
             }
             other => other,
         }
@@ -298,8 +298,8 @@ impl Failure {
     /// The same for the store that the configuration names.
     fn of_store(self, file: Option<&Path>) -> Self {
         let config = Config::load(file).ok();
-        match config.and_then(|loaded| Store::path_of(&loaded.config.store.url).ok()) {
-            Some(path) => self.at(&path),
+        match config.and_then(|loaded| loaded.config.store.place().ok()) {
+            Some(place) => self.at(&place),
             None => self,
         }
     }

@@ -8,7 +8,7 @@ use crate::lead::Side;
 use crate::store::{Actor, Store};
 
 pub(super) async fn conflicts(config: &Config, report: Report) -> Result<Ended, Failure> {
-    let open = Store::open_existing(&config.store.url).await?.open_conflicts().await?;
+    let open = Store::open_existing(&config.store).await?.open_conflicts().await?;
     if report.json {
         output::json(&open)?;
     } else {
@@ -36,7 +36,7 @@ pub(super) async fn conflicts(config: &Config, report: Report) -> Result<Ended, 
 }
 
 pub(super) async fn resolve(config: &Config, conflict_id: i64, winner: Side) -> Result<Ended, Failure> {
-    let store = Store::open_existing(&config.store.url).await?;
+    let store = Store::open_existing(&config.store).await?;
     if !store.resolve(conflict_id, winner, Actor::Command, Utc::now()).await? {
         return Err(Failure::Other(format!("conflict {conflict_id} is not open; `leadsync conflicts` lists those that are")));
     }
@@ -45,7 +45,7 @@ pub(super) async fn resolve(config: &Config, conflict_id: i64, winner: Side) -> 
 }
 
 pub(super) async fn parked(config: &Config, report: Report) -> Result<Ended, Failure> {
-    let parked = Store::open_existing(&config.store.url).await?.parked().await?;
+    let parked = Store::open_existing(&config.store).await?.parked().await?;
     if report.json {
         output::json(&parked)?;
     } else {
@@ -67,7 +67,7 @@ pub(super) async fn parked(config: &Config, report: Report) -> Result<Ended, Fai
 }
 
 pub(super) async fn retry(config: &Config, ids: &[String], all: bool) -> Result<Ended, Failure> {
-    let store = Store::open_existing(&config.store.url).await?;
+    let store = Store::open_existing(&config.store).await?;
     let count = store.retry((!all).then_some(ids), Actor::Command, Utc::now()).await?;
     if count == 0 && !all {
         return Err(Failure::Other("none of these leads is parked; `leadsync parked` lists those that are".to_owned()));
@@ -77,13 +77,13 @@ pub(super) async fn retry(config: &Config, ids: &[String], all: bool) -> Result<
 }
 
 pub(super) async fn pause(config: &Config) -> Result<Ended, Failure> {
-    Store::open_existing(&config.store.url).await?.pause(Actor::Command, Utc::now()).await?;
+    Store::open_existing(&config.store).await?.pause(Actor::Command, Utc::now()).await?;
     output::line("writes are paused from the next batch on; polling goes on; `leadsync resume` ends it");
     Ok(Ended::Done)
 }
 
 pub(super) async fn resume(config: &Config, accept: bool) -> Result<Ended, Failure> {
-    let store = Store::open_existing(&config.store.url).await?;
+    let store = Store::open_existing(&config.store).await?;
     if store.resume(accept, Actor::Command, Utc::now()).await? {
         output::line("the next cycle writes what is due");
         return Ok(Ended::Done);

@@ -12,13 +12,13 @@ use crate::store::{LinkReport, Store, WaitingReason};
 use crate::sync::thrift;
 
 pub(super) async fn status(config: &Config, report: Report) -> Result<Ended, Failure> {
-    let store = Store::open_existing(&config.store.url).await?;
+    let store = Store::open_existing(&config.store).await?;
     let status = store.status(Utc::now()).await?;
     if report.json {
         output::json(&status)?;
         return Ok(Ended::Done);
     }
-    output::line(format!("store       {}", store.path().display()));
+    output::line(format!("store       {}", store.place().name()));
     for side in Side::BOTH {
         let checkpoint = status.checkpoints.get(side);
         output::line(format!(
@@ -88,7 +88,7 @@ fn counts(counts: &BTreeMap<String, i64>) -> String {
 }
 
 pub(super) async fn show(config: &Config, id: &str, report: Report) -> Result<Ended, Failure> {
-    let store = Store::open_existing(&config.store.url).await?;
+    let store = Store::open_existing(&config.store).await?;
     let Some(link) = store.show(id).await? else {
         return Err(Failure::Other(format!("no lead with id {id:?} was ever seen, on either side")));
     };

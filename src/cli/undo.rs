@@ -34,7 +34,7 @@ pub struct Undo {
 }
 
 pub(super) async fn undo(config: &Config, wanted: Undo) -> Result<Ended, Failure> {
-    let store = Store::open_existing(&config.store.url).await?;
+    let store = Store::open_existing(&config.store).await?;
     let (undone, subject) = match (wanted.push, wanted.since) {
         (Some(push), _) => (Undone::Push(push), format!("push {push}")),
         (None, since) => {

@@ -18,17 +18,17 @@ use crate::sync::{Compared, Engine, Patience, Rules};
 const PATIENCE: Duration = Duration::from_mins(2);
 
 pub(super) async fn run(config: &Config) -> Result<Ended, Failure> {
-    let _hold = Hold::take(&config.store.url)?;
+    let _hold = Hold::take(&config.store)?;
     Rules::of(config, &Mapping::build(config)?)?;
-    let store = Store::open(&config.store.url).await?;
+    let store = Store::open(&config.store).await?;
     let orders = daemon::Orders::by_signal()?;
     daemon::run(config, store, orders).await.map_err(Failure::Other)?;
     Ok(Ended::Done)
 }
 
 pub(super) async fn once(config: &Config, sweep: bool, report: Report) -> Result<Ended, Failure> {
-    let _hold = Hold::take(&config.store.url)?;
-    let engine = daemon::assemble(config, Store::open(&config.store.url).await?).await?;
+    let _hold = Hold::take(&config.store)?;
+    let engine = daemon::assemble(config, Store::open(&config.store).await?).await?;
     let ended = cycle(&engine, sweep, report).await;
     engine.store().close().await;
     ended
@@ -77,7 +77,7 @@ async fn cycle(engine: &Engine, sweep: bool, report: Report) -> Result<Ended, Fa
 async fn scratch(config: &Config) -> Result<(TempDir, Store), Failure> {
     let folder = TempDir::new().map_err(|error| Failure::Other(format!("no temporary folder can be made: {error}")))?;
     let copy = folder.path().join("copy.db");
-    match Store::open_existing(&config.store.url).await {
+    match Store::open_existing(&config.store).await {
         Ok(store) => store.copy_to(&copy).await?,
         Err(crate::store::StoreError::Missing { .. }) => {}
         Err(error) => return Err(error.into()),
@@ -89,7 +89,7 @@ pub(super) async fn plan(config: &Config, report: Report) -> Result<Ended, Failu
     let (_folder, store) = scratch(config).await?;
     let engine = daemon::assemble(config, store).await?;
     let rehearsed = output::with_progress("polling and merging on a copy of the store", engine.store(), engine.rehearse()).await;
-    let rehearsed = rehearsed.map_err(|error| Failure::from(error).at(engine.store().path()))?;
+    let rehearsed = rehearsed.map_err(|error| Failure::from(error).at(engine.store().place()))?;
     let planned = engine.store().planned().await?;
     if report.json {
         output::json(&planned)?;
@@ -126,7 +126,7 @@ pub(super) async fn verify(config: &Config, repair: bool, report: Report) -> Res
     store.forget_observations().await?;
     let engine = daemon::assemble(config, store).await?;
     let compared = output::with_progress("reading every lead on both sides", engine.store(), engine.compare()).await;
-    let compared = compared.map_err(|error| Failure::from(error).at(engine.store().path()))?;
+    let compared = compared.map_err(|error| Failure::from(error).at(engine.store().place()))?;
     let marked = if repair { mark(config, &compared).await? } else { 0 };
     if report.json {
         let mut shown = json!({ "pairs": compared.pairs, "drifts": compared.drifts });
@@ -161,7 +161,7 @@ async fn mark(config: &Config, compared: &Compared) -> Result<usize, Failure> {
     });
     let leads: Vec<(Side, String)> = leads.collect();
     if !leads.is_empty() {
-        Store::open_existing(&config.store.url).await?.repair(&leads, Actor::Command, Utc::now()).await?;
+        Store::open_existing(&config.store).await?.repair(&leads, Actor::Command, Utc::now()).await?;
     }
     Ok(leads.len())
 }

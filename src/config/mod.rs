@@ -17,6 +17,7 @@ pub mod schema;
 mod secret;
 mod section;
 mod spec;
+mod store;
 pub mod sync;
 pub mod transform;
 mod value;
@@ -35,7 +36,8 @@ use self::document::Document;
 use self::keys::KeyPath;
 use self::layers::Overrides;
 use self::section::{Fault, Given, Report, Section};
-use self::value::{DAY, quote};
+use self::value::DAY;
+use crate::store::Address;
 
 /// Where the file is looked for if none is named, in this order.
 pub const DEFAULT_FILES: [&str; 2] = ["leadsync.toml", "config/leadsync.toml"];
@@ -44,7 +46,7 @@ pub const DEFAULT_FILES: [&str; 2] = ["leadsync.toml", "config/leadsync.toml"];
 #[derive(Debug, Clone)]
 pub struct Config {
     /// `[store]`.
-    pub store: StoreConfig,
+    pub store: Address,
     /// `[operate]`.
     pub operate: operate::OperateConfig,
     /// `[salesforce]`.
@@ -63,13 +65,6 @@ pub struct Config {
     pub file: PathBuf,
     /// The files that secrets were read from.
     pub secret_files: Vec<PathBuf>,
-}
-
-/// `[store]`.
-#[derive(Debug, Clone)]
-pub struct StoreConfig {
-    /// `sqlite:leadsync.db`.
-    pub url: String,
 }
 
 /// `[schedule]`: cron expressions with seconds, in UTC.
@@ -154,7 +149,7 @@ impl Config {
         let fields = fields::read(root, &operate, &salesforce);
         let names: Vec<String> = fields.iter().map(|field| field.name.clone()).collect();
         Self {
-            store: StoreConfig::read(&root.section("store")),
+            store: store::read(&root.section("store")),
             operate,
             salesforce,
             schedule: ScheduleConfig::read(&root.section("schedule")),
@@ -165,29 +160,6 @@ impl Config {
             file: file.to_owned(),
             secret_files: root.report.secret_files(),
         }
-    }
-}
-
-impl StoreConfig {
-    fn read(section: &Section<'_>) -> Self {
-        Self { url: section.or("url", "sqlite:leadsync.db".to_owned(), store_url) }
-    }
-}
-
-fn store_url(given: &Given<'_>) -> Result<String, Fault> {
-    let help = "write sqlite: and a file, such as \"sqlite:leadsync.db\"";
-    let url = given.filled()?;
-    if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-        return Err(Fault::unsupported("a PostgreSQL store", help));
-    }
-    let Some(file) = url.strip_prefix("sqlite:") else {
-        return Err(Fault::new(format!("{} is not the address of a store", quote(&url)), help));
-    };
-    let file = file.strip_prefix("//").unwrap_or(file).split('?').next().unwrap_or_default();
-    match file {
-        "" => Err(Fault::new("the address names no file", help)),
-        ":memory:" => Err(Fault::new("a store in memory would forget what was in step", help)),
-        _ => Ok(url),
     }
 }
 

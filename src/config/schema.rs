@@ -110,7 +110,8 @@ fn form(form: &Form, name: &str) -> Map<String, Json> {
         Form::NativeNameOrNone => pattern(r"^\s*([A-Za-z][A-Za-z0-9_]*)?\s*$"),
         Form::FieldName => pattern(r"^\s*[a-z][a-z0-9_]*\s*$"),
         Form::ApiVersion => pattern(r"^\s*[0-9]{2}\.0\s*$"),
-        Form::StoreUrl => pattern(r"^\s*sqlite:"),
+        Form::StoreUrl => pattern(r"^\s*(sqlite:|postgres(ql)?:|env:|file:)"),
+        Form::SchemaName => pattern(r"^\s*[a-z_][a-z0-9_]{0,62}\s*$"),
         Form::Scalar => json!({ "type": ["string", "number", "boolean"] }),
         Form::List(each, least) => json!({ "type": "array", "minItems": least, "items": self::form(each, name) }),
         Form::OneOrMore(each) => {

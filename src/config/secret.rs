@@ -50,18 +50,23 @@ pub(super) fn required(section: &Section<'_>, key: &str) -> SecretString {
 
 fn read(given: &Given<'_>, report: &Report<'_>, literal: &mut bool) -> Result<String, Fault> {
     let text = given.text().map_err(|fault| Fault::new(fault.problem, HELP))?;
-    let secret = if let Some(name) = text.strip_prefix("env:") {
-        from_variable(name.trim(), report)?
-    } else if let Some(path) = text.strip_prefix("file:") {
-        from_file(path.trim(), report)?
-    } else {
-        if text.is_empty() {
-            return Err(Fault::new("this is empty", HELP));
-        }
-        *literal = !given.from_environment;
-        text.to_owned()
-    };
-    Ok(secret)
+    if text.starts_with("env:") || text.starts_with("file:") {
+        return named(text, report);
+    }
+    if text.is_empty() {
+        return Err(Fault::new("this is empty", HELP));
+    }
+    *literal = !given.from_environment;
+    Ok(text.to_owned())
+}
+
+/// What is named by `env:NAME` or `file:PATH`.
+pub(super) fn named(reference: &str, report: &Report<'_>) -> Result<String, Fault> {
+    match reference.split_once(':') {
+        Some(("env", name)) => from_variable(name.trim(), report),
+        Some((_, path)) => from_file(path.trim(), report),
+        None => Err(Fault::new("this names nothing", HELP)),
+    }
 }
 
 fn from_variable(name: &str, report: &Report<'_>) -> Result<String, Fault> {

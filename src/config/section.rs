@@ -28,11 +28,6 @@ impl Fault {
     pub(super) fn new(problem: impl Into<String>, help: impl Into<String>) -> Self {
         Self { problem: problem.into(), help: help.into() }
     }
-
-    /// What this version cannot do yet.
-    pub(super) fn unsupported(what: &str, help: impl Into<String>) -> Self {
-        Self::new(format!("{what} is not supported by this version"), help)
-    }
 }
 
 /// Where a load has got to: the sources, and what was found.

@@ -233,7 +233,7 @@ impl Daemon {
 
     /// Logs a failure of the store. What was damaged gets no better by itself, and nothing more may be written to it: then it is the end.
     fn store_failed(&self, event: &str, error: StoreError) -> Result<(), String> {
-        let error = error.at(self.store.path());
+        let error = error.at(self.store.place());
         self.ops.pulse().failed(error.to_string(), false, Utc::now());
         if error.is_damage() {
             return Err(error.to_string());
@@ -262,8 +262,8 @@ impl Daemon {
         let Loaded { config, warnings, .. } = Config::load(Some(&self.config.file)).map_err(|error| error.to_string())?;
         let mapping = Mapping::build(&config).map_err(|error| error.to_string())?;
         Rules::of(&config, &mapping).map_err(|error| error.to_string())?;
-        if config.store.url != self.config.store.url {
-            return Err("store.url cannot change while the daemon runs: start it anew".to_owned());
+        if !config.store.is_same(&self.config.store) {
+            return Err("[store] cannot change while the daemon runs: start it anew".to_owned());
         }
         let systems = Systems::of(&config, self.ops.metrics()).map_err(|error| error.to_string())?;
         let ticks = Ticks::of(&config.schedule).await?;

@@ -45,7 +45,9 @@ async fn metrics(State(ops): State<Arc<Ops>>) -> Response {
         let gauge = ConstGauge::new(seconds(well_at));
         own.register_with_unit("last_cycle_timestamp", "When a cycle ended well last", Unit::Seconds, gauge);
     }
-    store_size(own, ops.store.path());
+    if let Some(file) = ops.store.file() {
+        store_size(own, file);
+    }
     match ops.store.status(now).await {
         Ok(status) => of_store(own, &status, now),
         // What was counted is shown all the same; a figure that is missing is an alert of its own.

@@ -2,12 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value as Json, json};
-use sqlx::{Connection as _, Row as _};
 
 use super::decide::insert_pushes;
 use super::pair::{attach, newest_link, side};
+use super::sql::{query, query_as, query_scalar};
 use super::state::refresh;
-use super::{IMMEDIATE, NewPush, Part, Store, StoreError, stamp, time};
+use super::{NewPush, Part, Store, StoreError, stamp, time};
 use crate::lead::{PerSide, Side};
 
 /// A lead that no other was found for.
@@ -42,7 +42,7 @@ impl Store {
     /// Leads that changed and that no other was found for: the next `limit` after `after`.
     pub async fn unlinked(&self, after: Option<(Side, String)>, limit: i64) -> Result<Vec<UnlinkedLead>, StoreError> {
         let (after_side, after_id) = after.map_or(("", String::new()), |(side, id)| (side.as_str(), id));
-        let rows = sqlx::query(
+        let rows = query(
             "SELECT side, lead_id, fields, converted, deleted_at IS NOT NULL AS deleted, modified_at FROM lead
              WHERE dirty = 1 AND link_id IS NULL AND aside IS NULL AND (side, lead_id) > (?, ?) ORDER BY side, lead_id LIMIT ?",
         )
@@ -69,10 +69,10 @@ impl Store {
     /// has none lets go of it.
     pub async fn claimed_elsewhere(&self, side: Side, made: &[(&str, i64)]) -> Result<Vec<String>, StoreError> {
         let rows = made.iter().map(|(lead, link)| json!([lead, link])).collect::<Json>().to_string();
-        let claims: Vec<(String, i64, bool)> = sqlx::query_as(
+        let claims: Vec<(String, i64, bool)> = query_as(
             "SELECT a.lead_id, a.link_id, l.origin = 'ambiguous' OR (l.origin = 'external_id' AND l.operate_id IS NULL)
              FROM json_each(?) j JOIN lead_state a ON a.side = ? AND a.lead_id = j.value ->> 0 JOIN link l ON l.link_id = a.link_id
-             WHERE a.link_id <> j.value ->> 1",
+             WHERE a.link_id <> CAST(j.value ->> 1 AS BIGINT)",
         )
         .bind(rows)
         .bind(side.as_str())
@@ -80,7 +80,7 @@ impl Store {
         .await?;
         let (loose, firm): (Vec<_>, Vec<_>) = claims.into_iter().partition(|(.., loose)| *loose);
         for (_, link, _) in loose {
-            sqlx::query("DELETE FROM link WHERE link_id = ?").bind(link).execute(&mut *self.write().await?).await?;
+            query("DELETE FROM link WHERE link_id = ?").bind(link).execute(&mut *self.write().await?).await?;
         }
         Ok(firm.into_iter().map(|(lead, ..)| lead).collect())
     }
@@ -91,10 +91,10 @@ impl Store {
             return Ok(());
         }
         let mut connection = self.write().await?;
-        let mut tx = connection.begin_with(IMMEDIATE).await?;
+        let mut tx = connection.begin().await?;
         // A person may have linked some of them meanwhile.
         let rows = created.iter().map(|lead| json!([lead.side.as_str(), lead.lead_id])).collect::<Json>().to_string();
-        let alone: Vec<i64> = sqlx::query_scalar(
+        let alone: Vec<i64> = query_scalar(
             "SELECT j.key FROM json_each(?) j JOIN lead_state a ON a.side = j.value ->> 0 AND a.lead_id = j.value ->> 1
              WHERE a.link_id IS NULL ORDER BY j.key",
         )
@@ -105,7 +105,7 @@ impl Store {
             alone.iter().filter_map(|place| created.get(usize::try_from(*place).unwrap_or(usize::MAX))).collect();
         let before = newest_link(&mut tx).await?;
         let rows = created.iter().map(|lead| json!([lead.side.as_str(), lead.lead_id, lead.push.as_ref().err()]));
-        sqlx::query(
+        query(
             "INSERT INTO link (operate_id, salesforce_id, state, origin, blocked, created_at, updated_at)
              SELECT iif(j.value ->> 0 = 'operate', j.value ->> 1, NULL), iif(j.value ->> 0 = 'salesforce', j.value ->> 1, NULL),
                     'pending', 'create', j.value ->> 2, ?1, ?1
@@ -116,7 +116,7 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         attach(&mut tx, before).await?;
-        let made = sqlx::query("SELECT link_id, operate_id, salesforce_id FROM link WHERE link_id > ? ORDER BY link_id")
+        let made = query("SELECT link_id, operate_id, salesforce_id FROM link WHERE link_id > ? ORDER BY link_id")
             .bind(before)
             .fetch_all(&mut *tx)
             .await?;
@@ -129,7 +129,7 @@ impl Store {
         }
         insert_pushes(&mut tx, &pushes, now).await?;
         let links = Json::from(links).to_string();
-        sqlx::query("UPDATE lead_state SET dirty = 0 WHERE link_id IN (SELECT value FROM json_each(?))")
+        query("UPDATE lead_state SET dirty = 0 WHERE link_id IN (SELECT CAST(value AS BIGINT) FROM json_each(?))")
             .bind(&links)
             .execute(&mut *tx)
             .await?;
@@ -140,10 +140,10 @@ impl Store {
     /// Leads that are to be paired are left as they are where they are gone, or read-only on Salesforce, or where none is made
     /// of them on the other side.
     pub async fn leave(&self, part: &Part, creates: PerSide<bool>) -> Result<(), StoreError> {
-        let leaving = sqlx::query(
+        let leaving = query(
             "UPDATE lead_state SET dirty = 0
              WHERE dirty = 1 AND link_id IS NULL AND aside IS NULL AND (side, lead_id) > (?1, ?2) AND (side, lead_id) <= (?3, ?4)
-               AND (deleted_at IS NOT NULL OR (side = 'operate' AND NOT ?5) OR (side = 'salesforce' AND (converted OR NOT ?6)))",
+               AND (deleted_at IS NOT NULL OR (side = 'operate' AND NOT ?5) OR (side = 'salesforce' AND (converted = 1 OR NOT ?6)))",
         );
         part.bind(leaving).bind(creates.salesforce).bind(creates.operate).execute(&mut *self.write().await?).await?;
         Ok(())

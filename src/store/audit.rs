@@ -2,8 +2,8 @@
 //! of what it tells of, where there is one.
 
 use chrono::{DateTime, Utc};
-use sqlx::SqliteConnection;
 
+use super::sql::{Connection, query};
 use super::{Store, StoreError, stamp};
 
 /// Who did it.
@@ -48,14 +48,14 @@ impl Store {
 
 /// The same, in a transaction.
 pub(super) async fn note(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     actor: Actor,
     action: &str,
     subject: Option<&str>,
     detail: Option<&str>,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO audit (at, actor, action, subject, detail) VALUES (?, ?, ?, ?, ?)")
+    query("INSERT INTO audit (at, actor, action, subject, detail) VALUES (?, ?, ?, ?, ?)")
         .bind(stamp(now))
         .bind(actor.as_str())
         .bind(action)
@@ -68,15 +68,15 @@ pub(super) async fn note(
 
 /// A row for each of these links, about its leads.
 pub(super) async fn note_links(
-    connection: &mut SqliteConnection,
+    connection: &mut Connection,
     actor: Actor,
     action: &str,
     links: &str,
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    query(
         "INSERT INTO audit (at, actor, action, subject)
-         SELECT ?, ?, ?, concat_ws(' ', l.operate_id, l.salesforce_id) FROM json_each(?) j JOIN link l ON l.link_id = j.value",
+         SELECT ?, ?, ?, concat_ws(' ', l.operate_id, l.salesforce_id) FROM json_each(?) j JOIN link l ON l.link_id = CAST(j.value AS BIGINT)",
     )
     .bind(stamp(now))
     .bind(actor.as_str())

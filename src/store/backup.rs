@@ -8,7 +8,8 @@ use serde::Serialize;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _, Row as _};
 
-use super::{Store, StoreError};
+use super::sql::query;
+use super::{Place, Store, StoreError};
 
 /// A copy that was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -48,6 +49,12 @@ pub enum BackupError {
         /// `SQLite`'s words.
         reason: String,
     },
+    /// It is in no file.
+    #[error(
+        "a PostgreSQL store is backed up with the server's own means, such as pg_dump; `leadsync store copy` copies it into a file that \
+         leadsync can work on"
+    )]
+    OfServer,
     /// The store, or the copy as one.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -56,16 +63,17 @@ pub enum BackupError {
 impl Store {
     /// A consistent copy at `target`, which must not exist or be empty.
     pub async fn copy_to(&self, target: &Path) -> Result<(), StoreError> {
-        let copied = sqlx::query("VACUUM INTO ?").bind(target.to_string_lossy()).execute(&self.read).await;
+        let copied = query("VACUUM INTO ?").bind(target.to_string_lossy()).execute(&self.read).await;
         copied.map(drop).map_err(|error| {
             let error = StoreError::from(error);
             let is_of_target = error.is_of_writing();
-            error.at(if is_of_target { target } else { &self.path })
+            if is_of_target { error.at(&Place::File(target.to_owned())) } else { error.at(&self.place) }
         })
     }
 
     /// A backup at `file`, which must not exist. It is there, whole and checked, or not at all.
     pub async fn backup(&self, file: &Path) -> Result<Backup, BackupError> {
+        let store = self.file().ok_or(BackupError::OfServer)?;
         let exists = || BackupError::Exists { file: file.to_owned() };
         let failed = |source: std::io::Error| match source.kind() {
             ErrorKind::AlreadyExists => exists(),
@@ -77,7 +85,7 @@ impl Store {
         let mut name = file.as_os_str().to_owned();
         name.push(".partial");
         let partial = PathBuf::from(name);
-        let made = self.backup_to(&partial, file).await;
+        let made = self.backup_to(store, &partial, file).await;
         let put = match made {
             // Unlike a rename, a link replaces nothing.
             Ok(backup) => std::fs::hard_link(&partial, file)
@@ -95,7 +103,7 @@ impl Store {
         put
     }
 
-    async fn backup_to(&self, partial: &Path, file: &Path) -> Result<Backup, BackupError> {
+    async fn backup_to(&self, store: &Path, partial: &Path, file: &Path) -> Result<Backup, BackupError> {
         let failed = |source| BackupError::File { file: partial.to_owned(), source };
         // What is left of a backup that was cut off.
         match std::fs::remove_file(partial) {
@@ -104,7 +112,7 @@ impl Store {
         }
         // Nobody who may not read the store may read its copy.
         let made = File::options().write(true).create_new(true).open(partial).map_err(failed)?;
-        let permissions = std::fs::metadata(&self.path).map_err(failed)?.permissions();
+        let permissions = std::fs::metadata(store).map_err(failed)?.permissions();
         made.set_permissions(permissions).map_err(failed)?;
         self.copy_to(partial).await?;
         let backup = check(partial, file).await?;
@@ -115,7 +123,7 @@ impl Store {
 
 /// Marks the copy as one, and reads all of it.
 async fn check(partial: &Path, file: &Path) -> Result<Backup, BackupError> {
-    let of_copy = |error: sqlx::Error| BackupError::Store(StoreError::from(error).at(partial));
+    let of_copy = |error: sqlx::Error| BackupError::Store(StoreError::from(error).at(&Place::File(partial.to_owned())));
     let options = SqliteConnectOptions::new().filename(partial);
     let mut copy: SqliteConnection = options.connect().await.map_err(of_copy)?;
     // Whoever goes on from the copy cannot know which creates were carried out meanwhile, so it looks for them before it sends them.

@@ -1,10 +1,10 @@
 //! Brakes: what would be written, and what a person said about it.
 
 use chrono::{DateTime, Utc};
-use sqlx::{Connection as _, Row as _, SqliteConnection};
 
 use super::audit::{Actor, note};
-use super::{IMMEDIATE, Store, StoreError, stamp};
+use super::sql::{Connection, query, query_as, query_scalar};
+use super::{Store, StoreError, stamp};
 use crate::lead::{PerSide, Side};
 
 /// What is due, as far as no person has accepted it yet.
@@ -50,12 +50,12 @@ const BRAKED: &str = "braked";
 impl Store {
     /// What is due.
     pub async fn burden(&self) -> Result<Burden, StoreError> {
-        let row = sqlx::query(
+        let row = query(
             "SELECT count(DISTINCT iif(kind <> 'create' AND initial = 0, link_id, NULL)),
                     count(iif(kind = 'delete', 1, NULL)),
                     (SELECT count(*) FROM link WHERE operate_id IS NOT NULL AND salesforce_id IS NOT NULL)
              FROM push WHERE state IN ('due', 'sent', 'parked') AND state = 'due'
-                 AND push_id > coalesce((SELECT CAST(value AS INTEGER) FROM fact WHERE name = ?), 0)",
+                 AND push_id > coalesce((SELECT CAST(value AS BIGINT) FROM fact WHERE name = ?), 0)",
         )
         .bind(ACCEPTED)
         .fetch_one(&mut *self.write().await?)
@@ -67,7 +67,7 @@ impl Store {
     /// What stops writes.
     pub async fn stops(&self) -> Result<Stops, StoreError> {
         let mut stops = Stops::default();
-        let facts: Vec<(String, String)> = sqlx::query_as("SELECT name, value FROM fact WHERE name IN (?, ?)")
+        let facts: Vec<(String, String)> = query_as("SELECT name, value FROM fact WHERE name IN (?, ?)")
             .bind(PAUSED)
             .bind(BRAKED)
             .fetch_all(&mut *self.write().await?)
@@ -81,8 +81,8 @@ impl Store {
     /// Stops all writes until [`Store::resume`].
     pub async fn pause(&self, actor: Actor, now: DateTime<Utc>) -> Result<(), StoreError> {
         let mut connection = self.write().await?;
-        let mut tx = connection.begin_with(IMMEDIATE).await?;
-        sqlx::query("INSERT OR IGNORE INTO fact (name, value) VALUES (?, ?)")
+        let mut tx = connection.begin().await?;
+        query("INSERT INTO fact (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING")
             .bind(PAUSED)
             .bind(stamp(now))
             .execute(&mut *tx)
@@ -94,10 +94,10 @@ impl Store {
     /// Lets writes go on. `accept`: also those that a brake has stopped. `false`: a brake still holds.
     pub async fn resume(&self, accept: bool, actor: Actor, now: DateTime<Utc>) -> Result<bool, StoreError> {
         let mut connection = self.write().await?;
-        let mut tx = connection.begin_with(IMMEDIATE).await?;
+        let mut tx = connection.begin().await?;
         set_fact(&mut tx, PAUSED, None).await?;
         if accept {
-            let newest: i64 = sqlx::query_scalar("SELECT coalesce(max(push_id), 0) FROM push").fetch_one(&mut *tx).await?;
+            let newest: i64 = query_scalar("SELECT coalesce(max(push_id), 0) FROM push").fetch_one(&mut *tx).await?;
             set_fact(&mut tx, ACCEPTED, Some(&newest.to_string())).await?;
             set_fact(&mut tx, BRAKED, None).await?;
         }
@@ -114,14 +114,14 @@ impl Store {
 
     /// What waits for a person, or is late.
     pub async fn troubles(&self) -> Result<Troubles, StoreError> {
-        let row = sqlx::query(
+        let row = query(
             "SELECT (SELECT count(*) FROM link WHERE state <> 'in_step' AND state = 'parked'), (SELECT count(*) FROM conflict WHERE state = 'open'),
                     (SELECT min(created_at) FROM push WHERE state IN ('due', 'sent', 'parked') AND state <> 'parked')",
         )
         .fetch_one(&self.read)
         .await?;
         let polled: Vec<(String, Option<String>)> =
-            sqlx::query_as("SELECT side, polled_at FROM checkpoint").fetch_all(&self.read).await?;
+            query_as("SELECT side, polled_at FROM checkpoint").fetch_all(&self.read).await?;
         let polled_at = |side: Side| polled.iter().find(|(name, _)| name == side.as_str()).and_then(|(_, at)| at.clone());
         Ok(Troubles {
             parked: row.try_get(0)?,
@@ -134,7 +134,7 @@ impl Store {
 
     /// A single fact.
     pub async fn fact(&self, name: &str) -> Result<Option<String>, StoreError> {
-        Ok(sqlx::query_scalar("SELECT value FROM fact WHERE name = ?").bind(name).fetch_optional(&self.read).await?)
+        Ok(query_scalar("SELECT value FROM fact WHERE name = ?").bind(name).fetch_optional(&self.read).await?)
     }
 
     /// Keeps a single fact.
@@ -143,16 +143,16 @@ impl Store {
     }
 }
 
-async fn set_fact(connection: &mut SqliteConnection, name: &str, value: Option<&str>) -> Result<(), StoreError> {
+async fn set_fact(connection: &mut Connection, name: &str, value: Option<&str>) -> Result<(), StoreError> {
     match value {
         Some(value) => {
-            sqlx::query("INSERT INTO fact (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
+            query("INSERT INTO fact (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
                 .bind(name)
                 .bind(value)
                 .execute(connection)
                 .await?
         }
-        None => sqlx::query("DELETE FROM fact WHERE name = ?").bind(name).execute(connection).await?,
+        None => query("DELETE FROM fact WHERE name = ?").bind(name).execute(connection).await?,
     };
     Ok(())
 }

@@ -3,11 +3,11 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value as Json;
-use sqlx::{Connection as _, Row as _, SqliteConnection};
 
 use super::audit::{Actor, note, note_links};
+use super::sql::{Connection, query, query_as, query_scalar};
 use super::state::refresh;
-use super::{IMMEDIATE, Store, StoreError, stamp};
+use super::{Store, StoreError, stamp};
 use crate::lead::Side;
 
 /// A conflict that waits for a person.
@@ -36,7 +36,7 @@ pub struct OpenConflict {
 impl Store {
     /// All open conflicts, the oldest first.
     pub async fn open_conflicts(&self) -> Result<Vec<OpenConflict>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM open_conflict ORDER BY conflict_id").fetch_all(&self.read).await?;
+        let rows = query("SELECT * FROM open_conflict ORDER BY conflict_id").fetch_all(&self.read).await?;
         rows.iter()
             .map(|row| {
                 let json = |name: &str| -> Result<Json, StoreError> {
@@ -60,8 +60,7 @@ impl Store {
 
     /// How many conflicts were settled, and how many are open.
     pub async fn conflict_counts(&self) -> Result<(i64, i64), StoreError> {
-        let row =
-            sqlx::query("SELECT count(*) FILTER (WHERE state = 'settled'), count(*) FILTER (WHERE state = 'open') FROM conflict");
+        let row = query("SELECT count(*) FILTER (WHERE state = 'settled'), count(*) FILTER (WHERE state = 'open') FROM conflict");
         let row = row.fetch_one(&self.read).await?;
         Ok((row.try_get(0)?, row.try_get(1)?))
     }
@@ -69,8 +68,8 @@ impl Store {
     /// Settles an open conflict; the next cycle carries it out. `false`: there is no such open conflict.
     pub async fn resolve(&self, conflict_id: i64, winner: Side, actor: Actor, now: DateTime<Utc>) -> Result<bool, StoreError> {
         let mut connection = self.write().await?;
-        let mut tx = connection.begin_with(IMMEDIATE).await?;
-        let settled: Option<(i64, String)> = sqlx::query_as(
+        let mut tx = connection.begin().await?;
+        let settled: Option<(i64, String)> = query_as(
             "UPDATE conflict SET state = 'settled', winner = ?, settled_at = ? WHERE conflict_id = ? AND state = 'open'
              RETURNING link_id, field",
         )
@@ -80,7 +79,7 @@ impl Store {
         .fetch_optional(&mut *tx)
         .await?;
         let Some((link_id, field)) = settled else { return Ok(false) };
-        let leads: String = sqlx::query_scalar("SELECT concat_ws(' ', operate_id, salesforce_id) FROM link WHERE link_id = ?")
+        let leads: String = query_scalar("SELECT concat_ws(' ', operate_id, salesforce_id) FROM link WHERE link_id = ?")
             .bind(link_id)
             .fetch_one(&mut *tx)
             .await?;
@@ -95,8 +94,8 @@ impl Store {
     /// that was left alone since it was unlinked takes part again: with the other one of its link, or with a new one. Gives how many.
     pub async fn retry(&self, ids: Option<&[String]>, actor: Actor, now: DateTime<Utc>) -> Result<u64, StoreError> {
         let mut connection = self.write().await?;
-        let mut tx = connection.begin_with(IMMEDIATE).await?;
-        let links: Vec<i64> = sqlx::query_scalar(
+        let mut tx = connection.begin().await?;
+        let links: Vec<i64> = query_scalar(
             "SELECT link_id FROM link WHERE state <> 'in_step' AND state = 'parked' AND ?1 IS NULL
              UNION SELECT link_id FROM link WHERE state <> 'in_step' AND state IN ('parked', 'unlinked')
                  AND (operate_id IN (SELECT value FROM json_each(?1)) OR salesforce_id IN (SELECT value FROM json_each(?1)))",
@@ -106,13 +105,13 @@ impl Store {
         .await?;
         let json = Json::from(links.clone()).to_string();
         for sql in [
-            "UPDATE push SET state = 'due', due_at = ?1 WHERE state = 'parked' AND link_id IN (SELECT value FROM json_each(?2))",
+            "UPDATE push SET state = 'due', due_at = ?1 WHERE state = 'parked' AND link_id IN (SELECT CAST(value AS BIGINT) FROM json_each(?2))",
             // What was taken apart meets as at first; a lead that has no other is given one.
             "UPDATE link SET unlinked_at = NULL, base = '{}', origin = iif(operate_id IS NULL OR salesforce_id IS NULL, 'create', origin)
-             WHERE unlinked_at IS NOT NULL AND ?1 <> '' AND link_id IN (SELECT value FROM json_each(?2))",
-            "UPDATE link SET retried_at = ?1 WHERE link_id IN (SELECT value FROM json_each(?2))",
+             WHERE unlinked_at IS NOT NULL AND ?1 <> '' AND link_id IN (SELECT CAST(value AS BIGINT) FROM json_each(?2))",
+            "UPDATE link SET retried_at = ?1 WHERE link_id IN (SELECT CAST(value AS BIGINT) FROM json_each(?2))",
         ] {
-            sqlx::query(sql).bind(stamp(now)).bind(&json).execute(&mut *tx).await?;
+            query(sql).bind(stamp(now)).bind(&json).execute(&mut *tx).await?;
         }
         look_again(&mut tx, &json).await?;
         note_links(&mut tx, actor, "retry", &json, now).await?;
@@ -123,12 +122,12 @@ impl Store {
 }
 
 /// Has the next cycle decide these links, also where one is deciding them now: what it decides without a person's word is not kept.
-pub(super) async fn look_again(connection: &mut SqliteConnection, links: &str) -> Result<(), StoreError> {
+pub(super) async fn look_again(connection: &mut Connection, links: &str) -> Result<(), StoreError> {
     for sql in [
-        "UPDATE link SET words = words + 1 WHERE link_id IN (SELECT value FROM json_each(?))",
-        "UPDATE lead_state SET dirty = 1 WHERE link_id IN (SELECT value FROM json_each(?))",
+        "UPDATE link SET words = words + 1 WHERE link_id IN (SELECT CAST(value AS BIGINT) FROM json_each(?))",
+        "UPDATE lead_state SET dirty = 1 WHERE link_id IN (SELECT CAST(value AS BIGINT) FROM json_each(?))",
     ] {
-        sqlx::query(sql).bind(links).execute(&mut *connection).await?;
+        query(sql).bind(links).execute(&mut *connection).await?;
     }
     Ok(())
 }

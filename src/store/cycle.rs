@@ -1,8 +1,8 @@
 //! Checkpoints and the record of cycles.
 
 use chrono::{DateTime, Utc};
-use sqlx::{Connection as _, Row as _};
 
+use super::sql::{query, query_scalar};
 use super::{Store, StoreError, stamp, time};
 use crate::lead::{PerSide, Side};
 use crate::side::{Position, Usage};
@@ -55,7 +55,7 @@ fn count(number: u64) -> i64 {
 impl Store {
     /// Where the poller of a side goes on.
     pub async fn checkpoint(&self, side: Side) -> Result<Checkpoint, StoreError> {
-        let row = sqlx::query("SELECT modified_at, lead_id, polled_at, swept_at, covered_at FROM checkpoint WHERE side = ?")
+        let row = query("SELECT modified_at, lead_id, polled_at, swept_at, covered_at FROM checkpoint WHERE side = ?")
             .bind(side.as_str())
             .fetch_optional(&mut *self.write().await?)
             .await?;
@@ -84,7 +84,7 @@ impl Store {
         let mut tx = connection.begin().await?;
         for side in Side::BOTH {
             let Some(polled_at) = polled.get(side) else { continue };
-            sqlx::query(
+            query(
                 "INSERT INTO checkpoint (side, polled_at) VALUES (?1, ?2) ON CONFLICT (side) DO UPDATE SET polled_at = excluded.polled_at",
             )
             .bind(side.as_str())
@@ -92,7 +92,7 @@ impl Store {
             .execute(&mut *tx)
             .await?;
         }
-        sqlx::query(
+        query(
             "INSERT INTO cycle (started_at, ended_at, seen, pushed, conflicts, parked, requests_operate, requests_salesforce, error,
                  held, usage_salesforce, limit_salesforce)
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -116,9 +116,9 @@ impl Store {
 
     /// A sweep of a side is complete.
     pub async fn swept(&self, side: Side, covered: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<(), StoreError> {
-        sqlx::query(
+        query(
             "INSERT INTO checkpoint (side, swept_at, covered_at) VALUES (?1, ?2, ?3)
-             ON CONFLICT (side) DO UPDATE SET swept_at = ?2, covered_at = coalesce(?3, covered_at)",
+             ON CONFLICT (side) DO UPDATE SET swept_at = ?2, covered_at = coalesce(?3, checkpoint.covered_at)",
         )
         .bind(side.as_str())
         .bind(stamp(now))
@@ -131,9 +131,8 @@ impl Store {
     /// The requests that cycles made of a side since.
     pub async fn requests_since(&self, side: Side, since: DateTime<Utc>) -> Result<u64, StoreError> {
         let column = if side == Side::Operate { "requests_operate" } else { "requests_salesforce" };
-        let sql = format!("SELECT coalesce(sum({column}), 0) FROM cycle WHERE started_at > ?");
-        let sum: i64 =
-            sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(stamp(since)).fetch_one(&mut *self.write().await?).await?;
+        let sql = format!("SELECT CAST(coalesce(sum({column}), 0) AS BIGINT) FROM cycle WHERE started_at > ?");
+        let sum: i64 = query_scalar(sql).bind(stamp(since)).fetch_one(&mut *self.write().await?).await?;
         Ok(sum.unsigned_abs())
     }
 }

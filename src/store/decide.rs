@@ -2,12 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value as Json, json};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Connection as _, Row as _, Sqlite, Transaction};
 
 use super::many::Rows;
+use super::sql::{Connection, Row, query, query_scalar};
 use super::state::refresh;
-use super::{IMMEDIATE, Store, StoreError, stamp, time};
+use super::{Store, StoreError, stamp, time};
 use crate::lead::{PerSide, Side};
 use crate::side::WriteKind;
 
@@ -168,7 +167,7 @@ pub struct Decided {
 impl Store {
     /// The next `limit` links after `after` of which a lead changed, each with its writes since `recent`.
     pub async fn dirty_links(&self, after: i64, limit: i64, recent: DateTime<Utc>) -> Result<Vec<DirtyLink>, StoreError> {
-        let rows = sqlx::query(
+        let rows = query(
             "SELECT o.lead_id, o.modified_at, o.changed_at, ov.fields, o.external_id, o.converted, o.master_id, o.deleted_at IS NOT NULL, o.former,
                     s.lead_id, s.modified_at, s.changed_at, sv.fields, s.external_id, s.converted, s.master_id, s.deleted_at IS NOT NULL, s.former,
                     l.link_id, l.words, l.base, l.origin, l.unlinked_at IS NOT NULL AS unlinked,
@@ -176,15 +175,17 @@ impl Store {
                         AND n.deleted_at IS NULL) AS name_is_taken,
                     EXISTS (SELECT 1 FROM lead_state n WHERE n.side = 'operate' AND n.lead_id = s.external_id
                         AND n.deleted_at IS NOT NULL) AS named_is_gone,
-                    (SELECT json_group_array(json_array(p.side, p.state, json(p.fields), p.undoes, json(p.before))) FROM push p
+                    (SELECT string_agg('[\"' || p.side || '\",\"' || p.state || '\",' || p.fields || ',' || coalesce(CAST(p.undoes AS TEXT), 'null')
+                         || ',' || p.before || ']', ',') FROM push p
                      WHERE p.link_id = l.link_id AND p.state IN ('due', 'sent', 'parked')) AS unsettled,
                     EXISTS (SELECT 1 FROM push p WHERE p.link_id = l.link_id AND p.kind = 'delete' AND p.state = 'done' AND p.undoes IS NOT NULL)
                         AS uncreated,
-                    (SELECT json_group_array(json_array(c.field, c.winner, json(c.operate_value), json(c.salesforce_value)))
+                    (SELECT string_agg('[\"' || c.field || '\",' || json_quote(c.winner) || ',' || coalesce(c.operate_value, 'null') || ','
+                         || coalesce(c.salesforce_value, 'null') || ']', ',')
                      FROM conflict c WHERE c.link_id = l.link_id AND c.rule = 'manual' AND (c.state = 'open' OR c.winner IS NOT NULL) AND c.conflict_id IN (
                          SELECT max(d.conflict_id) FROM conflict d WHERE d.link_id = l.link_id GROUP BY d.field)) AS manual,
-                    (SELECT json_group_array(json_array(r.side, json(r.fields))) FROM (
-                         SELECT p.side, p.fields FROM push p WHERE p.link_id = l.link_id AND p.kind = 'update' AND p.state = 'done'
+                    (SELECT string_agg('[\"' || r.side || '\",' || r.fields || ']', ',' ORDER BY r.push_id DESC) FROM (
+                         SELECT p.push_id, p.side, p.fields FROM push p WHERE p.link_id = l.link_id AND p.kind = 'update' AND p.state = 'done'
                              AND p.done_at > max(?3, coalesce(l.retried_at, '')) ORDER BY p.push_id DESC LIMIT 12) r) AS recent
              FROM (SELECT DISTINCT link_id FROM lead_state WHERE dirty = 1 AND link_id > ?1
                        AND link_id NOT IN (SELECT link_id FROM lead_state WHERE aside IS NOT NULL AND link_id IS NOT NULL)
@@ -210,7 +211,7 @@ impl Store {
             return Ok(());
         }
         let mut connection = self.write().await?;
-        let mut tx = connection.begin_with(IMMEDIATE).await?;
+        let mut tx = connection.begin().await?;
         let overtaken = overtaken(&mut tx, decided).await?;
         let decided: Vec<&Decided> = decided.iter().filter(|link| !overtaken.contains(&link.link_id)).collect();
         let links = decided.iter().map(|link| link.link_id).collect::<Json>().to_string();
@@ -224,33 +225,33 @@ impl Store {
         for (sql, rows) in [
             (
                 "UPDATE push SET state = 'superseded', done_at = ?1 FROM json_each(?2) j
-                 WHERE push.link_id = j.value ->> 0 AND push.side = j.value ->> 1 AND push.state IN ('due', 'parked')",
+                 WHERE push.link_id = CAST(j.value ->> 0 AS BIGINT) AND push.side = j.value ->> 1 AND push.state IN ('due', 'parked')",
                 Json::Array(superseded.collect()),
             ),
             (
                 "UPDATE conflict SET state = 'settled', settled_at = ?1 FROM json_each(?2) j
-                 WHERE conflict.link_id = j.value ->> 0 AND conflict.field = j.value ->> 1 AND conflict.state = 'open'",
+                 WHERE conflict.link_id = CAST(j.value ->> 0 AS BIGINT) AND conflict.field = j.value ->> 1 AND conflict.state = 'open'",
                 Json::Array(closed.collect()),
             ),
             (
                 "INSERT INTO conflict (link_id, field, base_value, operate_value, salesforce_value, rule, winner, state, found_at, settled_at)
-                 SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6,
+                 SELECT CAST(j.value ->> 0 AS BIGINT), j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6,
                         iif(j.value ->> 5 = 'manual' AND j.value ->> 6 IS NULL, 'open', 'settled'), ?1,
                         iif(j.value ->> 5 = 'manual' AND j.value ->> 6 IS NULL, NULL, ?1)
                  FROM json_each(?2) j
                  WHERE NOT EXISTS (SELECT 1 FROM conflict c
-                     WHERE c.conflict_id = (SELECT max(conflict_id) FROM conflict WHERE link_id = j.value ->> 0 AND field = j.value ->> 1)
-                       AND c.operate_value IS j.value ->> 3 AND c.salesforce_value IS j.value ->> 4 AND c.base_value IS j.value ->> 2
-                       AND c.winner IS j.value ->> 6 AND (c.rule <> 'manual' OR c.winner IS NOT NULL OR c.state = 'open'))",
+                     WHERE c.conflict_id = (SELECT max(conflict_id) FROM conflict WHERE link_id = CAST(j.value ->> 0 AS BIGINT) AND field = j.value ->> 1)
+                       AND c.operate_value IS NOT DISTINCT FROM j.value ->> 3 AND c.salesforce_value IS NOT DISTINCT FROM j.value ->> 4 AND c.base_value IS NOT DISTINCT FROM j.value ->> 2
+                       AND c.winner IS NOT DISTINCT FROM j.value ->> 6 AND (c.rule <> 'manual' OR c.winner IS NOT NULL OR c.state = 'open'))",
                 Json::Array(conflicts.collect()),
             ),
         ] {
             if rows.as_array().is_some_and(|rows| !rows.is_empty()) {
-                sqlx::query(sql).bind(stamp(now)).bind(rows.to_string()).execute(&mut *tx).await?;
+                query(sql).bind(stamp(now)).bind(rows.to_string()).execute(&mut *tx).await?;
             }
         }
         insert_pushes(&mut tx, &pushes, now).await?;
-        sqlx::query("UPDATE lead_state SET dirty = 0, former = NULL WHERE (dirty = 1 OR former IS NOT NULL) AND link_id IN (SELECT value FROM json_each(?))")
+        query("UPDATE lead_state SET dirty = 0, former = NULL WHERE (dirty = 1 OR former IS NOT NULL) AND link_id IN (SELECT CAST(value AS BIGINT) FROM json_each(?))")
             .bind(&links)
             .execute(&mut *tx)
             .await?;
@@ -275,28 +276,28 @@ impl NewConflict {
 }
 
 /// The links about which a person said something since they were read.
-async fn overtaken(tx: &mut Transaction<'_, Sqlite>, decided: &[Decided]) -> Result<Vec<i64>, StoreError> {
+async fn overtaken(tx: &mut Connection, decided: &[Decided]) -> Result<Vec<i64>, StoreError> {
     let rows = decided.iter().map(|link| json!([link.link_id, link.words])).collect::<Json>();
-    Ok(sqlx::query_scalar(
-        "SELECT l.link_id FROM json_each(?) j JOIN link l ON l.link_id = j.value ->> 0 WHERE l.words <> j.value ->> 1",
+    Ok(query_scalar(
+        "SELECT l.link_id FROM json_each(?) j JOIN link l ON l.link_id = CAST(j.value ->> 0 AS BIGINT) WHERE l.words <> CAST(j.value ->> 1 AS BIGINT)",
     )
     .bind(rows.to_string())
-    .fetch_all(&mut **tx)
+    .fetch_all(&mut *tx)
     .await?)
 }
 
 /// Moves the base of links, and says what blocks them.
-async fn rebase(tx: &mut Transaction<'_, Sqlite>, decided: &[&Decided]) -> Result<(), StoreError> {
+async fn rebase(tx: &mut Connection, decided: &[&Decided]) -> Result<(), StoreError> {
     let update = Rows {
         before: "UPDATE link SET base = r.column2, blocked = r.column3 FROM (VALUES",
         parameters: 3,
-        after: ") r WHERE link.link_id = r.column1 AND (base <> r.column2 OR blocked IS NOT r.column3)",
+        after: ") r WHERE link.link_id = r.column1 AND (base <> r.column2 OR blocked IS DISTINCT FROM r.column3)",
     };
     update.run(tx, decided, |query, link| query.bind(link.link_id).bind(&link.base).bind(&link.blocked)).await
 }
 
 /// Lets links go of leads that are to be made anew.
-async fn forget(tx: &mut Transaction<'_, Sqlite>, decided: &[&Decided]) -> Result<(), StoreError> {
+async fn forget(tx: &mut Connection, decided: &[&Decided]) -> Result<(), StoreError> {
     let forgotten = decided.iter().filter_map(|link| link.forget.map(|side| json!([link.link_id, side.as_str()])));
     let rows = Json::Array(forgotten.collect());
     if rows.as_array().is_none_or(Vec::is_empty) {
@@ -304,18 +305,21 @@ async fn forget(tx: &mut Transaction<'_, Sqlite>, decided: &[&Decided]) -> Resul
     }
     for sql in [
         "UPDATE lead_state AS lead SET link_id = NULL, dirty = 0 FROM json_each(?1) j
-         WHERE lead.link_id = j.value ->> 0 AND lead.side = j.value ->> 1",
+         WHERE lead.link_id = CAST(j.value ->> 0 AS BIGINT) AND lead.side = j.value ->> 1",
         "UPDATE link SET origin = 'create', operate_id = iif(j.value ->> 1 = 'operate', NULL, operate_id),
              salesforce_id = iif(j.value ->> 1 = 'salesforce', NULL, salesforce_id)
-         FROM json_each(?1) j WHERE link.link_id = j.value ->> 0",
+         FROM json_each(?1) j WHERE link.link_id = CAST(j.value ->> 0 AS BIGINT)",
     ] {
-        sqlx::query(sql).bind(rows.to_string()).execute(&mut **tx).await?;
+        query(sql).bind(rows.to_string()).execute(&mut *tx).await?;
     }
     Ok(())
 }
 
-fn dirty_link(row: &SqliteRow) -> Result<DirtyLink, StoreError> {
-    let list = |name: &str| -> Result<Vec<Json>, StoreError> { Ok(serde_json::from_str(row.try_get(name)?).unwrap_or_default()) };
+fn dirty_link(row: &Row) -> Result<DirtyLink, StoreError> {
+    let list = |name: &str| -> Result<Vec<Json>, StoreError> {
+        let Some(elements) = row.try_get::<Option<&str>, _>(name)? else { return Ok(Vec::new()) };
+        Ok(serde_json::from_str(&format!("[{elements}]")).unwrap_or_default())
+    };
     let word = |json: &Json, place: usize| json.get(place).and_then(Json::as_str).unwrap_or_default().to_owned();
     let part = |json: &Json, place: usize| json.get(place).cloned().unwrap_or_default();
     let mut resolved = Vec::new();
@@ -357,7 +361,7 @@ fn dirty_link(row: &SqliteRow) -> Result<DirtyLink, StoreError> {
 const LEAD_COLUMNS: usize = 9;
 
 /// The lead whose columns begin with this one.
-fn lead_row(row: &SqliteRow, first: usize) -> Result<Option<LeadRow>, StoreError> {
+fn lead_row(row: &Row, first: usize) -> Result<Option<LeadRow>, StoreError> {
     let Some(lead_id) = row.try_get(first)? else { return Ok(None) };
     let modified_at: &str = row.try_get(first + 1)?;
     Ok(Some(LeadRow {
@@ -384,11 +388,7 @@ fn former_row(former: &str, modified_at: &str) -> Option<FormerRow> {
 }
 
 /// Stores writes, due now.
-pub(super) async fn insert_pushes(
-    tx: &mut Transaction<'_, Sqlite>,
-    pushes: &[NewPush],
-    now: DateTime<Utc>,
-) -> Result<(), StoreError> {
+pub(super) async fn insert_pushes(tx: &mut Connection, pushes: &[NewPush], now: DateTime<Utc>) -> Result<(), StoreError> {
     if pushes.is_empty() {
         return Ok(());
     }
@@ -404,15 +404,16 @@ pub(super) async fn insert_pushes(
             push.undoes,
         ])
     });
-    sqlx::query(
+    query(
         "INSERT INTO push (link_id, side, kind, fields, before, base, initial, undoes, state, due_at, created_at, mapping_id)
-         SELECT j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5, j.value ->> 6, j.value ->> 7, 'due', ?1, ?1,
+         SELECT CAST(j.value ->> 0 AS BIGINT), j.value ->> 1, j.value ->> 2, j.value ->> 3, j.value ->> 4, j.value ->> 5, CAST(j.value ->> 6 AS BIGINT),
+                CAST(j.value ->> 7 AS BIGINT), 'due', ?1, ?1,
                 (SELECT max(mapping_id) FROM mapping)
          FROM json_each(?2) j ORDER BY j.key",
     )
     .bind(stamp(now))
     .bind(Json::Array(rows.collect()).to_string())
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
     Ok(())
 }

@@ -1,10 +1,9 @@
 //! All that is known of one lead, for its page: both sides, what is under way, and what happened.
 
 use serde_json::Value as Json;
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
 
 use super::listing::Slice;
+use super::sql::{Row, query, query_scalar};
 use super::{Store, StoreError};
 use crate::lead::{PerSide, Side};
 
@@ -100,7 +99,7 @@ const WRITES: &str = "SELECT push_id AS number, coalesce(done_at, created_at) AS
         fields AS after, attempts, iif(error_code IS NULL, error, error_code || coalesce(': ' || error, '')) AS error, created_at AS since, undoes
     FROM push WHERE link_id = ?1";
 const CONFLICTS: &str = "SELECT conflict_id AS number, coalesce(settled_at, found_at) AS at, 'conflict' AS event, winner AS side, rule AS kind, field,
-        state, base_value AS before, json_array(json(operate_value), json(salesforce_value)) AS after, 0 AS attempts, NULL AS error,
+        state, base_value AS before, '[' || coalesce(operate_value, 'null') || ',' || coalesce(salesforce_value, 'null') || ']' AS after, 0 AS attempts, NULL AS error,
         found_at AS since, NULL AS undoes
     FROM conflict WHERE link_id = ?1";
 const ACTIONS: &str =
@@ -115,7 +114,7 @@ impl Store {
     /// All that is known of the lead with this id (a Salesforce id in 15 or 18 characters).
     pub async fn dossier(&self, side: Side, id: &str) -> Result<Option<Dossier>, StoreError> {
         let Some(lead_id) = self.whole_id(side, id).await? else { return Ok(None) };
-        let rows = sqlx::query(
+        let rows = query(
             "SELECT side, lead_id, link_id, modified_at, fields, deleted_at, converted, dirty FROM lead WHERE side = ?1 AND lead_id = ?2
              UNION ALL
              SELECT o.side, o.lead_id, o.link_id, o.modified_at, o.fields, o.deleted_at, o.converted, o.dirty
@@ -131,7 +130,7 @@ impl Store {
             }
         }
         let Some(link_id) = link_id else { return Ok(Some(dossier)) };
-        let link = sqlx::query("SELECT state, reason, base, created_at FROM link WHERE link_id = ?").bind(link_id);
+        let link = query("SELECT state, reason, base, created_at FROM link WHERE link_id = ?").bind(link_id);
         let link = link.fetch_optional(&self.read).await?;
         dossier.link = link.map(|row| link_row(&row, link_id)).transpose()?;
         dossier.writes = self.events(&format!("{WRITES} AND state IN ('due', 'sent', 'parked')"), link_id, ALL).await?;
@@ -146,14 +145,14 @@ impl Store {
 
     async fn events(&self, of: &str, link_id: i64, slice: Slice) -> Result<Vec<Event>, StoreError> {
         let sql = format!("SELECT * FROM ({of}) ORDER BY at DESC, event DESC, number DESC LIMIT ?2 OFFSET ?3");
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(link_id).bind(slice.take).bind(slice.skip);
+        let rows = query(sql).bind(link_id).bind(slice.take).bind(slice.skip);
         rows.fetch_all(&self.read).await?.iter().map(event).collect()
     }
 
     /// The id of a known lead as the store has it.
     pub async fn whole_id(&self, side: Side, id: &str) -> Result<Option<String>, StoreError> {
         // Salesforce's long form is the short one and three characters more; no character of an id sorts after `{`.
-        let found = sqlx::query_scalar(
+        let found = query_scalar(
             "SELECT lead_id FROM lead_state WHERE side = ?1 AND lead_id = ?2
              UNION ALL SELECT lead_id FROM lead_state WHERE side = ?1 AND ?1 = 'salesforce' AND length(?2) = 15
                  AND lead_id > ?2 AND lead_id < ?2 || '{' LIMIT 1",
@@ -165,12 +164,12 @@ impl Store {
 /// More than there can be: one unsettled write a side, one open conflict a field.
 const ALL: Slice = Slice { skip: 0, take: 10_000 };
 
-fn json(row: &SqliteRow, name: &str) -> Result<Json, StoreError> {
+fn json(row: &Row, name: &str) -> Result<Json, StoreError> {
     let text: Option<&str> = row.try_get(name)?;
     Ok(text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default())
 }
 
-fn seen(row: &SqliteRow) -> Result<SeenLead, StoreError> {
+fn seen(row: &Row) -> Result<SeenLead, StoreError> {
     Ok(SeenLead {
         lead_id: row.try_get("lead_id")?,
         modified_at: row.try_get("modified_at")?,
@@ -181,7 +180,7 @@ fn seen(row: &SqliteRow) -> Result<SeenLead, StoreError> {
     })
 }
 
-fn link_row(row: &SqliteRow, link_id: i64) -> Result<LinkRow, StoreError> {
+fn link_row(row: &Row, link_id: i64) -> Result<LinkRow, StoreError> {
     Ok(LinkRow {
         link_id,
         state: row.try_get("state")?,
@@ -191,7 +190,7 @@ fn link_row(row: &SqliteRow, link_id: i64) -> Result<LinkRow, StoreError> {
     })
 }
 
-fn event(row: &SqliteRow) -> Result<Event, StoreError> {
+fn event(row: &Row) -> Result<Event, StoreError> {
     Ok(Event {
         number: row.try_get("number")?,
         at: row.try_get("at")?,

@@ -1,31 +1,33 @@
 //! Why the store failed, in words that say which store it is and what to do.
 
 use std::borrow::Cow;
-use std::fmt::{self, Display, Formatter};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use sqlx::error::DatabaseError;
+use sqlx::postgres::PgDatabaseError;
+
+use super::Place;
 
 /// The store failed: the cycle ends, nothing that was committed is lost.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The address is none that this version understands.
-    #[error("store.url {url:?} is not understood: use sqlite:PATH")]
+    #[error("store.url ({scheme}:…) is not understood: use sqlite:PATH or postgres://USER@HOST:PORT/DATABASE")]
     Url {
-        /// As configured.
-        url: String,
+        /// Its first word.
+        scheme: String,
     },
     /// There is no store, and the command does not make one.
-    #[error("there is no store at {path}: `leadsync once` or `leadsync run` makes it")]
+    #[error("there is no store at {}: `leadsync once` or `leadsync run` makes it", .place.name())]
     Missing {
         /// Where it was looked for.
-        path: PathBuf,
+        place: Place,
     },
     /// Another daemon works on it.
-    #[error("the store {path} is in use by process {holder}: only one daemon may work on a store")]
+    #[error("{place} is in use by process {holder}: only one daemon may work on a store")]
     Held {
         /// The store.
-        path: PathBuf,
+        place: Place,
         /// Process id and start time, as the holder wrote them down.
         holder: String,
     },
@@ -38,25 +40,23 @@ pub enum StoreError {
         source: std::io::Error,
     },
     /// A later version of leadsync has been here.
-    #[error(
-        "the store {path} was written by a newer version of leadsync (schema {version}): use that version, or restore a backup"
-    )]
+    #[error("{place} was written by a newer version of leadsync (schema {version}): use that version, or restore a backup")]
     Newer {
         /// The store.
-        path: PathBuf,
+        place: Place,
         /// Its schema's version.
         version: i64,
     },
     /// The file is no database, or is damaged: found when it was opened.
-    #[error("the store {path} is damaged or is no leadsync store ({reason}): it was left as it is; {ADVICE}")]
+    #[error("{place} is damaged or is no leadsync store ({reason}): it was left as it is; {}", .place.if_damaged())]
     Damaged {
         /// The store.
-        path: PathBuf,
-        /// `SQLite`'s words.
+        place: Place,
+        /// The database's words.
         reason: String,
     },
     /// A part of the file is damaged: found when that part was used.
-    #[error("{place} is damaged ({reason}): nothing more is written to it; {ADVICE}")]
+    #[error("{place} is damaged ({reason}): nothing more is written to it; {}", .place.if_damaged())]
     Broken {
         /// Which store.
         place: Place,
@@ -110,40 +110,35 @@ pub enum StoreError {
         /// `SQLite`'s words.
         reason: String,
     },
+    /// PostgreSQL cannot be reached, or refuses.
+    #[error("{place}: {reason}; {advice}")]
+    Server {
+        /// Which store.
+        place: Place,
+        /// The server's words, or those of the system.
+        reason: String,
+        /// What to do.
+        advice: &'static str,
+    },
     /// A statement failed.
     #[error("the store failed: {0}")]
     Sql(sqlx::Error),
 }
 
-/// What to do about damage.
-const ADVICE: &str = "restore a backup, or move it away with the -wal and -shm files beside it, and a new one is made in which leads \
-                      find each other again";
-
-/// Which store it is, as far as that is known where it failed.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Place(Option<PathBuf>);
-
-impl Display for Place {
-    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Some(path) => write!(out, "the store {}", path.display()),
-            None => out.write_str("the store"),
-        }
-    }
-}
-
 impl StoreError {
-    /// The same, of the store at this path, if nothing said before which one it is.
+    /// The same, of this store, if nothing said before which one it is.
     #[must_use]
-    pub fn at(mut self, path: &Path) -> Self {
+    pub fn at(mut self, known: &Place) -> Self {
         if let Self::Broken { place, .. }
         | Self::Full { place }
         | Self::Disk { place, .. }
         | Self::ReadOnly { place, .. }
         | Self::Locked { place, .. }
-        | Self::Open { place, .. } = &mut self
+        | Self::Open { place, .. }
+        | Self::Server { place, .. } = &mut self
+            && *place == Place::Unknown
         {
-            place.0.get_or_insert_with(|| path.to_owned());
+            *place = known.clone();
         }
         self
     }
@@ -160,11 +155,11 @@ impl StoreError {
     }
 
     /// A failure to open this store: one that says nothing of its place or its state says that this is no store of ours.
-    pub(super) fn opening(error: sqlx::Error, path: &Path) -> Self {
+    pub(super) fn opening(error: sqlx::Error, place: &Place) -> Self {
         match Self::from(error) {
-            Self::Broken { reason, .. } => Self::Damaged { path: path.to_owned(), reason },
-            Self::Sql(error) => Self::Damaged { path: path.to_owned(), reason: reason(&error).into_owned() },
-            other => other.at(path),
+            Self::Broken { reason, .. } => Self::Damaged { place: place.clone(), reason },
+            Self::Sql(error) => Self::Damaged { place: place.clone(), reason: reason(&error).into_owned() },
+            other => other.at(place),
         }
     }
 }
@@ -175,6 +170,9 @@ impl From<sqlx::Error> for StoreError {
         if matches!(error, sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_)) {
             // The schema is strict, so it was not written like that.
             return Self::Broken { place, reason: error.to_string() };
+        }
+        if is_of_server(&error) {
+            return Self::of_server(error);
         }
         let code = error.as_database_error().and_then(DatabaseError::code).and_then(|code| code.parse::<i32>().ok());
         let Some(code) = code else { return Self::Sql(error) };
@@ -195,6 +193,45 @@ impl From<sqlx::Error> for StoreError {
             (14, _) => Self::Open { place, reason },
             _ => Self::Sql(error),
         }
+    }
+}
+
+/// What to do where the server is not there.
+const UNREACHABLE: &str =
+    "see that the server runs and that store.url names it; all that was committed is kept, and it is tried again";
+
+/// Whether a server said so, or the way to it.
+fn is_of_server(error: &sqlx::Error) -> bool {
+    use sqlx::Error::{Configuration, Io, PoolTimedOut, Tls};
+    match error {
+        Io(_) | Tls(_) | PoolTimedOut | Configuration(_) => true,
+        other => other.as_database_error().is_some_and(|error| error.try_downcast_ref::<PgDatabaseError>().is_some()),
+    }
+}
+
+impl StoreError {
+    /// See <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+    fn of_server(error: sqlx::Error) -> Self {
+        let place = Place::default();
+        let code = error.as_database_error().and_then(DatabaseError::code).unwrap_or_default().into_owned();
+        let reason = reason(&error).into_owned();
+        let advice = match (code.get(..2).unwrap_or_default(), code.as_str()) {
+            (_, "53100") => return Self::Full { place },
+            ("XX", "XX001" | "XX002") => return Self::Broken { place, reason },
+            ("28", _) => {
+                "the server refused this user or this password: see store.url and store.password, and the server's pg_hba.conf"
+            }
+            (_, "3D000") => "make the database, or name another one in store.url",
+            (_, "42501") => "this user must be allowed to make the schema, or be its owner: see docs/scale.md",
+            (_, "25006") => "this server can only be read: name the one in store.url that can be written",
+            (_, "55P03" | "57014" | "40P01") => {
+                "another program works on it for long: end that one, such as a client for SQL; it is tried again"
+            }
+            ("53", _) => "the server has no room for more: see its limits, such as max_connections; it is tried again",
+            ("" | "08" | "57" | "58", _) => UNREACHABLE,
+            _ => return Self::Sql(error),
+        };
+        Self::Server { place, reason, advice }
     }
 }
 

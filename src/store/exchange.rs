@@ -4,13 +4,13 @@ use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt as _;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
-use sqlx::{Connection as _, Row as _, SqliteConnection};
 
 use super::audit::{Actor, note};
 use super::observe::drop_keys;
 use super::relink::whole;
+use super::sql::{Connection, query, query_as, query_scalar};
 use super::state::refresh;
-use super::{IMMEDIATE, Store, StoreError, stamp};
+use super::{Store, StoreError, stamp};
 use crate::lead::Side;
 
 /// A link as it is exported.
@@ -85,7 +85,7 @@ const REFUSALS: [&str; 7] = [
      WHERE EXISTS (SELECT 1 FROM checkpoint WHERE side = '{side}' AND polled_at IS NOT NULL)
        AND NOT EXISTS (SELECT 1 FROM lead_state a WHERE a.side = '{side}' AND a.lead_id = i.{id})
        AND NOT EXISTS (SELECT 1 FROM link l WHERE l.{id} = i.{id} AND l.{other} = i.{other})",
-    "SELECT i.line, '`' || i.{id} || '` is no id' FROM temp.import i WHERE i.{id} GLOB '*[^0-9A-Za-z_-]*'",
+    "SELECT i.line, '`' || i.{id} || '` is no id' FROM temp.import i WHERE ltrim(i.{id}, '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-') <> ''",
 ];
 
 /// Links the pairs of the lines `?1` to `?2`; `?3` is now. Whatever is refused is not among them.
@@ -117,8 +117,8 @@ impl Store {
     /// Hands out every link, the oldest first, until `take` says no.
     pub async fn each_link(&self, mut take: impl FnMut(ExportedLink) -> bool) -> Result<(), StoreError> {
         let mut rows =
-            sqlx::query("SELECT operate_id, salesforce_id, state, reason, created_at, updated_at FROM link ORDER BY link_id")
-                .fetch(&self.read);
+            query("SELECT operate_id, salesforce_id, state, reason, created_at, updated_at FROM link ORDER BY link_id")
+                .stream(&self.read);
         while let Some(row) = rows.try_next().await? {
             let link = ExportedLink {
                 operate_id: row.try_get("operate_id")?,
@@ -139,12 +139,12 @@ impl Store {
     pub async fn start_import(&self) -> Result<(), StoreError> {
         for sql in [
             "CREATE TEMP TABLE IF NOT EXISTS import (line INTEGER PRIMARY KEY, operate_id TEXT NOT NULL, salesforce_id TEXT NOT NULL)",
-            "CREATE INDEX IF NOT EXISTS temp.import_by_operate ON import (operate_id, salesforce_id)",
-            "CREATE INDEX IF NOT EXISTS temp.import_by_salesforce ON import (salesforce_id, operate_id)",
-            "CREATE TEMP TABLE IF NOT EXISTS halves (ours INTEGER NOT NULL, theirs INTEGER NOT NULL)",
+            "CREATE INDEX IF NOT EXISTS import_by_operate ON import (operate_id, salesforce_id)",
+            "CREATE INDEX IF NOT EXISTS import_by_salesforce ON import (salesforce_id, operate_id)",
+            "CREATE TEMP TABLE IF NOT EXISTS halves (ours BIGINT NOT NULL, theirs BIGINT NOT NULL)",
             "DELETE FROM temp.import",
         ] {
-            sqlx::query(sql).execute(&mut *self.write().await?).await?;
+            query(sql).execute(&mut *self.write().await?).await?;
         }
         Ok(())
     }
@@ -152,7 +152,7 @@ impl Store {
     /// Takes part of the pairs.
     pub async fn take_pairs(&self, pairs: &[KnownPair]) -> Result<(), StoreError> {
         let row = |pair: &KnownPair| json!([pair.line, pair.operate_id, whole(Side::Salesforce, &pair.salesforce_id)]);
-        sqlx::query("INSERT INTO temp.import SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?)")
+        query("INSERT INTO temp.import SELECT CAST(value ->> 0 AS BIGINT), value ->> 1, value ->> 2 FROM json_each(?)")
             .bind(pairs.iter().map(row).collect::<Json>().to_string())
             .execute(&mut *self.write().await?)
             .await?;
@@ -162,7 +162,7 @@ impl Store {
     /// Links the pairs that were taken, all of them or none. They meet as at first: what they have is compared without a base.
     pub async fn import(&self, dry_run: bool, actor: Actor, now: DateTime<Utc>) -> Result<Imported, StoreError> {
         let mut connection = self.write().await?;
-        let mut tx = connection.begin_with(IMMEDIATE).await?;
+        let mut tx = connection.begin().await?;
         let refused = refused(&mut tx).await?;
         if !refused.is_empty() {
             return Ok(Imported { refused, ..Imported::default() });
@@ -173,12 +173,12 @@ impl Store {
                  WHERE l.operate_id = import.operate_id AND l.salesforce_id = import.salesforce_id)",
             "DELETE FROM temp.import WHERE EXISTS (SELECT 1 FROM temp.import d WHERE d.operate_id = import.operate_id AND d.line < import.line)",
         ] {
-            known += sqlx::query(sql).execute(&mut *tx).await?.rows_affected();
+            known += query(sql).execute(&mut *tx).await?;
         }
         let mut imported = Imported { known, ..Imported::default() };
         let mut after = 0;
         loop {
-            let lines: Vec<i64> = sqlx::query_scalar("SELECT line FROM temp.import WHERE line > ? ORDER BY line LIMIT ?")
+            let lines: Vec<i64> = query_scalar("SELECT line FROM temp.import WHERE line > ? ORDER BY line LIMIT ?")
                 .bind(after)
                 .bind(CHUNK)
                 .fetch_all(&mut *tx)
@@ -197,13 +197,13 @@ impl Store {
     }
 }
 
-async fn refused(connection: &mut SqliteConnection) -> Result<Vec<RefusedLine>, StoreError> {
+async fn refused(connection: &mut Connection) -> Result<Vec<RefusedLine>, StoreError> {
     let mut refused: Vec<RefusedLine> = Vec::new();
     for (side, id, other) in [(Side::Operate, "operate_id", "salesforce_id"), (Side::Salesforce, "salesforce_id", "operate_id")] {
         for sql in REFUSALS {
             let sql = sql.replace("{id}", id).replace("{other}", other).replace("{side}", side.as_str());
             let sql = format!("{} ORDER BY 1 LIMIT {REFUSED_LINES}", sql.replace("{title}", side.title()));
-            let rows: Vec<(i64, String)> = sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_all(&mut *connection).await?;
+            let rows: Vec<(i64, String)> = query_as(sql).fetch_all(&mut *connection).await?;
             refused.extend(rows.into_iter().map(|(line, reason)| RefusedLine { line, reason }));
         }
     }
@@ -213,21 +213,21 @@ async fn refused(connection: &mut SqliteConnection) -> Result<Vec<RefusedLine>, 
     Ok(refused)
 }
 
-async fn link_lines(connection: &mut SqliteConnection, first: i64, last: i64, now: DateTime<Utc>) -> Result<(), StoreError> {
+async fn link_lines(connection: &mut Connection, first: i64, last: i64, now: DateTime<Utc>) -> Result<(), StoreError> {
     for sql in LINK {
-        sqlx::query(sql).bind(first).bind(last).bind(stamp(now)).execute(&mut *connection).await?;
+        query(sql).bind(first).bind(last).bind(stamp(now)).execute(&mut *connection).await?;
     }
     for (side, id) in [(Side::Operate, "operate_id"), (Side::Salesforce, "salesforce_id")] {
-        let sql = format!("SELECT json_group_array({id}) FROM temp.import WHERE line BETWEEN ? AND ?");
-        let ids: String = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).bind(first).bind(last).fetch_one(&mut *connection).await?;
-        drop_keys(connection, side, &ids).await?;
+        let sql = format!("SELECT {id} FROM temp.import WHERE line BETWEEN ? AND ?");
+        let ids: Vec<String> = query_scalar(sql).bind(first).bind(last).fetch_all(&mut *connection).await?;
+        drop_keys(connection, side, &Json::from(ids).to_string()).await?;
     }
-    let links: String = sqlx::query_scalar(
-        "SELECT json_group_array(l.link_id) FROM temp.import i JOIN link l ON l.operate_id = i.operate_id WHERE i.line BETWEEN ? AND ?",
+    let links: Vec<i64> = query_scalar(
+        "SELECT l.link_id FROM temp.import i JOIN link l ON l.operate_id = i.operate_id WHERE i.line BETWEEN ? AND ?",
     )
     .bind(first)
     .bind(last)
-    .fetch_one(&mut *connection)
+    .fetch_all(&mut *connection)
     .await?;
-    refresh(connection, &links, now).await
+    refresh(connection, &Json::from(links).to_string(), now).await
 }

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use chrono::Utc;
 
-use super::{Place, Store, StoreError, stamp};
+use super::address::Located;
+use super::{Address, Place, StoreError, stamp};
 
 /// Held for as long as a daemon works on a store; the operating system lets go of it when the process ends, however it ends.
 #[derive(Debug)]
@@ -16,13 +17,13 @@ pub struct Hold {
 
 impl Hold {
     /// Takes the store, or says who has it.
-    pub fn take(url: &str) -> Result<Self, StoreError> {
-        let store = Store::path_of(url)?;
+    pub fn take(address: impl Into<Address>) -> Result<Self, StoreError> {
+        let Located::File(store) = address.into().locate()? else { todo!() };
         let mut name = store.clone().into_os_string();
         name.push(".lock");
         let path = PathBuf::from(name);
         let directory = |source: std::io::Error| match source.kind() {
-            ErrorKind::StorageFull => StoreError::Full { place: Place::default() }.at(&store),
+            ErrorKind::StorageFull => StoreError::Full { place: Place::File(store.clone()) },
             _ => StoreError::Directory { path: path.clone(), source },
         };
         let mut file = File::options().read(true).write(true).create(true).truncate(false).open(&path).map_err(directory)?;
@@ -31,7 +32,7 @@ impl Hold {
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
                 let _ = file.read_to_string(&mut holder);
-                return Err(StoreError::Held { path: store, holder: holder.trim().to_owned() });
+                return Err(StoreError::Held { place: Place::File(store), holder: holder.trim().to_owned() });
             }
             Err(TryLockError::Error(source)) => return Err(directory(source)),
         }

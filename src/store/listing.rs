@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::Row as _;
 
+use super::sql::{Row, query};
 use super::{ParkedLead, Store, StoreError};
 use crate::lead::{PerSide, Side};
 
@@ -65,7 +65,7 @@ impl Store {
     /// How many leads are parked, and how many conflicts are open.
     pub async fn waiting_counts(&self) -> Result<(i64, i64), StoreError> {
         // The second condition is the one of the index.
-        let row = sqlx::query(
+        let row = query(
             "SELECT (SELECT count(*) FROM link WHERE state = 'parked' AND state <> 'in_step'),
                     (SELECT count(*) FROM conflict WHERE state = 'open')",
         );
@@ -75,7 +75,7 @@ impl Store {
 
     /// Some of the parked leads, the oldest link first.
     pub async fn parked_slice(&self, slice: Slice) -> Result<Vec<ParkedLead>, StoreError> {
-        let rows = sqlx::query(
+        let rows = query(
             "SELECT l.link_id, l.operate_id, l.salesforce_id, l.reason, l.updated_at,
                     (SELECT p.error_code FROM push p WHERE p.link_id = l.link_id AND p.state = 'parked' LIMIT 1) AS code
              FROM link l WHERE l.state = 'parked' AND l.state <> 'in_step' ORDER BY l.link_id LIMIT ? OFFSET ?",
@@ -84,7 +84,7 @@ impl Store {
         .bind(slice.skip)
         .fetch_all(&self.read)
         .await?;
-        let parked = |row: &sqlx::sqlite::SqliteRow| {
+        let parked = |row: &Row| {
             Ok(ParkedLead {
                 link_id: row.try_get("link_id")?,
                 operate_id: row.try_get("operate_id")?,
@@ -99,14 +99,14 @@ impl Store {
 
     /// Some of the open conflicts, the oldest first.
     pub async fn conflict_slice(&self, slice: Slice) -> Result<Vec<ListedConflict>, StoreError> {
-        let rows = sqlx::query(
+        let rows = query(
             "SELECT conflict_id, operate_id, salesforce_id, field, found_at FROM open_conflict ORDER BY conflict_id LIMIT ? OFFSET ?",
         )
         .bind(slice.take)
         .bind(slice.skip)
         .fetch_all(&self.read)
         .await?;
-        let conflict = |row: &sqlx::sqlite::SqliteRow| {
+        let conflict = |row: &Row| {
             Ok(ListedConflict {
                 conflict_id: row.try_get("conflict_id")?,
                 operate_id: row.try_get("operate_id")?,
@@ -120,11 +120,11 @@ impl Store {
 
     /// What was done last by people and by the daemon itself, the newest first.
     pub async fn done_last(&self, count: u32) -> Result<Vec<Done>, StoreError> {
-        let rows = sqlx::query("SELECT at, actor, action, subject, detail FROM audit ORDER BY audit_id DESC LIMIT ?")
+        let rows = query("SELECT at, actor, action, subject, detail FROM audit ORDER BY audit_id DESC LIMIT ?")
             .bind(count)
             .fetch_all(&self.read)
             .await?;
-        let done = |row: &sqlx::sqlite::SqliteRow| {
+        let done = |row: &Row| {
             Ok(Done {
                 at: row.try_get("at")?,
                 actor: row.try_get("actor")?,
@@ -143,16 +143,15 @@ impl Store {
             starts.iter().map(|start| (start.format(HOUR).to_string(), Hour::default())).collect();
         // A text up to its hour sorts before every time within the hour.
         let since = hours.keys().next().cloned().unwrap_or_default();
-        let writes = sqlx::query(
-            "SELECT substr(done_at, 1, 13), side, count(*) FROM push WHERE done_at >= ? AND state = 'done' GROUP BY 1, 2",
-        );
+        let writes =
+            query("SELECT substr(done_at, 1, 13), side, count(*) FROM push WHERE done_at >= ? AND state = 'done' GROUP BY 1, 2");
         for row in writes.bind(&since).fetch_all(&self.read).await? {
             if let (Some(hour), Some(side)) = (hours.get_mut(row.try_get::<&str, _>(0)?), Side::parse(row.try_get(1)?)) {
                 *hour.written.get_mut(side) = row.try_get(2)?;
             }
         }
-        let cycles = sqlx::query(
-            "SELECT substr(started_at, 1, 13), sum(parked), count(error) FROM cycle
+        let cycles = query(
+            "SELECT substr(started_at, 1, 13), CAST(sum(parked) AS BIGINT), count(error) FROM cycle
              WHERE started_at >= ? AND (parked > 0 OR error IS NOT NULL) GROUP BY 1",
         );
         for row in cycles.bind(&since).fetch_all(&self.read).await? {

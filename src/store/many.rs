@@ -1,16 +1,10 @@
 //! Statements that take many rows at once: cheaper than a statement a row, and than rows as one text of JSON.
 
-use sqlx::query::Query;
-use sqlx::sqlite::SqliteArguments;
-use sqlx::{AssertSqlSafe, Sqlite, SqliteConnection};
-
 use super::StoreError;
+use super::sql::{Connection, Query, query};
 
 /// Rows of the largest statement.
 const MOST: usize = 256;
-
-/// A statement under construction, of which the first values are bound.
-type Statement<'q> = Query<'q, Sqlite, SqliteArguments>;
 
 /// The text of a statement without its rows. It is put together from constants.
 pub(super) struct Rows {
@@ -27,15 +21,14 @@ impl Rows {
     /// once. `bind` binds the parameters of a row.
     pub(super) async fn run<'q, R>(
         &self,
-        connection: &mut SqliteConnection,
+        connection: &mut Connection,
         rows: &'q [R],
-        bind: impl Fn(Statement<'q>, &'q R) -> Statement<'q>,
+        bind: impl Fn(Query<'q>, &'q R) -> Query<'q>,
     ) -> Result<(), StoreError> {
         let mut left = rows;
         while !left.is_empty() {
             let (part, rest) = left.split_at(largest_part(left.len()));
-            let query = sqlx::query(AssertSqlSafe(self.text(part.len())));
-            part.iter().fold(query, &bind).execute(&mut *connection).await?;
+            part.iter().fold(query(self.text(part.len())), &bind).execute(&mut *connection).await?;
             left = rest;
         }
         Ok(())

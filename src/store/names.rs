@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::sql::{query, query_scalar};
 use super::{Store, StoreError};
 use crate::lead::Side;
 
@@ -13,10 +14,8 @@ impl Store {
             return Ok(false);
         }
         let key = format!("names_{side}");
-        let kept: Option<String> = sqlx::query_scalar("SELECT value FROM fact WHERE name = ?")
-            .bind(&key)
-            .fetch_optional(&mut *self.write().await?)
-            .await?;
+        let kept: Option<String> =
+            query_scalar("SELECT value FROM fact WHERE name = ?").bind(&key).fetch_optional(&mut *self.write().await?).await?;
         let mut kept: BTreeMap<String, String> = kept.and_then(|kept| serde_json::from_str(&kept).ok()).unwrap_or_default();
         let other = |(id, name): (&String, &String)| kept.get(id).is_some_and(|known| known != name);
         let renamed = names.iter().any(other);
@@ -29,7 +28,7 @@ impl Store {
         kept.extend(names.clone());
         // A map of texts cannot fail to be written.
         let value = serde_json::to_string(&kept).unwrap_or_default();
-        sqlx::query("INSERT INTO fact (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
+        query("INSERT INTO fact (name, value) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
             .bind(&key)
             .bind(value)
             .execute(&mut *self.write().await?)

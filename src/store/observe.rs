@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value as Json, json};
-use sqlx::{Connection as _, Row as _, Sqlite, SqliteConnection, Transaction};
 
 use super::many::Rows;
+use super::sql::{Connection, query, query_scalar};
 use super::{Store, StoreError, stamp};
 use crate::lead::Side;
 use crate::side::Position;
@@ -84,6 +84,7 @@ impl Store {
         checkpoint: Option<&Position>,
         now: DateTime<Utc>,
     ) -> Result<Observed, StoreError> {
+        let seen = each_once(seen);
         let ids = seen.iter().map(|seen| seen.lead_id.as_str()).collect::<Json>().to_string();
         let known = self.known(side, &ids).await?;
         let mut touched = Vec::new();
@@ -129,9 +130,9 @@ impl Store {
     }
 
     async fn known(&self, side: Side, ids: &str) -> Result<HashMap<String, Known>, StoreError> {
-        let rows = sqlx::query(
+        let rows = query(
             "SELECT a.lead_id, a.link_id, a.modified_at, a.changed_at, v.fields, a.external_id, a.converted, a.master_id, a.aside,
-                    a.deleted_at IS NOT NULL AS deleted, coalesce(l.origin = 'ambiguous', 1) AS keyed
+                    a.deleted_at IS NOT NULL AS deleted, (l.origin IS NULL OR l.origin = 'ambiguous') AS keyed
              FROM json_each(?) j JOIN lead_state a ON a.side = ? AND a.lead_id = j.value
              JOIN lead_values v ON v.side = a.side AND v.lead_id = a.lead_id LEFT JOIN link l ON l.link_id = a.link_id",
         )
@@ -168,14 +169,14 @@ impl Store {
             "DELETE FROM lead_values",
             "UPDATE checkpoint SET modified_at = NULL, lead_id = NULL",
         ] {
-            sqlx::query(sql).execute(&mut *self.write().await?).await?;
+            query(sql).execute(&mut *self.write().await?).await?;
         }
         Ok(())
     }
 
     /// A lead is not there any more.
     pub async fn observe_gone(&self, side: Side, lead_id: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
-        sqlx::query(
+        query(
             "UPDATE lead_state SET deleted_at = ?, dirty = 1, aside = nullif(aside, 'unread')
              WHERE side = ? AND lead_id = ? AND deleted_at IS NULL",
         )
@@ -189,13 +190,26 @@ impl Store {
 
     /// A lead turned out to be converted.
     pub async fn observe_converted(&self, side: Side, lead_id: &str) -> Result<(), StoreError> {
-        sqlx::query("UPDATE lead_state SET converted = 1, dirty = 1 WHERE side = ? AND lead_id = ?")
+        query("UPDATE lead_state SET converted = 1, dirty = 1 WHERE side = ? AND lead_id = ?")
             .bind(side.as_str())
             .bind(lead_id)
             .execute(&mut *self.write().await?)
             .await?;
         Ok(())
     }
+}
+
+/// Of several observations of a lead in one page, the last of the newest.
+fn each_once(seen: &[Observation]) -> Vec<&Observation> {
+    let mut newest: HashMap<&str, &Observation> = HashMap::with_capacity(seen.len());
+    for seen in seen {
+        let known = newest.entry(&seen.lead_id).or_insert(seen);
+        if seen.modified_at >= known.modified_at {
+            *known = seen;
+        }
+    }
+    // Those that another one took the place of are left out; the rest stay in their order.
+    seen.iter().filter(|seen| newest.get(seen.lead_id.as_str()).is_some_and(|newest| std::ptr::eq(*newest, *seen))).collect()
 }
 
 impl Observation {
@@ -223,21 +237,21 @@ impl Known {
     }
 }
 
-async fn touch(tx: &mut Transaction<'_, Sqlite>, side: Side, touched: Vec<Json>) -> Result<(), StoreError> {
+async fn touch(tx: &mut Connection, side: Side, touched: Vec<Json>) -> Result<(), StoreError> {
     if touched.is_empty() {
         return Ok(());
     }
-    sqlx::query(
+    query(
         "UPDATE lead_state AS lead SET modified_at = j.value ->> 1 FROM json_each(?) j WHERE lead.side = ? AND lead.lead_id = j.value ->> 0",
     )
     .bind(Json::Array(touched).to_string())
     .bind(side.as_str())
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
     Ok(())
 }
 
-async fn upsert(tx: &mut Transaction<'_, Sqlite>, side: Side, rows: &[NewRow<'_>], now: DateTime<Utc>) -> Result<(), StoreError> {
+async fn upsert(tx: &mut Connection, side: Side, rows: &[NewRow<'_>], now: DateTime<Utc>) -> Result<(), StoreError> {
     let seen_at = stamp(now);
     let insert = Rows {
         before: "INSERT INTO lead_state (side, seen_at, lead_id, modified_at, changed_at, external_id, converted, master_id, deleted_at, aside) VALUES",
@@ -250,7 +264,7 @@ async fn upsert(tx: &mut Transaction<'_, Sqlite>, side: Side, rows: &[NewRow<'_>
     let values = Rows {
         before: "INSERT INTO lead_values (side, lead_id, fields) VALUES",
         parameters: 3,
-        after: " ON CONFLICT (side, lead_id) DO UPDATE SET fields = excluded.fields WHERE fields <> excluded.fields",
+        after: " ON CONFLICT (side, lead_id) DO UPDATE SET fields = excluded.fields WHERE lead_values.fields <> excluded.fields",
     };
     let seen_at = seen_at.as_str();
     insert
@@ -263,7 +277,7 @@ async fn upsert(tx: &mut Transaction<'_, Sqlite>, side: Side, rows: &[NewRow<'_>
                 .bind(modified_at.as_str())
                 .bind(changed_at.as_str())
                 .bind(seen.external_id.as_deref())
-                .bind(seen.converted)
+                .bind(i64::from(seen.converted))
                 .bind(seen.master_id.as_deref())
                 .bind(seen.deleted.then(|| seen_at.to_owned()))
                 .bind(*aside)
@@ -275,16 +289,15 @@ async fn upsert(tx: &mut Transaction<'_, Sqlite>, side: Side, rows: &[NewRow<'_>
 }
 
 /// Has leads without a link of their own found by these keys (rule, key, lead), and known leads by no others.
-async fn search_by(
-    tx: &mut Transaction<'_, Sqlite>,
-    side: Side,
-    known: Vec<Json>,
-    keys: &[(usize, &str, &str)],
-) -> Result<(), StoreError> {
+async fn search_by(tx: &mut Connection, side: Side, known: Vec<Json>, keys: &[(usize, &str, &str)]) -> Result<(), StoreError> {
     if !known.is_empty() {
         drop_keys(tx, side, &Json::Array(known).to_string()).await?;
     }
-    let insert = Rows { before: "INSERT OR IGNORE INTO lead_key (side, rule, key, lead_id) VALUES", parameters: 4, after: "" };
+    let insert = Rows {
+        before: "INSERT INTO lead_key (side, rule, key, lead_id) VALUES",
+        parameters: 4,
+        after: " ON CONFLICT DO NOTHING",
+    };
     insert
         .run(tx, keys, |query, (rule, key, lead_id)| {
             query.bind(side.as_str()).bind(i64::try_from(*rule).unwrap_or(i64::MAX)).bind(*key).bind(*lead_id)
@@ -293,16 +306,15 @@ async fn search_by(
 }
 
 /// Takes leads out of the search. Leads that wait because several matched them are looked at again.
-pub(super) async fn drop_keys(connection: &mut SqliteConnection, side: Side, ids: &str) -> Result<(), StoreError> {
-    let anybody_waits: bool = sqlx::query_scalar(
-        "SELECT EXISTS (SELECT 1 FROM link WHERE state <> 'in_step' AND state = 'parked' AND origin = 'ambiguous')",
-    )
-    .fetch_one(&mut *connection)
-    .await?;
+pub(super) async fn drop_keys(connection: &mut Connection, side: Side, ids: &str) -> Result<(), StoreError> {
+    let anybody_waits: bool =
+        query_scalar("SELECT EXISTS (SELECT 1 FROM link WHERE state <> 'in_step' AND state = 'parked' AND origin = 'ambiguous')")
+            .fetch_one(&mut *connection)
+            .await?;
     if anybody_waits {
         reconsider(connection, side, ids).await?;
     }
-    sqlx::query("DELETE FROM lead_key WHERE side = ? AND lead_id IN (SELECT value FROM json_each(?))")
+    query("DELETE FROM lead_key WHERE side = ? AND lead_id IN (SELECT value FROM json_each(?))")
         .bind(side.as_str())
         .bind(ids)
         .execute(&mut *connection)
@@ -311,8 +323,8 @@ pub(super) async fn drop_keys(connection: &mut SqliteConnection, side: Side, ids
 }
 
 /// Has leads looked at again that wait because several match them, these among them.
-async fn reconsider(connection: &mut SqliteConnection, side: Side, ids: &str) -> Result<(), StoreError> {
-    sqlx::query(
+async fn reconsider(connection: &mut Connection, side: Side, ids: &str) -> Result<(), StoreError> {
+    query(
         "UPDATE lead_state SET dirty = 1
          WHERE link_id IN (SELECT link_id FROM link WHERE state <> 'in_step' AND state = 'parked' AND origin = 'ambiguous')
            AND (side, lead_id) IN (
@@ -327,16 +339,17 @@ async fn reconsider(connection: &mut SqliteConnection, side: Side, ids: &str) ->
     Ok(())
 }
 
-async fn move_checkpoint(tx: &mut Transaction<'_, Sqlite>, side: Side, position: &Position) -> Result<(), StoreError> {
-    sqlx::query(
+async fn move_checkpoint(tx: &mut Connection, side: Side, position: &Position) -> Result<(), StoreError> {
+    query(
         "INSERT INTO checkpoint (side, modified_at, lead_id) VALUES (?1, ?2, ?3)
          ON CONFLICT (side) DO UPDATE SET modified_at = ?2, lead_id = ?3
-         WHERE modified_at IS NULL OR modified_at < ?2 OR (modified_at = ?2 AND lead_id IS NOT ?3)",
+         WHERE checkpoint.modified_at IS NULL OR checkpoint.modified_at < ?2
+             OR (checkpoint.modified_at = ?2 AND checkpoint.lead_id IS DISTINCT FROM ?3)",
     )
     .bind(side.as_str())
     .bind(stamp(position.modified_at))
     .bind(&position.id)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
     Ok(())
 }

@@ -5,11 +5,9 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value as Json, json};
-use sqlx::sqlite::SqliteArguments;
-use sqlx::{Connection as _, query::Query};
-use sqlx::{Row as _, Sqlite, Transaction};
 
 use super::observe::drop_keys;
+use super::sql::{Connection, Query, query, query_as, query_scalar};
 use super::{Store, StoreError, stamp};
 use crate::lead::Side;
 
@@ -33,7 +31,7 @@ pub struct Part {
 
 impl Part {
     /// Binds ?1 to ?4: of a lead in this part, `(side, lead_id)` is greater than `(?1, ?2)` and not greater than `(?3, ?4)`.
-    pub(super) fn bind<'q>(&'q self, query: Query<'q, Sqlite, SqliteArguments>) -> Query<'q, Sqlite, SqliteArguments> {
+    pub(super) fn bind<'q>(&'q self, query: Query<'q>) -> Query<'q> {
         let (side, id) = self.up_to.as_ref().map_or(("~", "~"), |(side, id)| (side, id));
         query.bind(&self.after.0).bind(&self.after.1).bind(side).bind(id)
     }
@@ -42,7 +40,7 @@ impl Part {
 impl Store {
     /// Whether there is a lead to be paired: one of which something changed, without a link or with one that only says why it has none.
     pub async fn has_new_leads(&self) -> Result<bool, StoreError> {
-        Ok(sqlx::query_scalar(
+        Ok(query_scalar(
             "SELECT EXISTS (SELECT 1 FROM lead_state a LEFT JOIN link l ON l.link_id = a.link_id
                  WHERE a.dirty = 1 AND (a.link_id IS NULL OR l.origin = 'ambiguous' OR (l.origin = 'external_id' AND l.operate_id IS NULL)))",
         )
@@ -70,7 +68,7 @@ impl Store {
             run(&mut tx, &join_named, now).await?;
             // A link that waits for this lead: the create took effect, or somebody else made it.
             let waits = format!(
-                "+l.{id} IS NULL AND l.origin <> 'ambiguous' AND l.unlinked_at IS NULL
+                "(l.{id} || '') IS NULL AND l.origin <> 'ambiguous' AND l.unlinked_at IS NULL
                  WHERE a.link_id IS NULL AND a.dirty = 1 AND a.deleted_at IS NULL AND a.side = '{side}'"
             );
             claim(&mut tx, side, id, &format!("FROM lead_state a JOIN link l ON l.{other_id} = a.external_id AND {waits}"), now)
@@ -90,11 +88,11 @@ impl Store {
             run(
                 &mut tx,
                 &format!(
-                    "INSERT OR IGNORE INTO link ({id}, {other_id}, state, origin, created_at, updated_at)
+                    "INSERT INTO link ({id}, {other_id}, state, origin, created_at, updated_at)
                  SELECT min(a.lead_id), b.lead_id, 'pending', 'external_id', ?1, ?1
                  FROM lead_state a JOIN lead_state b ON b.side = '{other}' AND b.lead_id = a.external_id AND b.link_id IS NULL
                  WHERE a.external_id IS NOT NULL AND a.link_id IS NULL AND a.deleted_at IS NULL AND (a.dirty = 1 OR b.dirty = 1) AND a.side = '{side}'
-                 GROUP BY b.lead_id"
+                 GROUP BY b.lead_id ON CONFLICT DO NOTHING"
                 ),
                 now,
             )
@@ -103,16 +101,16 @@ impl Store {
         }
         // The Operate lead that a Salesforce lead names is gone, or has another: nothing is created from such a lead.
         run(&mut tx,
-            "INSERT OR IGNORE INTO link (operate_id, salesforce_id, state, origin, created_at, updated_at)
+            "INSERT INTO link (operate_id, salesforce_id, state, origin, created_at, updated_at)
              SELECT a.external_id, a.lead_id, 'deleted', 'external_id', ?1, ?1 FROM lead_state a
              WHERE a.link_id IS NULL AND a.dirty = 1 AND a.deleted_at IS NULL AND a.side = 'salesforce' AND a.external_id IS NOT NULL
-               AND a.external_id NOT IN (SELECT operate_id FROM link WHERE operate_id IS NOT NULL)", now).await?;
+               AND a.external_id NOT IN (SELECT operate_id FROM link WHERE operate_id IS NOT NULL) ON CONFLICT DO NOTHING", now).await?;
         run(&mut tx,
-            "INSERT OR IGNORE INTO link (salesforce_id, state, origin, blocked, created_at, updated_at)
+            "INSERT INTO link (salesforce_id, state, origin, blocked, created_at, updated_at)
              SELECT a.lead_id, 'parked', 'external_id',
                     'names Operate lead ' || a.external_id || ', which is linked to another Salesforce lead or was unlinked', ?1, ?1 FROM lead_state a
              WHERE a.link_id IS NULL AND a.dirty = 1 AND a.deleted_at IS NULL AND a.side = 'salesforce' AND a.external_id IS NOT NULL
-               AND a.lead_id NOT IN (SELECT salesforce_id FROM link WHERE salesforce_id IS NOT NULL)", now).await?;
+               AND a.lead_id NOT IN (SELECT salesforce_id FROM link WHERE salesforce_id IS NOT NULL) ON CONFLICT DO NOTHING", now).await?;
         attach(&mut tx, before).await?;
         Ok(tx.commit().await?)
     }
@@ -129,7 +127,7 @@ impl Store {
     pub async fn parts(&self, limit: i64) -> Result<Vec<Part>, StoreError> {
         let mut parts = vec![Part::default()];
         while let Some(part) = parts.last_mut() {
-            part.up_to = sqlx::query_as(
+            part.up_to = query_as(
                 "SELECT side, lead_id FROM lead_state WHERE dirty = 1 AND link_id IS NULL AND (side, lead_id) > (?, ?)
                  ORDER BY side, lead_id LIMIT 1 OFFSET ?",
             )
@@ -159,7 +157,7 @@ impl Store {
             return Ok(Vec::new());
         }
         let before = newest_link(&mut tx).await?;
-        sqlx::query(
+        query(
             "INSERT INTO link (operate_id, salesforce_id, state, origin, created_at, updated_at)
              SELECT max(iif(n.side = 'operate', n.lead_id, NULL)), max(iif(n.side = 'salesforce', n.lead_id, NULL)),
                     'pending', 'match', ?2, ?2
@@ -167,22 +165,22 @@ impl Store {
              CROSS JOIN lead_key n ON n.rule = ?1 AND n.key = r.key
              CROSS JOIN lead_state m ON m.side = n.side AND m.lead_id = n.lead_id
              GROUP BY r.key
-             HAVING sum(n.side = 'operate') = 1 AND sum(n.side = 'salesforce') = 1 AND sum(m.link_id IS NOT NULL) = 0",
+             HAVING count(*) FILTER (WHERE n.side = 'operate') = 1 AND count(*) FILTER (WHERE n.side = 'salesforce') = 1
+                AND count(m.link_id) = 0",
         )
         .bind(rule)
         .bind(stamp(now))
         .execute(&mut *tx)
         .await?;
         attach(&mut tx, before).await?;
-        let several = sqlx::query(
-            "SELECT n.side, n.lead_id, (m.link_id IS NULL AND m.dirty = 1) AS waits,
-                    (SELECT group_concat(c.lead_id, ', ') FROM (SELECT lead_id FROM lead_key
-                         WHERE rule = ?1 AND key = r.key AND side <> n.side ORDER BY lead_id LIMIT 10) c) AS candidates,
+        let several = query(
+            "SELECT * FROM (SELECT n.side, n.lead_id, (SELECT string_agg(d.lead_id, ', ') FROM (SELECT lead_id FROM lead_key
+                         WHERE rule = ?1 AND key = r.key AND side <> n.side ORDER BY lead_id LIMIT 10) d) AS candidates,
                     (SELECT count(*) FROM lead_key WHERE rule = ?1 AND key = r.key AND side = n.side) AS rivals
              FROM temp.shared_key r
              CROSS JOIN lead_key n ON n.rule = ?1 AND n.key = r.key
              CROSS JOIN lead_state m ON m.side = n.side AND m.lead_id = n.lead_id
-             WHERE candidates IS NOT NULL AND waits",
+             WHERE m.link_id IS NULL AND m.dirty = 1) f WHERE candidates IS NOT NULL",
         )
         .bind(rule)
         .fetch_all(&mut *tx)
@@ -211,19 +209,20 @@ impl Store {
 ///
 /// `CROSS JOIN` keeps `SQLite` to the order written: from the leads that changed to their keys, and from those to the leads that have
 /// the same. Any other order grows with the square of the leads.
-async fn shared_keys(tx: &mut Transaction<'_, Sqlite>, rule: i64, part: &Part) -> Result<u64, StoreError> {
+async fn shared_keys(tx: &mut Connection, rule: i64, part: &Part) -> Result<u64, StoreError> {
     for sql in ["CREATE TEMP TABLE IF NOT EXISTS shared_key (key TEXT PRIMARY KEY) WITHOUT ROWID", "DELETE FROM temp.shared_key"]
     {
-        sqlx::query(sql).execute(&mut **tx).await?;
+        query(sql).execute(&mut *tx).await?;
     }
-    let finding = sqlx::query(
-        "INSERT OR IGNORE INTO temp.shared_key
+    let finding = query(
+        "INSERT INTO temp.shared_key
          SELECT k.key FROM lead_state a CROSS JOIN lead_key k ON k.side = a.side AND k.lead_id = a.lead_id
          WHERE a.dirty = 1 AND a.link_id IS NULL AND k.rule = ?5
            AND (a.side, a.lead_id) > (?1, ?2) AND (a.side, a.lead_id) <= (?3, ?4)
-           AND EXISTS (SELECT 1 FROM lead_key n WHERE n.rule = ?5 AND n.key = k.key AND n.side <> k.side)",
+           AND EXISTS (SELECT 1 FROM lead_key n WHERE n.rule = ?5 AND n.key = k.key AND n.side <> k.side)
+         ON CONFLICT DO NOTHING",
     );
-    Ok(part.bind(finding).bind(rule).execute(&mut **tx).await?.rows_affected())
+    Ok(part.bind(finding).bind(rule).execute(&mut *tx).await?)
 }
 
 pub(super) fn side(word: &str) -> Side {
@@ -231,26 +230,20 @@ pub(super) fn side(word: &str) -> Side {
 }
 
 /// Whether any new lead names another or a link, or is named by one.
-async fn is_anybody_named(tx: &mut Transaction<'_, Sqlite>) -> Result<bool, StoreError> {
-    Ok(sqlx::query_scalar(
+async fn is_anybody_named(tx: &mut Connection) -> Result<bool, StoreError> {
+    Ok(query_scalar(
         "SELECT EXISTS (SELECT 1 FROM lead_state a WHERE a.dirty = 1 AND a.link_id IS NULL AND (
              a.external_id IS NOT NULL
              OR EXISTS (SELECT 1 FROM lead_state b WHERE b.external_id = a.lead_id)
              OR EXISTS (SELECT 1 FROM link l WHERE a.side = 'operate' AND l.operate_id = a.lead_id)
              OR EXISTS (SELECT 1 FROM link l WHERE a.side = 'salesforce' AND l.salesforce_id = a.lead_id)))",
     )
-    .fetch_one(&mut **tx)
+    .fetch_one(&mut *tx)
     .await?)
 }
 
 /// Gives links that wait for a lead of this side theirs.
-async fn claim(
-    tx: &mut Transaction<'_, Sqlite>,
-    side: &str,
-    id: &str,
-    claims: &str,
-    now: DateTime<Utc>,
-) -> Result<(), StoreError> {
+async fn claim(tx: &mut Connection, side: &str, id: &str, claims: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
     for sql in [
         format!(
             "UPDATE link SET base = coalesce((SELECT json_patch(link.base, p.base) FROM push p
@@ -271,31 +264,31 @@ async fn claim(
     Ok(())
 }
 
-async fn run(tx: &mut Transaction<'_, Sqlite>, sql: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
+async fn run(tx: &mut Connection, sql: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
     // The text is put together from constants of this file only.
-    let query = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned()));
-    if sql.contains("?1") { query.bind(stamp(now)) } else { query }.execute(&mut **tx).await?;
+    let query = query(sql.to_owned());
+    if sql.contains("?1") { query.bind(stamp(now)) } else { query }.execute(&mut *tx).await?;
     Ok(())
 }
 
-pub(super) async fn newest_link(tx: &mut Transaction<'_, Sqlite>) -> Result<i64, StoreError> {
-    Ok(sqlx::query_scalar("SELECT coalesce(max(link_id), 0) FROM link").fetch_one(&mut **tx).await?)
+pub(super) async fn newest_link(tx: &mut Connection) -> Result<i64, StoreError> {
+    Ok(query_scalar("SELECT coalesce(max(link_id), 0) FROM link").fetch_one(&mut *tx).await?)
 }
 
 /// Leads whose link only says why they have none, and of which something changed, are unlinked leads again.
-async fn dissolve(tx: &mut Transaction<'_, Sqlite>) -> Result<(), StoreError> {
+async fn dissolve(tx: &mut Connection) -> Result<(), StoreError> {
     for sql in [
         "DELETE FROM link WHERE (origin = 'ambiguous' OR (origin = 'external_id' AND operate_id IS NULL))
              AND link_id IN (SELECT link_id FROM lead_state WHERE dirty = 1)",
         "DELETE FROM lead_key WHERE (side, lead_id) IN (SELECT side, lead_id FROM lead_state WHERE dirty = 1 AND deleted_at IS NOT NULL)",
     ] {
-        sqlx::query(sql).execute(&mut **tx).await?;
+        query(sql).execute(&mut *tx).await?;
     }
     Ok(())
 }
 
 /// Gives the leads of new links their link, and takes them out of the search.
-pub(super) async fn attach(tx: &mut Transaction<'_, Sqlite>, before: i64) -> Result<(), StoreError> {
+pub(super) async fn attach(tx: &mut Connection, before: i64) -> Result<(), StoreError> {
     for (side, sql) in [
         (
             Side::Operate,
@@ -310,7 +303,7 @@ pub(super) async fn attach(tx: &mut Transaction<'_, Sqlite>, before: i64) -> Res
              RETURNING lead_id",
         ),
     ] {
-        let ids: Vec<String> = sqlx::query_scalar(sql).bind(before).fetch_all(&mut **tx).await?;
+        let ids: Vec<String> = query_scalar(sql).bind(before).fetch_all(&mut *tx).await?;
         if !ids.is_empty() {
             drop_keys(tx, side, &Json::from(ids).to_string()).await?;
         }
@@ -319,23 +312,23 @@ pub(super) async fn attach(tx: &mut Transaction<'_, Sqlite>, before: i64) -> Res
 }
 
 /// Parks leads that several match. They stay in the search, so that they are found once only one is left.
-async fn park_ambiguous(tx: &mut Transaction<'_, Sqlite>, rows: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
-    sqlx::query(
+async fn park_ambiguous(tx: &mut Connection, rows: &str, now: DateTime<Utc>) -> Result<(), StoreError> {
+    query(
         "INSERT INTO link (operate_id, salesforce_id, state, origin, blocked, reason, created_at, updated_at)
          SELECT iif(j.value ->> 2 = 'operate', j.value ->> 0, NULL), iif(j.value ->> 2 = 'salesforce', j.value ->> 0, NULL),
                 'parked', 'ambiguous', j.value ->> 1, j.value ->> 1, ?1, ?1 FROM json_each(?2) j",
     )
     .bind(stamp(now))
     .bind(rows)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
-    sqlx::query(
+    query(
         "UPDATE lead_state AS lead SET dirty = 0, link_id = (SELECT link_id FROM link
              WHERE (lead.side = 'operate' AND operate_id = lead.lead_id) OR (lead.side = 'salesforce' AND salesforce_id = lead.lead_id))
          WHERE (side, lead_id) IN (SELECT j.value ->> 2, j.value ->> 0 FROM json_each(?1) j)",
     )
     .bind(rows)
-    .execute(&mut **tx)
+    .execute(&mut *tx)
     .await?;
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::sql::query;
 use super::{Store, StoreError, stamp};
 
 /// Rows removed in one transaction.
@@ -29,7 +30,7 @@ pub const PRUNE: [(bool, &str); 4] = [
         false,
         "DELETE FROM cycle WHERE cycle_id IN (SELECT cycle_id FROM cycle WHERE started_at < ?1
              AND cycle_id <> (SELECT max(cycle_id) FROM cycle)
-             AND cycle_id IS NOT (SELECT cycle_id FROM cycle WHERE limit_salesforce IS NOT NULL ORDER BY cycle_id DESC LIMIT 1)
+             AND cycle_id IS DISTINCT FROM (SELECT cycle_id FROM cycle WHERE limit_salesforce IS NOT NULL ORDER BY cycle_id DESC LIMIT 1)
              ORDER BY started_at LIMIT ?2)",
     ),
 ];
@@ -50,9 +51,9 @@ impl Store {
         let mut pruned = Pruned::default();
         for (is_history, sql) in PRUNE {
             let Some(before) = (if is_history { history } else { cycles }) else { continue };
-            let done = sqlx::query(sql).bind(stamp(before)).bind(BATCH).execute(&mut *self.write().await?).await?;
-            pruned.rows += done.rows_affected();
-            pruned.more |= done.rows_affected() >= BATCH.unsigned_abs();
+            let done = query(sql).bind(stamp(before)).bind(BATCH).execute(&mut *self.write().await?).await?;
+            pruned.rows += done;
+            pruned.more |= done >= BATCH.unsigned_abs();
         }
         Ok(pruned)
     }

@@ -2,9 +2,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value as Json;
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
 
+use super::sql::{Row, query, query_scalar};
 use super::{Store, StoreError, stamp, time};
 use crate::lead::Side;
 use crate::side::WriteKind;
@@ -134,15 +133,12 @@ impl Store {
     /// What waits to be sent or to be found.
     pub async fn outbox(&self, now: DateTime<Utc>) -> Result<Outbox, StoreError> {
         let sql = format!(
-            "SELECT p.side, p.kind, p.state = 'sent' AS sent, coalesce(sum({READY}), 0) AS ready FROM push p
+            "SELECT p.side, p.kind, p.state = 'sent' AS sent, count(*) FILTER (WHERE {READY}) AS ready FROM push p
              WHERE p.state IN ('due', 'sent', 'parked') AND p.state <> 'parked' GROUP BY p.side, p.kind, p.state"
         );
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
-            .bind(stamp(now + MOMENT))
-            .bind(stamp(now + LONGEST_WAIT))
-            .fetch_all(&mut *self.write().await?)
-            .await?;
-        let waiting = |row: &SqliteRow| {
+        let rows =
+            query(sql).bind(stamp(now + MOMENT)).bind(stamp(now + LONGEST_WAIT)).fetch_all(&mut *self.write().await?).await?;
+        let waiting = |row: &Row| {
             let (side, kind): (&str, &str) = (row.try_get("side")?, row.try_get("kind")?);
             let ready: i64 = row.try_get("ready")?;
             Ok(Waiting {
@@ -160,7 +156,7 @@ impl Store {
         let sql = format!(
             "{COLUMNS} WHERE p.state IN ('due', 'sent', 'parked') AND p.state = 'due' AND p.side = ?3 AND p.kind = ?4 AND {READY} ORDER BY p.push_id LIMIT ?5"
         );
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+        let rows = query(sql)
             .bind(stamp(now + MOMENT))
             .bind(stamp(now + LONGEST_WAIT))
             .bind(side.as_str())
@@ -176,13 +172,13 @@ impl Store {
         let sql = format!(
             "{COLUMNS} WHERE p.state IN ('due', 'sent', 'parked') AND p.state = 'sent' AND p.side = ? ORDER BY p.push_id"
         );
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(side.as_str()).fetch_all(&mut *self.write().await?).await?;
+        let rows = query(sql).bind(side.as_str()).fetch_all(&mut *self.write().await?).await?;
         rows.iter().map(push_row).collect()
     }
 
     /// Those of these leads that have a link.
     pub async fn linked_among(&self, side: Side, ids: &[&str]) -> Result<Vec<String>, StoreError> {
-        Ok(sqlx::query_scalar(
+        Ok(query_scalar(
             "SELECT a.lead_id FROM json_each(?) j JOIN lead_state a ON a.side = ? AND a.lead_id = j.value WHERE a.link_id IS NOT NULL",
         )
         .bind(ids.iter().copied().collect::<Json>().to_string())
@@ -194,8 +190,8 @@ impl Store {
     /// Notes, before they are sent, that these writes are sent: at this moment or a little later, by the server's clock. Gives those that
     /// may be: a person may have taken one back meanwhile.
     pub async fn mark_sent(&self, pushes: &[i64], at: DateTime<Utc>) -> Result<Vec<i64>, StoreError> {
-        Ok(sqlx::query_scalar(
-            "UPDATE push SET state = 'sent', sent_at = ? WHERE state = 'due' AND push_id IN (SELECT value FROM json_each(?))
+        Ok(query_scalar(
+            "UPDATE push SET state = 'sent', sent_at = ? WHERE state = 'due' AND push_id IN (SELECT CAST(value AS BIGINT) FROM json_each(?))
              RETURNING push_id",
         )
         .bind(stamp(at))
@@ -205,7 +201,7 @@ impl Store {
     }
 }
 
-fn push_row(row: &SqliteRow) -> Result<PushRow, StoreError> {
+fn push_row(row: &Row) -> Result<PushRow, StoreError> {
     let side: &str = row.try_get("side")?;
     let kind: &str = row.try_get("kind")?;
     let moment =

@@ -5,13 +5,13 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value as Json;
-use sqlx::{Connection as _, Row as _, SqliteConnection};
 
 use super::audit::{Actor, note};
 use super::conflict::look_again;
 use super::observe::drop_keys;
+use super::sql::{Connection, query, query_scalar};
 use super::state::refresh;
-use super::{IMMEDIATE, Store, StoreError, stamp};
+use super::{Store, StoreError, stamp};
 use crate::lead::{PerSide, Side};
 
 /// What was, or would be, taken apart and linked.
@@ -80,7 +80,7 @@ impl Store {
     /// Forgets the link of a lead (an id of either side): from now on its leads are left alone.
     pub async fn unlink(&self, id: &str, dry_run: bool, actor: Actor, now: DateTime<Utc>) -> Result<Relinked, LinkRefusal> {
         let mut connection = self.write().await.map_err(StoreError::from)?;
-        let mut tx = connection.begin_with(IMMEDIATE).await.map_err(StoreError::from)?;
+        let mut tx = connection.begin().await.map_err(StoreError::from)?;
         let mut found = None;
         for side in Side::BOTH {
             found = match found {
@@ -94,7 +94,7 @@ impl Store {
         }
         let mut done = Relinked { superseded: stop_writes(&mut tx, link.link_id, now).await?, ..Relinked::default() };
         let links = Json::from(vec![link.link_id]).to_string();
-        sqlx::query("UPDATE link SET unlinked_at = ?, blocked = NULL, base = '{}', origin = 'match' WHERE link_id = ?")
+        query("UPDATE link SET unlinked_at = ?, blocked = NULL, base = '{}', origin = 'match' WHERE link_id = ?")
             .bind(stamp(now))
             .bind(link.link_id)
             .execute(&mut *tx)
@@ -132,7 +132,7 @@ impl Store {
     ) -> Result<Relinked, LinkRefusal> {
         let ids = PerSide { operate: operate_id.to_owned(), salesforce: whole(Side::Salesforce, salesforce_id) };
         let mut connection = self.write().await.map_err(StoreError::from)?;
-        let mut tx = connection.begin_with(IMMEDIATE).await.map_err(StoreError::from)?;
+        let mut tx = connection.begin().await.map_err(StoreError::from)?;
         let mut links = PerSide::<Option<Found>>::default();
         for side in Side::BOTH {
             must_be_there(&mut tx, side, ids.get(side)).await?;
@@ -176,11 +176,11 @@ impl Store {
     }
 }
 
-async fn link_of(connection: &mut SqliteConnection, side: Side, id: &str) -> Result<Option<Found>, StoreError> {
+async fn link_of(connection: &mut Connection, side: Side, id: &str) -> Result<Option<Found>, StoreError> {
     let column = if side == Side::Operate { "operate_id" } else { "salesforce_id" };
     let sql =
         format!("SELECT link_id, operate_id, salesforce_id, unlinked_at IS NOT NULL AS unlinked FROM link WHERE {column} = ?");
-    let row = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id).fetch_optional(connection).await?;
+    let row = query(sql).bind(id).fetch_optional(connection).await?;
     let Some(row) = row else { return Ok(None) };
     Ok(Some(Found {
         link_id: row.try_get("link_id")?,
@@ -189,14 +189,13 @@ async fn link_of(connection: &mut SqliteConnection, side: Side, id: &str) -> Res
     }))
 }
 
-async fn must_be_there(connection: &mut SqliteConnection, side: Side, id: &str) -> Result<(), LinkRefusal> {
-    let deleted: Option<bool> =
-        sqlx::query_scalar("SELECT deleted_at IS NOT NULL FROM lead_state WHERE side = ? AND lead_id = ?")
-            .bind(side.as_str())
-            .bind(id)
-            .fetch_optional(connection)
-            .await
-            .map_err(StoreError::from)?;
+async fn must_be_there(connection: &mut Connection, side: Side, id: &str) -> Result<(), LinkRefusal> {
+    let deleted: Option<bool> = query_scalar("SELECT deleted_at IS NOT NULL FROM lead_state WHERE side = ? AND lead_id = ?")
+        .bind(side.as_str())
+        .bind(id)
+        .fetch_optional(connection)
+        .await
+        .map_err(StoreError::from)?;
     match deleted {
         None => Err(LinkRefusal::Unknown { side, id: id.to_owned() }),
         Some(true) => Err(LinkRefusal::Deleted { side, id: id.to_owned() }),
@@ -205,8 +204,8 @@ async fn must_be_there(connection: &mut SqliteConnection, side: Side, id: &str) 
 }
 
 /// Takes back what was to be written for a link, and closes its conflicts. Nothing of it may be under way.
-async fn stop_writes(connection: &mut SqliteConnection, link_id: i64, now: DateTime<Utc>) -> Result<u64, LinkRefusal> {
-    let sent: Option<String> = sqlx::query_scalar("SELECT side FROM push WHERE link_id = ? AND state = 'sent' LIMIT 1")
+async fn stop_writes(connection: &mut Connection, link_id: i64, now: DateTime<Utc>) -> Result<u64, LinkRefusal> {
+    let sent: Option<String> = query_scalar("SELECT side FROM push WHERE link_id = ? AND state = 'sent' LIMIT 1")
         .bind(link_id)
         .fetch_optional(&mut *connection)
         .await
@@ -219,16 +218,16 @@ async fn stop_writes(connection: &mut SqliteConnection, link_id: i64, now: DateT
         "UPDATE conflict SET state = 'settled', settled_at = ?1 WHERE link_id = ?2 AND state = 'open'",
         "UPDATE push SET state = 'superseded', done_at = ?1 WHERE link_id = ?2 AND state IN ('due', 'parked')",
     ] {
-        let done = sqlx::query(sql).bind(stamp(now)).bind(link_id).execute(&mut *connection).await.map_err(StoreError::from)?;
-        superseded = done.rows_affected();
+        let done = query(sql).bind(stamp(now)).bind(link_id).execute(&mut *connection).await.map_err(StoreError::from)?;
+        superseded = done;
     }
     Ok(superseded)
 }
 
 /// Parts the leads of a link: the one that is not of `side` is left alone. The history stays with Operate's.
-async fn split(connection: &mut SqliteConnection, link: &Found, side: Side, now: DateTime<Utc>) -> Result<(), StoreError> {
+async fn split(connection: &mut Connection, link: &Found, side: Side, now: DateTime<Utc>) -> Result<(), StoreError> {
     let Some(salesforce) = &link.ids.salesforce else { return Ok(()) };
-    sqlx::query(
+    query(
         "UPDATE link SET salesforce_id = NULL, base = '{}', blocked = NULL, origin = 'match', unlinked_at = iif(?, ?, NULL) WHERE link_id = ?",
     )
     .bind(side == Side::Salesforce)
@@ -236,7 +235,7 @@ async fn split(connection: &mut SqliteConnection, link: &Found, side: Side, now:
     .bind(link.link_id)
     .execute(&mut *connection)
     .await?;
-    let made: i64 = sqlx::query_scalar(
+    let made: i64 = query_scalar(
         "INSERT INTO link (salesforce_id, state, origin, created_at, updated_at, unlinked_at)
          VALUES (?1, 'pending', 'match', ?2, ?2, iif(?3, ?2, NULL)) RETURNING link_id",
     )
@@ -245,7 +244,7 @@ async fn split(connection: &mut SqliteConnection, link: &Found, side: Side, now:
     .bind(side == Side::Operate)
     .fetch_one(&mut *connection)
     .await?;
-    sqlx::query("UPDATE lead_state SET link_id = ? WHERE side = 'salesforce' AND lead_id = ?")
+    query("UPDATE lead_state SET link_id = ? WHERE side = 'salesforce' AND lead_id = ?")
         .bind(made)
         .bind(salesforce)
         .execute(&mut *connection)
@@ -256,7 +255,7 @@ async fn split(connection: &mut SqliteConnection, link: &Found, side: Side, now:
 }
 
 /// Makes one link of two leads that have none, or one each without another half.
-async fn join(connection: &mut SqliteConnection, ids: &PerSide<String>, now: DateTime<Utc>) -> Result<i64, StoreError> {
+async fn join(connection: &mut Connection, ids: &PerSide<String>, now: DateTime<Utc>) -> Result<i64, StoreError> {
     let mut halves = PerSide::<Option<i64>>::default();
     for side in Side::BOTH {
         *halves.get_mut(side) = link_of(connection, side, ids.get(side)).await?.map(|link| link.link_id);
@@ -269,13 +268,13 @@ async fn join(connection: &mut SqliteConnection, ids: &PerSide<String>, now: Dat
                 "UPDATE lead_state SET link_id = ?1 WHERE link_id = ?2",
                 "DELETE FROM link WHERE link_id = ?2 AND ?1 <> ?2",
             ] {
-                sqlx::query(sql).bind(ours).bind(theirs).execute(&mut *connection).await?;
+                query(sql).bind(ours).bind(theirs).execute(&mut *connection).await?;
             }
             ours
         }
         (Some(half), _) | (None, Some(half)) => half,
         (None, None) => {
-            sqlx::query_scalar(
+            query_scalar(
                 "INSERT INTO link (operate_id, salesforce_id, state, origin, created_at, updated_at)
                  VALUES (?1, ?2, 'pending', 'match', ?3, ?3) RETURNING link_id",
             )
@@ -286,7 +285,7 @@ async fn join(connection: &mut SqliteConnection, ids: &PerSide<String>, now: Dat
             .await?
         }
     };
-    sqlx::query(
+    query(
         "UPDATE link SET operate_id = ?, salesforce_id = ?, base = '{}', blocked = NULL, origin = 'match', unlinked_at = NULL
          WHERE link_id = ?",
     )
@@ -297,7 +296,7 @@ async fn join(connection: &mut SqliteConnection, ids: &PerSide<String>, now: Dat
     .await?;
     for side in Side::BOTH {
         drop_keys(connection, side, &Json::from(vec![ids.get(side).clone()]).to_string()).await?;
-        sqlx::query("UPDATE lead_state SET link_id = ? WHERE side = ? AND lead_id = ?")
+        query("UPDATE lead_state SET link_id = ? WHERE side = ? AND lead_id = ?")
             .bind(link_id)
             .bind(side.as_str())
             .bind(ids.get(side))

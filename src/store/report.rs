@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use serde_json::Value as Json;
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
 
+use super::sql::{Row, query, query_scalar};
 use super::waiting::WaitingReason;
 use super::{Store, StoreError, stamp};
 use crate::lead::{PerSide, Side};
@@ -168,29 +167,27 @@ const HISTORY: &str = "SELECT at, event, side, kind, state, before, after, error
 impl Store {
     /// The installation at a glance.
     pub async fn status(&self, now: DateTime<Utc>) -> Result<StatusReport, StoreError> {
-        let counts = |rows: Vec<SqliteRow>| -> Result<BTreeMap<String, i64>, StoreError> {
+        let counts = |rows: Vec<Row>| -> Result<BTreeMap<String, i64>, StoreError> {
             rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
         };
-        let links = sqlx::query("SELECT state, count(*) FROM link GROUP BY state ORDER BY state").fetch_all(&self.read).await?;
-        let pushes = sqlx::query(
-            "SELECT state, count(*) FROM push WHERE state IN ('due', 'sent', 'parked') GROUP BY state ORDER BY state",
-        )
-        .fetch_all(&self.read)
-        .await?;
-        let open_conflicts =
-            sqlx::query_scalar("SELECT count(*) FROM conflict WHERE state = 'open'").fetch_one(&self.read).await?;
+        let links = query("SELECT state, count(*) FROM link GROUP BY state ORDER BY state").fetch_all(&self.read).await?;
+        let pushes =
+            query("SELECT state, count(*) FROM push WHERE state IN ('due', 'sent', 'parked') GROUP BY state ORDER BY state")
+                .fetch_all(&self.read)
+                .await?;
+        let open_conflicts = query_scalar("SELECT count(*) FROM conflict WHERE state = 'open'").fetch_one(&self.read).await?;
         let oldest_waiting =
-            sqlx::query_scalar("SELECT min(created_at) FROM push WHERE state IN ('due', 'sent', 'parked') AND state <> 'parked'")
+            query_scalar("SELECT min(created_at) FROM push WHERE state IN ('due', 'sent', 'parked') AND state <> 'parked'")
                 .fetch_one(&self.read)
                 .await?;
-        let requests = sqlx::query(
-            "SELECT coalesce(sum(requests_operate), 0), coalesce(sum(requests_salesforce), 0) FROM cycle WHERE started_at > ?",
+        let requests = query(
+            "SELECT CAST(coalesce(sum(requests_operate), 0) AS BIGINT), CAST(coalesce(sum(requests_salesforce), 0) AS BIGINT) FROM cycle WHERE started_at > ?",
         )
         .bind(stamp(now - TimeDelta::days(1)))
         .fetch_one(&self.read)
         .await?;
         let mut checkpoints = PerSide::<CheckpointReport>::default();
-        for row in sqlx::query("SELECT side, modified_at, polled_at, swept_at FROM checkpoint").fetch_all(&self.read).await? {
+        for row in query("SELECT side, modified_at, polled_at, swept_at FROM checkpoint").fetch_all(&self.read).await? {
             if let Some(side) = Side::parse(row.try_get("side")?) {
                 *checkpoints.get_mut(side) = CheckpointReport {
                     newest: row.try_get("modified_at")?,
@@ -199,15 +196,8 @@ impl Store {
                 };
             }
         }
-        let last: Option<String> = sqlx::query_scalar(
-            "SELECT json_object('cycle_id', cycle_id, 'started_at', started_at, 'ended_at', ended_at, 'seen', seen, 'pushed', pushed,
-                 'conflicts', conflicts, 'parked', parked, 'requests_operate', requests_operate,
-                 'requests_salesforce', requests_salesforce, 'error', error, 'held', held)
-             FROM cycle ORDER BY cycle_id DESC LIMIT 1",
-        )
-        .fetch_optional(&self.read)
-        .await?;
-        let last: Option<Json> = last.and_then(|last| serde_json::from_str(&last).ok());
+        let last = query("SELECT * FROM cycle ORDER BY cycle_id DESC LIMIT 1").fetch_optional(&self.read).await?;
+        let last = last.as_ref().map(last_cycle).transpose()?;
         let stops = self.stops().await?;
         let paused = stops.paused.map(|since| format!("paused since {since}: `leadsync resume` lets writes go on"));
         let held = last.as_ref().and_then(|last| last.get("held")).and_then(Json::as_str).map(str::to_owned);
@@ -227,18 +217,18 @@ impl Store {
     }
 
     async fn budget(&self) -> Result<Option<BudgetReport>, StoreError> {
-        let budget = sqlx::query(
+        let budget = query(
             "SELECT usage_salesforce, limit_salesforce FROM cycle WHERE limit_salesforce IS NOT NULL ORDER BY cycle_id DESC LIMIT 1",
         )
         .fetch_optional(&self.read)
         .await?;
-        let count = |row: &SqliteRow, place: usize| row.try_get::<i64, _>(place).map(i64::unsigned_abs);
+        let count = |row: &Row, place: usize| row.try_get::<i64, _>(place).map(i64::unsigned_abs);
         budget.map(|row| Ok(BudgetReport { used: count(&row, 0)?, limit: count(&row, 1)? })).transpose()
     }
 
     /// How many leads are known, and how many writes are not done yet.
     pub async fn amounts(&self) -> Result<(i64, i64), StoreError> {
-        let row = sqlx::query(
+        let row = query(
             "SELECT (SELECT count(*) FROM lead_state), (SELECT count(*) FROM push WHERE state IN ('due', 'sent', 'parked') AND state <> 'parked')",
         );
         let row = row.fetch_one(&self.read).await?;
@@ -247,10 +237,10 @@ impl Store {
 
     /// What is due, field by field.
     pub async fn planned(&self) -> Result<Vec<PlannedPush>, StoreError> {
-        let rows = sqlx::query(
+        let rows = query(
             "SELECT p.kind, p.side, p.fields, p.before, iif(p.side = 'operate', l.operate_id, l.salesforce_id) AS target_id,
                     iif(p.side = 'operate', l.salesforce_id, l.operate_id) AS source_id,
-                    p.undoes IS NOT NULL AS undo, (SELECT json_group_object(c.field, c.rule) FROM conflict c
+                    p.undoes IS NOT NULL AS undo, (SELECT '{' || string_agg(json_quote(c.field) || ':' || json_quote(c.rule), ',') || '}' FROM conflict c
                      WHERE c.link_id = p.link_id AND c.settled_at >= p.created_at) AS rules
              FROM push p JOIN link l USING (link_id) WHERE p.state IN ('due', 'sent', 'parked') AND p.state = 'due' ORDER BY p.push_id",
         )
@@ -284,7 +274,7 @@ impl Store {
 
     /// Some pair that is in step, by its number in the order of links (counted round and round).
     pub async fn pair_in_step(&self, number: u32) -> Result<Option<(String, String)>, StoreError> {
-        let row = sqlx::query(
+        let row = query(
             "SELECT operate_id, salesforce_id FROM link WHERE state = 'in_step' ORDER BY link_id
              LIMIT 1 OFFSET ?1 % max(1, (SELECT count(*) FROM link WHERE state = 'in_step'))",
         )
@@ -296,7 +286,7 @@ impl Store {
 
     /// Whether anything waits for a person.
     pub async fn waits_for_a_person(&self) -> Result<bool, StoreError> {
-        Ok(sqlx::query_scalar(
+        Ok(query_scalar(
             "SELECT EXISTS (SELECT 1 FROM link WHERE state <> 'in_step' AND state IN ('parked', 'conflict')) OR EXISTS (SELECT 1 FROM fact WHERE name = 'braked')
                  OR EXISTS (SELECT 1 FROM conflict WHERE state = 'open') OR EXISTS (SELECT 1 FROM push WHERE state IN ('due', 'sent', 'parked') AND state = 'parked')",
         )
@@ -306,7 +296,7 @@ impl Store {
 
     /// All parked leads, the oldest first.
     pub async fn parked(&self) -> Result<Vec<ParkedLead>, StoreError> {
-        let rows = sqlx::query(
+        let rows = query(
             "SELECT l.link_id, l.operate_id, l.salesforce_id, l.reason, l.updated_at,
                     (SELECT p.error_code FROM push p WHERE p.link_id = l.link_id AND p.state = 'parked' LIMIT 1) AS code
              FROM link l WHERE l.state <> 'in_step' AND l.state = 'parked' ORDER BY l.link_id",
@@ -329,7 +319,7 @@ impl Store {
 
     /// One lead by either side's id (a Salesforce id in 15 or 18 characters).
     pub async fn show(&self, id: &str) -> Result<Option<LinkReport>, StoreError> {
-        let lead = sqlx::query(
+        let lead = query(
             "SELECT link_id, side, lead_id FROM lead_state WHERE lead_id = ?1 OR (side = 'salesforce' AND length(?1) = 15
                  AND substr(lead_id, 1, 15) = ?1) ORDER BY side LIMIT 1",
         )
@@ -339,11 +329,9 @@ impl Store {
         let Some(lead) = lead else { return Ok(None) };
         let link_id: Option<i64> = lead.try_get("link_id")?;
         let lead_id: String = lead.try_get("lead_id")?;
-        let link = sqlx::query("SELECT state, reason, base FROM link WHERE link_id = ?")
-            .bind(link_id)
-            .fetch_optional(&self.read)
-            .await?;
-        let rows = sqlx::query(
+        let link =
+            query("SELECT state, reason, base FROM link WHERE link_id = ?").bind(link_id).fetch_optional(&self.read).await?;
+        let rows = query(
             "SELECT side, lead_id, modified_at, fields, deleted_at FROM lead WHERE link_id = ?1 OR (?1 IS NULL AND lead_id = ?2)",
         )
         .bind(link_id)
@@ -363,7 +351,7 @@ impl Store {
         }
         let ids = Side::BOTH.into_iter().filter_map(|side| Some(leads.get(side).as_ref()?.lead_id.clone()));
         let ids = ids.collect::<Json>().to_string();
-        let history = sqlx::query(HISTORY).bind(link_id).bind(ids).fetch_all(&self.read).await?;
+        let history = query(HISTORY).bind(link_id).bind(ids).fetch_all(&self.read).await?;
         let (state, reason, base) = match link {
             None => ("unlinked".to_owned(), None, Json::Null),
             Some(link) => (link.try_get("state")?, link.try_get("reason")?, json(&link, "base")?),
@@ -373,12 +361,23 @@ impl Store {
     }
 }
 
-fn json(row: &SqliteRow, name: &str) -> Result<Json, StoreError> {
+fn last_cycle(row: &Row) -> Result<Json, StoreError> {
+    let mut shown = serde_json::Map::new();
+    for name in ["cycle_id", "seen", "pushed", "conflicts", "parked", "requests_operate", "requests_salesforce"] {
+        shown.insert(name.to_owned(), row.try_get::<i64, _>(name)?.into());
+    }
+    for name in ["started_at", "ended_at", "error", "held"] {
+        shown.insert(name.to_owned(), row.try_get::<Option<&str>, _>(name)?.into());
+    }
+    Ok(Json::Object(shown))
+}
+
+fn json(row: &Row, name: &str) -> Result<Json, StoreError> {
     let text: Option<&str> = row.try_get(name)?;
     Ok(text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default())
 }
 
-fn event(row: &SqliteRow) -> Result<History, StoreError> {
+fn event(row: &Row) -> Result<History, StoreError> {
     Ok(History {
         at: row.try_get("at")?,
         number: row.try_get("number")?,

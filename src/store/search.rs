@@ -6,8 +6,8 @@
 use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
-use sqlx::Row as _;
 
+use super::sql::query;
 use super::{Store, StoreError};
 use crate::lead::Side;
 
@@ -72,8 +72,8 @@ impl Store {
         let mut up_to = after;
         loop {
             let (side, lead_id) = up_to.clone().map_or(("", String::new()), |(side, id)| (side.as_str(), id));
-            let rows = sqlx::query(
-                "SELECT side, lead_id, (SELECT json_group_array(v.fields ->> f.value) FROM json_each(?1) f) AS texts FROM lead_values v
+            let rows = query(
+                "SELECT side, lead_id, '[' || (SELECT string_agg(coalesce(v.fields -> f.value, 'null'), ',') FROM json_each(?1) f) || ']' AS texts FROM lead_values v
                  WHERE (side, lead_id) > (?2, ?3) ORDER BY side, lead_id LIMIT ?4",
             );
             let rows = rows.bind(Json::from(fields.to_vec()).to_string()).bind(side).bind(lead_id).bind(STEP);
@@ -101,7 +101,7 @@ impl Store {
     }
 
     async fn paired(&self, side: Side, lead_id: String) -> Result<FoundLead, StoreError> {
-        let link = sqlx::query(
+        let link = query(
             "SELECT l.state, l.operate_id, l.salesforce_id FROM lead_state a JOIN link l USING (link_id) WHERE a.side = ? AND a.lead_id = ?",
         );
         let link = link.bind(side.as_str()).bind(&lead_id).fetch_optional(&self.read).await?;

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value as Json, json};
-use sqlx::{Connection as _, Row as _};
 
+use super::sql::{Row, query, query_scalar};
 use super::{Store, StoreError, stamp};
 use crate::lead::Side;
 use crate::side::Listed;
@@ -39,23 +39,26 @@ impl Store {
             "CREATE TEMP TABLE IF NOT EXISTS listed (lead_id TEXT PRIMARY KEY, takes_part INTEGER NOT NULL) WITHOUT ROWID",
             "DELETE FROM temp.listed",
         ] {
-            sqlx::query(sql).execute(&mut *self.write().await?).await?;
+            query(sql).execute(&mut *self.write().await?).await?;
         }
         Ok(())
     }
 
     /// Takes part of the list, and gives the leads that are not known as they were listed.
     pub async fn list(&self, side: Side, listed: &[Listed]) -> Result<Vec<String>, StoreError> {
-        let rows: Json = listed.iter().map(|lead| json!([lead.id, lead.modified_at.map(stamp), lead.takes_part])).collect();
+        let rows: Json = listed
+            .iter()
+            .map(|lead| json!([lead.id, lead.modified_at.map(stamp), i32::from(lead.takes_part).to_string()]))
+            .collect();
         let rows = rows.to_string();
-        sqlx::query("INSERT OR IGNORE INTO temp.listed SELECT value ->> 0, value ->> 2 FROM json_each(?)")
+        query("INSERT INTO temp.listed SELECT value ->> 0, CAST(value ->> 2 AS BIGINT) FROM json_each(?) WHERE TRUE ON CONFLICT DO NOTHING")
             .bind(&rows)
             .execute(&mut *self.write().await?)
             .await?;
-        Ok(sqlx::query_scalar(
+        Ok(query_scalar(
             "SELECT j.value ->> 0 FROM json_each(?1) j
              LEFT JOIN lead_state a ON a.side = ?2 AND a.lead_id = j.value ->> 0
-             WHERE j.value ->> 2
+             WHERE j.value ->> 2 = '1'
                AND (a.lead_id IS NULL OR a.deleted_at IS NOT NULL OR a.aside IS NOT NULL OR a.modified_at < j.value ->> 1)",
         )
         .bind(&rows)
@@ -66,7 +69,7 @@ impl Store {
 
     /// Has the next poll of a side read every lead.
     pub async fn read_anew(&self, side: Side) -> Result<(), StoreError> {
-        sqlx::query("UPDATE checkpoint SET modified_at = NULL, lead_id = NULL WHERE side = ?")
+        query("UPDATE checkpoint SET modified_at = NULL, lead_id = NULL WHERE side = ?")
             .bind(side.as_str())
             .execute(&mut *self.write().await?)
             .await?;
@@ -75,7 +78,7 @@ impl Store {
 
     /// The next `limit` leads after `after` that were not listed and are not known to be gone.
     pub async fn unlisted(&self, side: Side, after: &str, limit: i64) -> Result<Vec<String>, StoreError> {
-        Ok(sqlx::query_scalar(
+        Ok(query_scalar(
             "SELECT lead_id FROM lead_state WHERE side = ?1 AND lead_id > ?2 AND deleted_at IS NULL
                  AND lead_id NOT IN (SELECT lead_id FROM temp.listed)
              ORDER BY lead_id LIMIT ?3",
@@ -89,7 +92,7 @@ impl Store {
 
     /// These leads are gone. Gives how many were thought to be there.
     pub async fn observe_all_gone(&self, side: Side, ids: &[String], now: DateTime<Utc>) -> Result<u64, StoreError> {
-        let done = sqlx::query(
+        let done = query(
             "UPDATE lead_state SET deleted_at = ?1, dirty = 1, aside = nullif(aside, 'unread') WHERE side = ?2 AND deleted_at IS NULL
                  AND lead_id IN (SELECT value FROM json_each(?3))",
         )
@@ -98,19 +101,19 @@ impl Store {
         .bind(Json::from(ids.to_vec()).to_string())
         .execute(&mut *self.write().await?)
         .await?;
-        Ok(done.rows_affected())
+        Ok(done)
     }
 
     /// Salesforce leads that were merged into another and still have a link that is to be looked at.
     pub async fn merged_away(&self) -> Result<Vec<MergedLead>, StoreError> {
-        let rows = sqlx::query(
+        let rows = query(
             "SELECT a.lead_id, a.link_id, a.master_id FROM lead_state a JOIN link l ON l.link_id = a.link_id
              WHERE a.master_id IS NOT NULL AND a.link_id IS NOT NULL AND a.side = 'salesforce' AND a.dirty = 1
                AND a.deleted_at IS NOT NULL AND l.operate_id IS NOT NULL AND l.unlinked_at IS NULL",
         )
         .fetch_all(&mut *self.write().await?)
         .await?;
-        let lead = |row: &sqlx::sqlite::SqliteRow| {
+        let lead = |row: &Row| {
             Ok(MergedLead {
                 lead_id: row.try_get("lead_id")?,
                 link_id: row.try_get("link_id")?,
@@ -122,7 +125,7 @@ impl Store {
 
     /// What is known of a Salesforce lead that another was merged into.
     pub async fn master(&self, lead_id: &str) -> Result<Master, StoreError> {
-        let row = sqlx::query(
+        let row = query(
             "SELECT m.deleted_at IS NOT NULL AS gone, m.master_id AS next,
                     n.link_id IS NOT NULL AND n.origin <> 'ambiguous' AS linked
              FROM lead_state m LEFT JOIN link n ON n.link_id = m.link_id WHERE m.side = 'salesforce' AND m.lead_id = ?",
@@ -149,13 +152,13 @@ impl Store {
         for sql in [
             // A link that only said that several leads match.
             "DELETE FROM link WHERE origin = 'ambiguous' AND link_id = (SELECT link_id FROM lead_state WHERE side = ?4 AND lead_id = ?2) \
-             AND ?1 <> '' AND ?3 <> ''",
+             AND ?1 > 0 AND ?3 <> ''",
             "UPDATE lead_state SET link_id = NULL, dirty = 0 WHERE link_id = ?1 AND side = ?4 AND ?2 <> '' AND ?3 <> ''",
             &place,
             "UPDATE lead_state SET link_id = ?1, dirty = 1 WHERE side = ?4 AND lead_id = ?2 AND ?3 <> ''",
-            "DELETE FROM lead_key WHERE side = ?4 AND lead_id = ?2 AND ?1 <> '' AND ?3 <> ''",
+            "DELETE FROM lead_key WHERE side = ?4 AND lead_id = ?2 AND ?1 > 0 AND ?3 <> ''",
         ] {
-            let query = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned())).bind(link_id).bind(to).bind(stamp(now));
+            let query = query(sql.to_owned()).bind(link_id).bind(to).bind(stamp(now));
             if sql.contains("?4") { query.bind(side.as_str()) } else { query }.execute(&mut *tx).await?;
         }
         Ok(tx.commit().await?)

@@ -2,13 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value as Json, json};
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Connection as _, Row as _};
 
 use super::audit::{Actor, note};
 use super::decide::{NewPush, insert_pushes};
+use super::sql::{Row, query};
 use super::state::refresh;
-use super::{IMMEDIATE, Store, StoreError, stamp};
+use super::{Store, StoreError, stamp};
 use crate::lead::Side;
 use crate::side::WriteKind;
 use crate::undo::{Back, Reverse, Written};
@@ -25,7 +24,7 @@ pub enum Undone {
 /// `?1` a push or null, `?2` since when, `?3` a side or null.
 const WRITTEN: &str = "SELECT p.push_id, p.link_id, p.side, p.kind, p.done_at, p.fields, p.before, m.fields AS mapped,
         (SELECT fields FROM mapping ORDER BY mapping_id DESC LIMIT 1) AS mapped_now,
-        a.lead_id, iif(a.deleted_at IS NULL AND NOT (a.converted AND a.side = 'salesforce'), v.fields, NULL) AS now,
+        a.lead_id, iif(a.deleted_at IS NULL AND NOT (a.converted = 1 AND a.side = 'salesforce'), v.fields, NULL) AS now,
         (SELECT u.state FROM push u WHERE u.link_id = p.link_id AND u.side = p.side AND u.state IN ('due', 'sent', 'parked')) AS busy
     FROM push p JOIN link l USING (link_id)
     LEFT JOIN mapping m ON m.mapping_id = p.mapping_id
@@ -39,7 +38,7 @@ const WRITTEN: &str = "SELECT p.push_id, p.link_id, p.side, p.kind, p.done_at, p
 /// The leads of some reverses, where no other write to them waits. `?1` is a list of [link, side, lead].
 const STANDING: &str = "SELECT j.key AS place, a.fields AS ours, coalesce(b.fields, '{}') AS theirs
     FROM json_each(?1) j
-    JOIN link l ON l.link_id = j.value ->> 0
+    JOIN link l ON l.link_id = CAST(j.value ->> 0 AS BIGINT)
     JOIN lead a ON a.side = j.value ->> 1 AND a.lead_id = j.value ->> 2 AND a.link_id = l.link_id AND a.deleted_at IS NULL
     LEFT JOIN lead_values b ON b.side = iif(a.side = 'operate', 'salesforce', 'operate')
         AND b.lead_id = iif(a.side = 'operate', l.salesforce_id, l.operate_id)
@@ -55,7 +54,7 @@ impl Store {
             Undone::Push(push_id) => (Some(push_id), None, None),
             Undone::Since(since, side) => (None, Some(stamp(since)), side.map(Side::as_str)),
         };
-        let rows = sqlx::query(WRITTEN).bind(push).bind(since).bind(side).fetch_all(&self.read).await?;
+        let rows = query(WRITTEN).bind(push).bind(since).bind(side).fetch_all(&self.read).await?;
         rows.iter().map(written).collect()
     }
 
@@ -63,11 +62,11 @@ impl Store {
     /// are due now. `subject` says for the audit what was asked for.
     pub async fn undo(&self, reverses: &[Reverse], subject: &str, now: DateTime<Utc>) -> Result<u64, StoreError> {
         let mut connection = self.write().await?;
-        let mut tx = connection.begin_with(IMMEDIATE).await?;
+        let mut tx = connection.begin().await?;
         let mut made = 0;
         for some in reverses.chunks(BATCH) {
             let asked = some.iter().map(|reverse| json!([reverse.link_id, reverse.side.as_str(), reverse.lead_id]));
-            let rows = sqlx::query(STANDING).bind(Json::Array(asked.collect()).to_string()).fetch_all(&mut *tx).await?;
+            let rows = query(STANDING).bind(Json::Array(asked.collect()).to_string()).fetch_all(&mut *tx).await?;
             let mut pushes = Vec::new();
             for row in &rows {
                 let place = usize::try_from(row.try_get::<i64, _>("place")?).unwrap_or(usize::MAX);
@@ -77,7 +76,7 @@ impl Store {
             insert_pushes(&mut tx, &pushes, now).await?;
             let links = pushes.iter().map(|push| push.link_id).collect::<Json>().to_string();
             // A decision about them that is under way does not know of this, and is made again.
-            sqlx::query("UPDATE link SET words = words + 1 WHERE link_id IN (SELECT value FROM json_each(?))")
+            query("UPDATE link SET words = words + 1 WHERE link_id IN (SELECT CAST(value AS BIGINT) FROM json_each(?))")
                 .bind(&links)
                 .execute(&mut *tx)
                 .await?;
@@ -126,7 +125,7 @@ fn push(reverse: &Reverse, ours: &Json, theirs: &Json) -> Option<NewPush> {
     })
 }
 
-fn written(row: &SqliteRow) -> Result<Written, StoreError> {
+fn written(row: &Row) -> Result<Written, StoreError> {
     let (fields, mapped, mapped_now) = (json_of(row, "fields")?, json_of(row, "mapped")?, json_of(row, "mapped_now")?);
     let names = fields.as_object().into_iter().flat_map(Map::keys);
     let remapped = names.filter(|name| mapped_now.get(*name).is_none() || mapped.get(*name) != mapped_now.get(*name));
@@ -145,7 +144,7 @@ fn written(row: &SqliteRow) -> Result<Written, StoreError> {
     })
 }
 
-fn json_of(row: &SqliteRow, name: &str) -> Result<Json, StoreError> {
+fn json_of(row: &Row, name: &str) -> Result<Json, StoreError> {
     let text: Option<&str> = row.try_get(name)?;
     Ok(text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default())
 }

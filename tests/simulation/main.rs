@@ -7,12 +7,15 @@
 // A test that cannot go on should panic, and it is the place that panics which says why.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stderr)]
 
+#[path = "../cluster/mod.rs"]
+mod cluster;
 mod crashes;
 mod equivalence;
 #[allow(dead_code, reason = "the other test binary uses the rest")]
 #[path = "../suite/fixtures.rs"]
 mod fixtures;
 mod history;
+mod home;
 mod model;
 mod oracle;
 mod people;
@@ -44,8 +47,9 @@ fn play(seed: u64, steps: &[Step], folder: &Path) -> Ran {
 }
 
 fn on_runtime<F: Future>(work: F) -> F::Output {
-    // No sockets: a thread that only waits for the store wakes up sooner.
-    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(work)
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    // Without sockets a thread that only waits for the store wakes up sooner.
+    if home::is_server() { runtime.enable_all() } else { runtime.enable_time() }.build().unwrap().block_on(work)
 }
 
 /// Leaves out of a failing history whatever it fails without.

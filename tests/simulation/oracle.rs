@@ -3,25 +3,25 @@
 use std::collections::BTreeMap;
 
 use leadsync::lead::{PerSide, Side};
-use leadsync::store::Store;
+use leadsync::store::Address;
 use leadsync::sync::Engine;
 use serde_json::Value as Json;
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 
+use super::cluster::rows;
 use super::model::{Lead, Model, Soul, TRACED, is_refused, native};
 use super::port::Shared;
 
-pub async fn check(shared: &Shared, engine: &Engine) -> Vec<String> {
+pub async fn check(shared: &Shared, engine: &Engine, at: &Address) -> Vec<String> {
     let store = engine.store();
     let now = shared.model().our_now();
     let status = store.status(now).await.unwrap();
-    let disputed = disputed(engine).await;
+    let disputed = disputed(at).await;
     let mut broken = compare(&shared.model(), &disputed);
     if status.oldest_waiting.is_some() {
         broken.push(format!("convergent: writes are left waiting: {:?}", status.pushes));
     }
     if !broken.is_empty() {
-        broken.extend(rows(store, LINKS).await);
+        broken.extend(rows(at, LINKS).await);
     }
     broken
 }
@@ -90,21 +90,8 @@ const LINKS: &str =
     "SELECT concat_ws(' ', s.operate_id, s.salesforce_id, s.state, s.reason, l.base, s.operate_fields, s.salesforce_fields)
     FROM lead_status s JOIN link l USING (link_id)";
 
-async fn open(store: &Store) -> SqlitePool {
-    let options = SqliteConnectOptions::new().filename(store.path()).read_only(true);
-    SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap()
-}
-
 /// Every value that a conflict kept, in lower case, as JSON.
-async fn disputed(engine: &Engine) -> String {
-    let sql = "SELECT lower(coalesce(group_concat(operate_value || char(10) || salesforce_value, char(10)), '')) FROM conflict";
-    rows(engine.store(), sql).await.concat()
-}
-
-/// What the store says, a text a row.
-pub async fn rows(store: &Store, sql: &'static str) -> Vec<String> {
-    let pool = open(store).await;
-    let rows = sqlx::query_scalar(sql).fetch_all(&pool).await.unwrap();
-    pool.close().await;
-    rows
+async fn disputed(at: &Address) -> String {
+    let sql = "SELECT lower(coalesce(string_agg(operate_value || ' ' || salesforce_value, ' '), '')) FROM conflict";
+    rows(at, sql).await.concat()
 }

@@ -1,9 +1,8 @@
 //! One run: the world, and the daemon on its store.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::TimeDelta;
 use futures_util::FutureExt as _;
@@ -13,10 +12,10 @@ use leadsync::sync::{CycleError, Engine, Followed, Patience, Turns};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Map, Value as Json};
-use sqlx::Connection as _;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
+use super::cluster::{execute, rows};
 use super::history::{Kind, Step};
+use super::home::Home;
 use super::model::{Model, TRACED, Trouble};
 use super::oracle;
 use super::port::{Port, Shared};
@@ -30,7 +29,7 @@ const OPENED: usize = 4;
 
 pub struct Run {
     pub shared: Arc<Shared>,
-    store: PathBuf,
+    home: Home,
     setup: Setup,
     open: Option<Arc<Store>>,
     starts: usize,
@@ -62,11 +61,8 @@ impl Run {
     }
 
     fn of(model: Model, setup: Setup, folder: &Path) -> Self {
-        // Tests play the same seed at the same time.
-        static RUNS: AtomicU64 = AtomicU64::new(0);
-        let store = folder.join(format!("{}.db", RUNS.fetch_add(1, Ordering::Relaxed)));
-        std::fs::copy(folder.join("empty.db"), &store).unwrap();
-        Self { shared: Arc::new(Shared::new(model)), store, setup, open: None, starts: 0, engine: None }
+        let home = Home::new(folder);
+        Self { shared: Arc::new(Shared::new(model)), home, setup, open: None, starts: 0, engine: None }
     }
 
     fn engine(&self) -> &Engine {
@@ -90,7 +86,7 @@ impl Run {
     }
 
     async fn open(&self) -> Arc<Store> {
-        let store = Store::open(&format!("sqlite:{}", self.store.display())).await.unwrap();
+        let store = Store::open(&self.home.address).await.unwrap();
         let shared = Arc::clone(&self.shared);
         store.on_commit(move || !shared.ends()).await.unwrap();
         Arc::new(store)
@@ -116,7 +112,7 @@ impl Run {
         if self.engine.take().is_some() {
             let store = self.open.as_ref().unwrap();
             // Once the store's connection can be had, nothing of that process is under way any more.
-            store.durability().await.unwrap();
+            store.at_rest().await.unwrap();
         }
         let _ = self.shared.ended.notified().now_or_never();
         let mut model = self.shared.model();
@@ -280,9 +276,7 @@ impl Run {
     /// Ends the process, and takes its store away.
     pub async fn end(&mut self) {
         self.close().await;
-        for suffix in ["", "-wal", "-shm"] {
-            let _ = std::fs::remove_file(format!("{}{suffix}", self.store.display()));
-        }
+        self.home.remove().await;
     }
 
     /// Somebody loses the store; the daemon starts with none.
@@ -307,7 +301,7 @@ impl Run {
 
     /// What the store says, a text a row.
     pub async fn rows(&self, sql: &'static str) -> Vec<String> {
-        oracle::rows(self.engine().store(), sql).await
+        rows(&self.home.address, sql).await
     }
 
     /// Has polls miss whatever was modified before the next hour.
@@ -317,26 +311,23 @@ impl Run {
             let model = self.shared.model();
             stamp(model.server_now(side) + TimeDelta::hours(1))
         });
-        let options = SqliteConnectOptions::new().filename(&self.store);
-        let mut store = SqliteConnection::connect_with(&options).await.unwrap();
         for side in Side::BOTH {
-            let sql = "UPDATE checkpoint SET modified_at = ? WHERE side = ?";
-            sqlx::query(sql).bind(later.get(side)).bind(side.as_str()).execute(&mut store).await.unwrap();
+            let sql = format!("UPDATE checkpoint SET modified_at = '{}' WHERE side = '{side}'", later.get(side));
+            execute(&self.home.address, &sql).await;
         }
-        store.close().await.unwrap();
         self.start().await;
     }
 
     /// What `leadsync plan` says: side, kind and fields of every write.
     pub async fn plan(&self) -> BTreeSet<String> {
-        let copy = self.store.with_extension("copy");
-        self.engine().store().copy_to(&copy).await.unwrap();
-        let store = Store::open(&format!("sqlite:{}", copy.display())).await.unwrap();
+        let copy = self.home.beside();
+        self.engine().store().copy_to(copy.address.place().unwrap().file().unwrap()).await.unwrap();
+        let store = Store::open(&copy.address).await.unwrap();
         let engine = self.engine_on(Arc::new(store)).await;
         engine.rehearse().await.unwrap();
         let planned = engine.store().planned().await.unwrap();
         engine.store().close().await;
-        std::fs::remove_file(&copy).unwrap();
+        copy.remove().await;
         let fields = |push: &PlannedPush| -> Map<String, Json> {
             push.fields.iter().map(|field| (field.name.clone(), field.after.clone())).collect()
         };
@@ -400,7 +391,7 @@ impl Run {
         let began = self.shared.model().now;
         let cycles = self.live(steps).await;
         let mut broken = self.settle().await;
-        broken.extend(oracle::check(&self.shared, self.engine()).await);
+        broken.extend(oracle::check(&self.shared, self.engine(), &self.home.address).await);
         self.end().await;
         let mut model = self.shared.model();
         broken.append(&mut model.broken);

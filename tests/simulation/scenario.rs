@@ -187,10 +187,11 @@ pub async fn state(run: &Run) -> String {
         }
     }
     for sql in [
-        "SELECT json_array(s.state, json(l.base), json(s.operate_fields), json(s.salesforce_fields))
-         FROM lead_status s JOIN link l USING (link_id)",
-        "SELECT DISTINCT json_array(c.field, c.base_value, c.operate_value, c.salesforce_value, c.rule, c.winner, c.state) FROM conflict c",
-        "SELECT json_array(side, kind, state) FROM push WHERE state NOT IN ('done', 'superseded')",
+        r#"SELECT '["' || s.state || '",' || l.base || ',' || coalesce(s.operate_fields, 'null') || ',' || coalesce(s.salesforce_fields, 'null') || ']'
+         FROM lead_status s JOIN link l USING (link_id)"#,
+        r#"SELECT DISTINCT '["' || concat_ws('","', c.field, c.rule, c.winner, c.state) || '",' || coalesce(c.base_value, 'null') || ','
+             || coalesce(c.operate_value, 'null') || ',' || coalesce(c.salesforce_value, 'null') || ']' FROM conflict c"#,
+        r#"SELECT '["' || concat_ws('","', side, kind, state) || '"]' FROM push WHERE state NOT IN ('done', 'superseded')"#,
     ] {
         // The order of an object's fields tells which were written last.
         let rows = run.rows(sql).await;

@@ -46,7 +46,7 @@ async fn a_conflict_is_told_once_even_by_a_daemon_that_starts_again_and_then_tha
     let (address, told) = webhook(1).await;
     configure(&systems, "[sync]\n", "[sync]\nconflict = \"manual\"\n");
     alert(&systems, &address, "every = \"10s\"");
-    let store = leadsync::store::Store::open_existing(&systems.config().store.url).await.unwrap();
+    let store = leadsync::store::Store::open_existing(&systems.config().store).await.unwrap();
     let (ours, theirs) = store.pair_in_step(1).await.unwrap().unwrap();
     systems.sandbox.operate().edit(&ours, &json!({ "phone": "020 7946 0001" })).unwrap();
     systems.sandbox.salesforce().edit(&theirs, &json!({ "Phone": "020 7946 0002" })).unwrap();

@@ -183,7 +183,7 @@ async fn two_leads_are_taken_apart_and_linked_by_command() {
     let systems = Systems::of(4, 4, 4).await;
     systems.configure("[sync]\n", "[sync]\ncreate = \"none\"\n");
     run(&systems, &["once"]).await;
-    let store = Store::open_existing(&systems.config().store.url).await.unwrap();
+    let store = Store::open_existing(&systems.config().store).await.unwrap();
     let (ours, theirs) = store.pair_in_step(1).await.unwrap().unwrap();
     let (status, said, _) = run(&systems, &["unlink", &ours, "--dry-run", "--json"]).await;
     let said: Json = serde_json::from_str(&said).unwrap();

@@ -37,7 +37,7 @@ async fn every_question_of_an_operator_is_answered() {
     run(&systems, &["once"]).await;
     let _show = ShowLog(log(&systems));
     configure(&systems, "[sync]\n", "[sync]\nconflict = \"manual\"\n");
-    let store = leadsync::store::Store::open_existing(&systems.config().store.url).await.unwrap();
+    let store = leadsync::store::Store::open_existing(&systems.config().store).await.unwrap();
     let (ours, theirs) = store.pair_in_step(1).await.unwrap().unwrap();
     let other = store.pair_in_step(5).await.unwrap().unwrap();
     let bad = json!({ "leadname": "Bad Ltd", "lastname": "Bad", "email": "bad(at)example", "location": "Hub City", "leadsource": "Website" });
@@ -59,7 +59,7 @@ async fn every_question_of_an_operator_is_answered() {
     }
     let conflict = store.open_conflicts().await.unwrap()[0].conflict_id.to_string();
     let email = systems.sandbox.operate().lead(&ours).unwrap()["email"].as_str().unwrap().to_lowercase();
-    let options = SqliteConnectOptions::new().filename(store.path()).read_only(true);
+    let options = SqliteConnectOptions::new().filename(store.file().unwrap()).read_only(true);
     let pool = SqlitePoolOptions::new().connect_with(options).await.unwrap();
 
     // What has rows only when something went wrong, or is waiting at this very moment.

@@ -36,7 +36,7 @@ async fn a_bulk_job_that_fails_is_tried_again_ever_later_and_its_words_are_told(
     let (_, said, _) = run(&systems, &["status"]).await;
     let told = "210 tried and not done: InternalServerError: bulk job ";
     assert!(said.contains(told) && said.contains("Failed: InternalServerError : try later"), "{said}");
-    let store = leadsync::store::Store::open_existing(&systems.config().store.url).await.unwrap();
+    let store = leadsync::store::Store::open_existing(&systems.config().store).await.unwrap();
     assert_eq!(store.status(chrono::Utc::now()).await.unwrap().pushes.keys().collect::<Vec<_>>(), ["due"]);
     assert_eq!(requested(&systems, "POST", "/jobs/ingest"), 3, "each wait is longer than the one before");
     systems.sandbox.salesforce().clear_faults();

@@ -37,7 +37,7 @@ impl Page {
         cycle(&engine).await.unwrap();
         cycle(&engine).await.unwrap();
         let config = systems.config();
-        let store = Arc::new(Store::open(&config.store.url).await.unwrap());
+        let store = Arc::new(Store::open(&config.store).await.unwrap());
         let ops = Ops::new(&config, Arc::clone(&store));
         ops.pulse().well(Utc::now());
         let served = serve(ops, ([127, 0, 0, 1], 0).into()).await.unwrap();

@@ -125,7 +125,7 @@ async fn once_says_what_it_did_and_verify_finds_nothing() {
 async fn plan_writes_nothing_and_says_every_field() {
     let systems = Systems::of(10, 10, 10).await;
     run(&systems, &["once"]).await;
-    let store = Store::open_existing(&systems.config().store.url).await.unwrap();
+    let store = Store::open_existing(&systems.config().store).await.unwrap();
     let (ours, theirs) = store.pair_in_step(3).await.unwrap().unwrap();
     systems.sandbox.operate().edit(&ours, &json!({ "phone": "020 7946 0001" })).unwrap();
     let before = (systems.traffic().2, std::fs::read(systems.folder.path().join("leadsync.db")).unwrap());
@@ -149,7 +149,7 @@ async fn what_waits_for_a_person_is_listed_and_settled() {
     systems.configure("[sync]\n", "[sync]\nconflict = \"manual\"\n");
     run(&systems, &["once"]).await;
     run(&systems, &["once"]).await;
-    let store = Store::open_existing(&systems.config().store.url).await.unwrap();
+    let store = Store::open_existing(&systems.config().store).await.unwrap();
     for conflict in store.open_conflicts().await.unwrap() {
         run(&systems, &["resolve", &conflict.conflict_id.to_string(), "--take", "operate"]).await;
     }

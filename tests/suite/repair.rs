@@ -20,7 +20,7 @@ async fn relink(bench: &Bench, operate: &str, salesforce: &str) {
 
 /// Changes the store as no command does.
 async fn sql(bench: &Bench, sql: &'static str) {
-    let options = SqliteConnectOptions::new().filename(bench.engine.store().path());
+    let options = SqliteConnectOptions::new().filename(bench.engine.store().file().unwrap());
     let mut store = SqliteConnection::connect_with(&options).await.unwrap();
     sqlx::query(sql).execute(&mut store).await.unwrap();
     store.close().await.unwrap();

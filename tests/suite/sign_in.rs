@@ -31,7 +31,7 @@ fn sign_in_by(systems: &Systems, auth: &str) {
 
 async fn failure(systems: &Systems) -> String {
     let config = systems.config();
-    let store = leadsync::store::Store::open(&config.store.url).await.unwrap();
+    let store = leadsync::store::Store::open(&config.store).await.unwrap();
     leadsync::daemon::assemble(&config, store).await.err().unwrap().to_string()
 }
 

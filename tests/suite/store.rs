@@ -58,7 +58,7 @@ fn a_second_daemon_is_told_who_has_the_store() {
 #[tokio::test]
 async fn a_store_of_a_newer_version_is_refused_and_left_alone() {
     let folder = TempDir::new().unwrap();
-    let path = Store::open(&url(&folder)).await.unwrap().path().to_owned();
+    let path = Store::open(&url(&folder)).await.unwrap().file().unwrap().to_owned();
     let options = SqliteConnectOptions::new().filename(&path);
     let pool = sqlx::SqlitePool::connect_with(options).await.unwrap();
     sqlx::query("UPDATE _sqlx_migrations SET version = 9999 WHERE version = (SELECT max(version) FROM _sqlx_migrations)")
@@ -100,7 +100,7 @@ async fn leads_of_a_store_that_held_their_values_beside_their_notes_are_kept() {
     for side in Side::BOTH {
         assert_eq!(link.leads.get(side).as_ref().unwrap().fields, json!({ "email": format!("{side}@acme.example") }));
     }
-    let options = SqliteConnectOptions::new().filename(store.path()).read_only(true);
+    let options = SqliteConnectOptions::new().filename(store.file().unwrap()).read_only(true);
     let mut reader = SqliteConnection::connect_with(&options).await.unwrap();
     let seen: Vec<(i64, bool, String)> =
         sqlx::query_as("SELECT link_id, dirty, former FROM lead").fetch_all(&mut reader).await.unwrap();
@@ -185,5 +185,5 @@ async fn every_commit_reaches_the_disk_before_it_counts() {
     let folder = TempDir::new().unwrap();
     let store = Store::open(&url(&folder)).await.unwrap();
     assert_eq!(store.durability().await.unwrap(), ("wal".to_owned(), 2));
-    assert_eq!(scalar(store.path(), "PRAGMA journal_mode").await, "wal");
+    assert_eq!(scalar(store.file().unwrap(), "PRAGMA journal_mode").await, "wal");
 }

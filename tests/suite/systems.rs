@@ -54,7 +54,7 @@ impl Systems {
     /// An engine as the daemon has it.
     pub async fn engine(&self) -> Engine {
         let config = self.config();
-        let store = Store::open(&config.store.url).await.unwrap();
+        let store = Store::open(&config.store).await.unwrap();
         assemble(&config, store).await.unwrap()
     }
 

@@ -162,7 +162,7 @@ async fn a_reverse_can_be_reversed() {
 async fn the_command_shows_first_and_applies_when_it_is_told_to() {
     let systems = Systems::of(12, 12, 12).await;
     run(&systems, &["once"]).await;
-    let store = leadsync::store::Store::open_existing(&systems.config().store.url).await.unwrap();
+    let store = leadsync::store::Store::open_existing(&systems.config().store).await.unwrap();
     let (ours, theirs) = store.pair_in_step(3).await.unwrap().unwrap();
     let phone = |id: &str| systems.sandbox.salesforce().lead(id).unwrap()["Phone"].clone();
     let before = phone(&theirs);

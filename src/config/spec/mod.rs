@@ -85,6 +85,8 @@ pub(super) enum Form {
     ApiVersion,
     /// The address of a store.
     StoreUrl,
+    /// PostgreSQL's name for a part of a database.
+    SchemaName,
     /// Text, number or boolean.
     Scalar,
     /// A list, with this many elements at least.

@@ -9,12 +9,21 @@ use crate::config::sync::{CONFLICT_WORDS, CREATE_WORDS, DELETE_WORDS};
 pub(super) const STORE: &[Section] = &[Section {
     name: "store",
     about: "What leadsync remembers: what it saw, and what is in step.",
-    keys: &[default(
-        "url",
-        Form::StoreUrl,
-        r#""sqlite:leadsync.db""#,
-        "The SQLite file, which is made if it is missing: sqlite: and a path.",
-    )],
+    keys: &[
+        default(
+            "url",
+            Form::StoreUrl,
+            r#""sqlite:leadsync.db""#,
+            "The SQLite file, which is made if it is missing: sqlite: and a path. Or postgres://USER@HOST:PORT/DATABASE; also \"env:NAME\".",
+        ),
+        optional("password", Form::Secret, "The password of the PostgreSQL user, where it does not stand in the address."),
+        default(
+            "schema",
+            Form::SchemaName,
+            r#""leadsync""#,
+            "The schema of the PostgreSQL database that holds the tables, which is made if it is missing.",
+        ),
+    ],
 }];
 
 /// The sections of what is done when.

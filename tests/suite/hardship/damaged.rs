@@ -195,7 +195,7 @@ async fn without_its_log(garble: bool) {
     systems.sandbox.operate().edit(&edited["leadid"].to_string(), &json!({ "phone": "020 7946 0007" })).unwrap();
     assert_ends_well(&systems, 42).await;
     assert_eq!(twin(&systems, &edited).unwrap()["Phone"], json!("020 7946 0007"));
-    let known = Store::open_existing(&systems.config().store.url).await.unwrap();
+    let known = Store::open_existing(&systems.config().store).await.unwrap();
     assert!(known.parked().await.unwrap().is_empty());
 }
 

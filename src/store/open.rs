@@ -1,0 +1,87 @@
+//! Opening a store: whichever database it is in, and whatever version wrote it.
+
+use sqlx::migrate::{MigrateError, Migrator};
+use tokio::sync::Mutex;
+
+use super::address::Located;
+use super::sql::{Connection, Pool, query_scalar};
+use super::{Address, Place, Store, StoreError, sqlite};
+
+/// For `SQLite`.
+static MIGRATIONS: Migrator = sqlx::migrate!();
+/// For PostgreSQL.
+static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+
+impl Store {
+    /// Opens the store at this address for writing, makes it if it is missing, and brings its schema up to date. Take
+    /// [`Hold`](super::Hold) first.
+    pub async fn open(address: impl Into<Address>) -> Result<Self, StoreError> {
+        let address = address.into();
+        let store = match address.locate()? {
+            Located::File(path) => sqlite::open(path).await?,
+            Located::Server(server) => {
+                let place = address.place()?;
+                let opening = |error| StoreError::from(error).at(&place);
+                let mut session = server.connect().await.map_err(opening)?;
+                session.make_schema().await.map_err(opening)?;
+                Self::of(place, Connection::Postgres(Box::new(session)), Pool::Postgres(server.readers()))
+            }
+        };
+        store.migrate().await?;
+        Ok(store)
+    }
+
+    /// Opens an existing store for commands that report or that leave a word for the daemon. The schema must be the current one.
+    pub async fn open_existing(address: impl Into<Address>) -> Result<Self, StoreError> {
+        let address = address.into();
+        match address.locate()? {
+            Located::File(path) => sqlite::open_existing(path).await,
+            Located::Server(server) => {
+                let place = address.place()?;
+                let opening = |error| StoreError::from(error).at(&place);
+                let mut session = server.connect().await.map_err(opening)?;
+                if !session.has_store().await.map_err(opening)? {
+                    return Err(StoreError::Missing { place });
+                }
+                let store = Self::of(place, Connection::Postgres(Box::new(session)), Pool::Postgres(server.readers()));
+                store.check_version().await?;
+                Ok(store)
+            }
+        }
+    }
+
+    pub(super) fn of(place: Place, write: Connection, read: Pool) -> Self {
+        Self { place, write: Mutex::new(Some(write)), read }
+    }
+
+    async fn migrate(&self) -> Result<(), StoreError> {
+        let migrated = match &mut *self.write().await? {
+            Connection::Sqlite(connection) => MIGRATIONS.run(connection).await,
+            Connection::Postgres(session) => POSTGRES_MIGRATIONS.run(session.connection()).await,
+        };
+        migrated.map_err(|error| match error {
+            MigrateError::VersionMissing(version) => StoreError::Newer { place: self.place.clone(), version },
+            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => self.opening(error),
+            other => StoreError::Damaged { place: self.place.clone(), reason: other.to_string() },
+        })
+    }
+
+    pub(super) async fn check_version(&self) -> Result<(), StoreError> {
+        let known = match &self.read {
+            Pool::Sqlite(_) => &MIGRATIONS,
+            Pool::Postgres(_) => &POSTGRES_MIGRATIONS,
+        };
+        let newest: Option<i64> = query_scalar("SELECT max(version) FROM _sqlx_migrations")
+            .fetch_one(&self.read)
+            .await
+            .map_err(|error| self.opening(error))?;
+        match newest {
+            Some(version) if !known.version_exists(version) => Err(StoreError::Newer { place: self.place.clone(), version }),
+            _ => Ok(()),
+        }
+    }
+
+    fn opening(&self, error: sqlx::Error) -> StoreError {
+        StoreError::opening(error, &self.place)
+    }
+}

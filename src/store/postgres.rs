@@ -1,0 +1,185 @@
+//! A store in PostgreSQL: how it is reached, and what its transactions are.
+
+use std::fmt::{self, Debug, Formatter};
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use sqlx::SqlSafeStr as _;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Database, Executor as _, Postgres};
+use sqlx_core::transaction::TransactionManager as _;
+
+type Manager = <Postgres as Database>::TransactionManager;
+
+/// Statements that a connection keeps prepared: there are not many more different ones.
+const PREPARED: usize = 400;
+
+/// What every connection is set to. Nobody waits for ever, and whoever is gone does not keep others waiting.
+const SETTINGS: [(&str, &str); 8] = [
+    ("application_name", "leadsync"),
+    ("client_min_messages", "error"),
+    ("jit", "off"),
+    ("lock_timeout", "30s"),
+    ("idle_in_transaction_session_timeout", "10s"),
+    ("tcp_keepalives_idle", "5"),
+    ("tcp_keepalives_interval", "2"),
+    ("tcp_keepalives_count", "3"),
+];
+
+/// Where it is.
+#[derive(Clone)]
+pub(super) struct Server {
+    options: PgConnectOptions,
+    schema: String,
+}
+
+impl Server {
+    /// `None`: the address is not understood.
+    pub(super) fn of(url: &str, password: Option<&SecretString>, schema: &str) -> Option<Self> {
+        let mut options = PgConnectOptions::from_str(url).ok()?;
+        if let Some(password) = password {
+            options = options.password(password.expose_secret());
+        }
+        let search_path = [("search_path", schema)];
+        let options =
+            options.statement_cache_capacity(PREPARED).options(SETTINGS).options(search_path).disable_statement_logging();
+        Some(Self { options, schema: schema.to_owned() })
+    }
+
+    /// In words, without the password.
+    pub(super) fn label(&self) -> String {
+        let options = &self.options;
+        let host = options.get_socket().map_or_else(|| options.get_host().to_owned(), |path| path.display().to_string());
+        let database = options.get_database().unwrap_or_else(|| options.get_username());
+        format!("postgres://{host}:{}/{database}, schema {}", options.get_port(), self.schema)
+    }
+
+    /// A connection that writes.
+    pub(super) async fn connect(&self) -> Result<Session, sqlx::Error> {
+        let connection = connect(&self.options).await?;
+        Ok(Session { connection, server: self.clone(), unsure: false, keep: None })
+    }
+
+    /// Connections that only read.
+    pub(super) fn readers(&self) -> PgPool {
+        PgPoolOptions::new()
+            .max_connections(4)
+            .acquire_timeout(Duration::from_secs(10))
+            .idle_timeout(Duration::from_mins(1))
+            .connect_lazy_with(self.options.clone().options([("default_transaction_read_only", "on")]))
+    }
+}
+
+impl Debug for Server {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.label())
+    }
+}
+
+async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+    let mut connection = options.connect().await?;
+    // What is committed is there after a crash; a server where that is otherwise by default is told so.
+    let durable = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
+    connection.execute(durable).await?;
+    Ok(connection)
+}
+
+/// A connection that writes.
+pub(super) struct Session {
+    connection: PgConnection,
+    server: Server,
+    /// Whether something was begun of which it is not known how it ended.
+    unsure: bool,
+    keep: Option<Box<dyn FnMut() -> bool + Send>>,
+}
+
+impl Session {
+    pub(super) fn connection(&mut self) -> &mut PgConnection {
+        &mut self.connection
+    }
+
+    pub(super) fn is_in_transaction(&self) -> bool {
+        Manager::get_transaction_depth(&self.connection) > 0
+    }
+
+    /// Makes the schema where it is missing.
+    pub(super) async fn make_schema(&mut self) -> Result<(), sqlx::Error> {
+        let is_there = "SELECT to_regnamespace($1) IS NOT NULL";
+        let schema = self.server.schema.clone();
+        if !sqlx::query_scalar::<_, bool>(is_there).bind(&schema).fetch_one(&mut self.connection).await? {
+            // Its letters are those that need no quotes.
+            self.connection.execute(AssertSqlSafe(format!("CREATE SCHEMA IF NOT EXISTS {schema}"))).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether somebody has made the tables.
+    pub(super) async fn has_store(&mut self) -> Result<bool, sqlx::Error> {
+        let is_there = "SELECT to_regclass($1 || '._sqlx_migrations') IS NOT NULL";
+        sqlx::query_scalar(is_there).bind(&self.server.schema).fetch_one(&mut self.connection).await
+    }
+
+    /// Has `keep` asked before each commit.
+    pub(super) fn on_commit(&mut self, keep: impl FnMut() -> bool + Send + 'static) {
+        self.keep = Some(Box::new(keep));
+    }
+
+    /// Begins a transaction, and waits until nobody else writes to this store.
+    pub(super) async fn begin(&mut self) -> Result<(), sqlx::Error> {
+        self.unsure = true;
+        let began = self.try_to_begin().await;
+        match began {
+            Err(sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed) => {
+                // The server was started anew, or closed what nobody used: nothing of this transaction is there yet.
+                self.connection = connect(&self.server.options).await?;
+                self.try_to_begin().await
+            }
+            other => other,
+        }
+    }
+
+    async fn try_to_begin(&mut self) -> Result<(), sqlx::Error> {
+        let begin = format!("BEGIN; SELECT pg_advisory_xact_lock(hashtextextended('leadsync {}', 0))", self.server.schema);
+        Manager::begin(&mut self.connection, Some(AssertSqlSafe(begin).into_sql_str())).await
+    }
+
+    pub(super) async fn commit(&mut self) -> Result<(), sqlx::Error> {
+        if self.keep.as_mut().is_some_and(|keep| !keep()) {
+            return Err(sqlx::Error::Protocol("the commit was not kept".to_owned()));
+        }
+        Manager::commit(&mut self.connection).await?;
+        self.unsure = false;
+        Ok(())
+    }
+
+    pub(super) fn start_rollback(&mut self) {
+        Manager::start_rollback(&mut self.connection);
+    }
+
+    /// Ends what somebody began and did not end, over a new connection where this one does not answer.
+    pub(super) async fn ready(&mut self) -> Result<(), sqlx::Error> {
+        if !self.unsure {
+            return Ok(());
+        }
+        if self.is_in_transaction() {
+            self.start_rollback();
+        }
+        // It may be begun without this side knowing.
+        if self.connection.execute("ROLLBACK").await.is_err() {
+            self.connection = connect(&self.server.options).await?;
+        }
+        self.unsure = false;
+        Ok(())
+    }
+
+    pub(super) async fn close(self: Box<Self>) -> Result<(), sqlx::Error> {
+        self.connection.close().await
+    }
+}
+
+impl Debug for Session {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        self.server.fmt(out)
+    }
+}

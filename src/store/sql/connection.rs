@@ -1,0 +1,169 @@
+//! Connections and transactions.
+
+use std::ops::{Deref, DerefMut};
+
+use sqlx::sqlite::{Sqlite, SqliteConnection, SqlitePool};
+use sqlx::{Connection as _, Database, PgConnection, PgPool};
+use sqlx_core::transaction::TransactionManager as _;
+
+use super::super::postgres::Session;
+
+/// The connections of those who only read.
+#[derive(Debug)]
+pub(in crate::store) enum Pool {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+}
+
+impl Pool {
+    pub(in crate::store) async fn close(&self) {
+        match self {
+            Self::Sqlite(pool) => pool.close().await,
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+/// The connection that writes.
+#[derive(Debug)]
+pub(in crate::store) enum Connection {
+    Sqlite(SqliteConnection),
+    Postgres(Box<Session>),
+}
+
+/// A database's own connection.
+pub(super) enum Raw<'c> {
+    Sqlite(&'c mut SqliteConnection),
+    Postgres(&'c mut PgConnection),
+}
+
+impl Connection {
+    /// Begins a transaction. Nobody else writes before it ends, so that what it reads stays as it is.
+    pub(in crate::store) async fn begin(&mut self) -> Result<Transaction<'_>, sqlx::Error> {
+        match self {
+            Self::Sqlite(connection) => {
+                let begin = sqlx::SqlSafeStr::into_sql_str("BEGIN IMMEDIATE");
+                <Sqlite as Database>::TransactionManager::begin(connection, Some(begin)).await?;
+            }
+            Self::Postgres(session) => Box::pin(session.begin()).await?,
+        }
+        Ok(Transaction { connection: self, ended: false })
+    }
+
+    /// Makes it usable, whatever became of those who had it before.
+    pub(in crate::store) async fn ready(&mut self) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Sqlite(connection) => end_transaction(connection).await,
+            Self::Postgres(session) => Box::pin(session.ready()).await,
+        }
+    }
+
+    pub(in crate::store) async fn close(self) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Sqlite(connection) => connection.close().await,
+            Self::Postgres(session) => Box::pin(session.close()).await,
+        }
+    }
+
+    /// For a statement: in PostgreSQL one that writes and is in no transaction gets one, for that is where nobody else writes.
+    pub(super) async fn work(&mut self, text: &str) -> Result<Working<'_>, sqlx::Error> {
+        match self {
+            Self::Postgres(session) if !session.is_in_transaction() && !text.trim_start().starts_with("SELECT") => {
+                Ok(Working::Alone(self.begin().await?))
+            }
+            _ => Ok(Working::Within(self)),
+        }
+    }
+
+    fn raw(&mut self) -> Raw<'_> {
+        match self {
+            Self::Sqlite(connection) => Raw::Sqlite(connection),
+            Self::Postgres(session) => Raw::Postgres(session.connection()),
+        }
+    }
+}
+
+/// A connection at work on a statement.
+pub(super) enum Working<'c> {
+    /// As it is.
+    Within(&'c mut Connection),
+    /// In a transaction of its own.
+    Alone(Transaction<'c>),
+}
+
+impl Working<'_> {
+    pub(super) fn raw(&mut self) -> Raw<'_> {
+        match self {
+            Self::Within(connection) => connection.raw(),
+            Self::Alone(transaction) => transaction.raw(),
+        }
+    }
+
+    pub(super) async fn end(self) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Within(_) => Ok(()),
+            Self::Alone(transaction) => transaction.commit().await,
+        }
+    }
+}
+
+/// A transaction. It is rolled back where it is dropped.
+#[derive(Debug)]
+pub(in crate::store) struct Transaction<'c> {
+    connection: &'c mut Connection,
+    ended: bool,
+}
+
+impl Transaction<'_> {
+    /// Keeps all of it.
+    pub(in crate::store) async fn commit(mut self) -> Result<(), sqlx::Error> {
+        match &mut *self.connection {
+            Connection::Sqlite(connection) => <Sqlite as Database>::TransactionManager::commit(connection).await?,
+            Connection::Postgres(session) => Box::pin(session.commit()).await?,
+        }
+        self.ended = true;
+        Ok(())
+    }
+}
+
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        if self.ended {
+            return;
+        }
+        match &mut *self.connection {
+            Connection::Sqlite(connection) => <Sqlite as Database>::TransactionManager::start_rollback(connection),
+            Connection::Postgres(session) => session.start_rollback(),
+        }
+    }
+}
+
+impl Deref for Transaction<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        self.connection
+    }
+}
+
+impl DerefMut for Transaction<'_> {
+    fn deref_mut(&mut self) -> &mut Connection {
+        self.connection
+    }
+}
+
+/// Ends what somebody began and did not end. What the database rolled back by itself, as it may where the disk is full, sqlx takes for
+/// begun for as long as the connection lives: it can roll back only what is there. The connection is not replaced, since on a full
+/// disk there may be no space for another.
+async fn end_transaction(connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    if connection.is_in_transaction() {
+        // Where it was left alone, its rollback is on the way: behind that comes the answer.
+        connection.ping().await?;
+    }
+    if connection.is_in_transaction() {
+        // Refused if one is there after all.
+        let _ = sqlx::query("BEGIN").execute(&mut *connection).await;
+        <Sqlite as Database>::TransactionManager::rollback(connection).await?;
+    }
+    Ok(())
+}

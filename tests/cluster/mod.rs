@@ -1,0 +1,190 @@
+//! A PostgreSQL server for the tests: its own, in a folder that goes, on no port that anybody else could have.
+
+use std::fs::File;
+use std::os::unix::fs::chown;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use leadsync::store::Address;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
+use tempfile::TempDir;
+
+/// PostgreSQL does not run as root: then it runs as nobody.
+const NOBODY: u32 = 65_534;
+
+/// How long it may take to start.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Runs the server, and takes its folder away where the tests ended without doing so.
+const WATCHED: &str = r#"folder=$1; shift
+trap 'kill -QUIT $server; wait $server; rm -rf "$folder"; exit' TERM
+"$@" & server=$!
+wait $server"#;
+
+/// A server of one's own.
+pub struct Cluster {
+    folder: TempDir,
+}
+
+impl Cluster {
+    /// The one that the tests of this process share. It ends with the process.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Cluster> = OnceLock::new();
+        SHARED.get_or_init(|| Self::start(&[]))
+    }
+
+    /// Makes one, and starts it with these settings.
+    pub fn start(settings: &[&str]) -> Self {
+        let shm = Path::new("/dev/shm");
+        let folder = if shm.is_dir() { TempDir::new_in(shm).unwrap() } else { TempDir::new().unwrap() };
+        if is_root() {
+            chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        let cluster = Self { folder };
+        let mut initdb = cluster.command("initdb");
+        initdb.args(["--auth=trust", "--username=leadsync", "--encoding=UTF8", "--no-locale", "--no-sync", "--pgdata"]);
+        let made = initdb.arg(cluster.data()).output().unwrap();
+        assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
+        cluster.serve(settings);
+        cluster
+    }
+
+    /// Starts the server on what is there, and waits until it answers.
+    pub fn serve(&self, settings: &[&str]) {
+        let mut server = self.command("sh");
+        server.args(["-c", WATCHED, "sh"]).arg(self.folder.path()).arg(programs().join("postgres"));
+        server.arg("-D").arg(self.data()).arg("-k").arg(self.folder.path());
+        for setting in ["listen_addresses=", "fsync=off", "max_connections=200"].iter().chain(settings) {
+            server.args(["-c", setting]);
+        }
+        let log = File::options().create(true).append(true).open(self.folder.path().join("log")).unwrap();
+        server.stdout(log.try_clone().unwrap()).stderr(log);
+        // What watches it is told of the end of the thread that started it: that one is there as long as the process.
+        let (told, started) = mpsc::channel();
+        std::thread::spawn(move || {
+            let mut server = server.spawn().unwrap();
+            told.send(()).unwrap();
+            server.wait()
+        });
+        started.recv().unwrap();
+        let began = Instant::now();
+        while !self.answers() {
+            assert!(began.elapsed() < PATIENCE, "postgres: {}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    #[allow(dead_code, reason = "the other test binary stops servers")]
+    /// Stops it: `fast` ends all sessions, `immediate` is a crash.
+    pub fn stop(&self, mode: &str) {
+        let stopped = self.command("pg_ctl").arg("stop").arg("-D").arg(self.data()).args(["-m", mode, "-w"]).output().unwrap();
+        assert!(stopped.status.success(), "pg_ctl: {}", String::from_utf8_lossy(&stopped.stderr));
+    }
+
+    /// A schema of one's own, which is not there yet.
+    pub fn address(&self) -> Address {
+        static SCHEMAS: AtomicU64 = AtomicU64::new(0);
+        let schema = format!("test_{}", SCHEMAS.fetch_add(1, Ordering::Relaxed));
+        let host = self.folder.path().display();
+        Address { schema, ..Address::from(format!("postgres://leadsync@localhost/postgres?host={host}").as_str()) }
+    }
+
+    /// What it wrote.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    fn answers(&self) -> bool {
+        let mut asking = self.command("pg_isready");
+        asking.args(["-q", "-U", "leadsync", "-d", "postgres", "-h"]).arg(self.folder.path()).status().unwrap().success()
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "TERM"]);
+        if is_root() {
+            command.args(["--reuid", &NOBODY.to_string(), "--regid", &NOBODY.to_string(), "--clear-groups"]);
+        }
+        command
+            .arg("--")
+            .arg(if program == "sh" { PathBuf::from(program) } else { programs().join(program) })
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null());
+        command
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let _ = self.command("pg_ctl").arg("stop").arg("-D").arg(self.data()).args(["-m", "immediate", "-w"]).output();
+    }
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// Where the server's programs are: the newest that is installed.
+fn programs() -> &'static Path {
+    static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAMS.get_or_init(|| {
+        let installed = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+        let found = installed.map(|version| version.path().join("bin")).filter(|folder| folder.join("initdb").exists());
+        found.max().expect("no PostgreSQL server is installed: `apt-get install postgresql`")
+    })
+}
+
+/// A connection to a store, as any client for SQL has one.
+enum Client {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+async fn client(address: &Address) -> Client {
+    if let Some(file) = address.place().unwrap().file() {
+        return Client::Sqlite(SqliteConnectOptions::new().filename(file).foreign_keys(true).connect().await.unwrap());
+    }
+    let options: PgConnectOptions = address.url.parse().unwrap();
+    Client::Postgres(options.options([("search_path", &address.schema)]).connect().await.unwrap())
+}
+
+/// Runs a statement on a store.
+pub async fn execute(address: &Address, sql: &str) {
+    let sql = AssertSqlSafe(sql.to_owned());
+    match client(address).await {
+        Client::Sqlite(mut client) => {
+            sqlx::query(sql).execute(&mut client).await.unwrap();
+            client.close().await.unwrap();
+        }
+        Client::Postgres(mut client) => {
+            client.execute(sql).await.unwrap();
+            client.close().await.unwrap();
+        }
+    }
+}
+
+/// What a store says, a text a row.
+pub async fn rows(address: &Address, sql: &'static str) -> Vec<String> {
+    match client(address).await {
+        Client::Sqlite(mut client) => {
+            let rows = sqlx::query_scalar(sql).fetch_all(&mut client).await.unwrap();
+            client.close().await.unwrap();
+            rows
+        }
+        Client::Postgres(mut client) => {
+            let rows = sqlx::query_scalar(sql).fetch_all(&mut client).await.unwrap();
+            client.close().await.unwrap();
+            rows
+        }
+    }
+}
