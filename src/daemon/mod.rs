@@ -1,5 +1,6 @@
 //! The daemon: everything wired together, a cycle at each tick of the schedule, never two at once, and an orderly end.
 
+mod listening;
 mod orders;
 mod systems;
 mod ticks;
@@ -14,13 +15,13 @@ use chrono::Utc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::listening::Listening;
 use self::ticks::Ticks;
 use self::upkeep::Upkeep;
 use self::waits::{Refusals, SecretFiles};
 use self::work::{Ended, Work, carry_out, sweep};
 use crate::config::{Config, Finding, Loaded};
 use crate::hints::Hints;
-use crate::lead::PerSide;
 use crate::mapping::Mapping;
 use crate::ops::{self, Ops, Served};
 use crate::side::SideError;
@@ -53,7 +54,7 @@ pub async fn run(config: &Config, store: Store, mut orders: Orders) -> Result<()
                 Work::Cycle
             }
             () = daemon.ticks.next() => Work::Cycle,
-            hints = hints => Work::Hints(hints),
+            hinted = hints => hinted,
         };
         if matches!(work, Work::Cycle) {
             daemon.ticks.came();
@@ -66,7 +67,7 @@ pub async fn run(config: &Config, store: Store, mut orders: Orders) -> Result<()
 }
 
 /// Waits for hints, or until it is time to look again at what had to wait; and in any case until requests are not spared any more.
-async fn hinted(hints: Arc<Hints>, again_at: Option<Instant>, not_before: Option<Instant>) -> PerSide<Vec<String>> {
+async fn hinted(hints: Arc<Hints>, again_at: Option<Instant>, not_before: Option<Instant>) -> Work {
     let again = async {
         match again_at {
             Some(moment) => tokio::time::sleep_until(moment).await,
@@ -80,7 +81,7 @@ async fn hinted(hints: Arc<Hints>, again_at: Option<Instant>, not_before: Option
     if let Some(moment) = not_before {
         tokio::time::sleep_until(moment).await;
     }
-    hints.take()
+    if hints.take_all() { Work::Cycle } else { Work::Hints(hints.take()) }
 }
 
 /// What runs at each tick.
@@ -96,6 +97,8 @@ struct Daemon {
     /// Before this no cycle starts, to spare requests.
     not_before: Option<Instant>,
     hints: Arc<Hints>,
+    /// Salesforce's change events, where they are wanted, once a cycle has ended well.
+    listening: Option<Listening>,
     /// When to look again at what had to wait for a second to pass.
     again_at: Option<Instant>,
     /// Before this no sweep starts: the last one failed, and reads far more than a cycle.
@@ -123,6 +126,7 @@ impl Daemon {
             secret_files: SecretFiles::as_they_are(&config.secret_files),
             store,
             hints: ops.hints(),
+            listening: None,
             ops,
             served,
             engine: None,
@@ -137,6 +141,9 @@ impl Daemon {
 
     async fn end(self) {
         self.ticks.stop().await;
+        if let Some(listening) = self.listening {
+            listening.end().await;
+        }
         drop(self.served);
         self.store.close().await;
     }
@@ -201,6 +208,7 @@ impl Daemon {
                 self.again_at = waits.then(|| Instant::now() + AGAIN);
                 self.refusals.end();
                 self.ops.pulse().well(Utc::now());
+                self.listen();
             }
             Ended::Stopped => {}
             Ended::Badly(error) => {
@@ -212,6 +220,15 @@ impl Daemon {
         }
         self.engine = Some(engine);
         Ok(())
+    }
+
+    /// Listens to Salesforce's change events, where the configuration says so. Not before a cycle has ended well: whoever cannot sign in
+    /// should try it in one place only.
+    fn listen(&mut self) {
+        if let (None, Some(wanted)) = (&self.listening, &self.config.salesforce.change_events) {
+            let told = (Arc::clone(&self.store), Arc::clone(&self.hints), self.ops.metrics().clone());
+            self.listening = Some(Listening::start(wanted.clone(), Arc::clone(&self.systems.salesforce), told));
+        }
     }
 
     /// `None`: it is time to stop.
@@ -287,6 +304,7 @@ impl Daemon {
         let exhausted_until = self.systems.tally().exhausted_until;
         systems.keep(Tally { exhausted_until });
         (self.systems, self.engine, self.not_before) = (systems, None, None);
+        self.listening = None;
         self.refusals.end();
     }
 

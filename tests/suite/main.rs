@@ -16,6 +16,7 @@ mod decided;
 mod doubtful;
 mod edges;
 mod engine;
+mod events;
 mod expressions;
 mod fields;
 mod fixtures;

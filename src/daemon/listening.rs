@@ -1,0 +1,101 @@
+//! Salesforce's change events, turned into hints while the daemon runs.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::config::salesforce::ChangeEvents;
+use crate::hints::Hints;
+use crate::lead::Side;
+use crate::metrics::{Heard, Metrics, OfSide};
+use crate::salesforce::SalesforceClient;
+use crate::salesforce::events::{Change, Listener, watch};
+use crate::store::Store;
+
+/// The fact of the store that says up to where events were heard: the org, the channel, the replay id.
+const HEARD_UP_TO: &str = "change_events_heard";
+
+/// A subscription, until this is dropped.
+pub(super) struct Listening {
+    stop: DropGuard,
+    task: JoinHandle<()>,
+}
+
+impl Listening {
+    /// Listens in the background.
+    pub(super) fn start(
+        config: ChangeEvents,
+        salesforce: Arc<SalesforceClient>,
+        (store, hints, metrics): (Arc<Store>, Arc<Hints>, Metrics),
+    ) -> Self {
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
+        let task = tokio::spawn(async move {
+            let hearing = Hearing { store, hints, metrics };
+            watch(&salesforce, &config, &hearing, &stopped).await;
+        });
+        Self { stop: stop.drop_guard(), task }
+    }
+
+    /// Stops, and waits until the store is not needed any more.
+    pub(super) async fn end(self) {
+        drop(self.stop);
+        let _ = self.task.await;
+    }
+}
+
+struct Hearing {
+    store: Arc<Store>,
+    hints: Arc<Hints>,
+    metrics: Metrics,
+}
+
+impl Hearing {
+    fn count(&self, says: &'static str) {
+        self.metrics.change_events.get_or_create(&Heard { says }).inc();
+    }
+}
+
+#[async_trait]
+impl Listener for Hearing {
+    async fn kept(&self) -> Option<String> {
+        let kept = self.store.fact(HEARD_UP_TO).await;
+        kept.inspect_err(|error| tracing::error!(error = %error, "events.place_unknown")).ok().flatten()
+    }
+
+    async fn keep(&self, place: &str) {
+        // Events that are heard again change nothing.
+        if let Err(error) = self.store.keep_fact(HEARD_UP_TO, place).await {
+            tracing::error!(error = %error, "events.place_not_kept");
+        }
+    }
+
+    fn hear(&self, change: Change) {
+        match change {
+            Change::Leads(ids) => {
+                self.count("changed");
+                self.metrics.leads_hinted.get_or_create(&OfSide { side: Side::Salesforce }).inc_by(ids.len() as u64);
+                tracing::debug!(leads.named = ids.len(), "events.heard");
+                if self.hints.tell(Side::Salesforce, ids) > 0 {
+                    self.hints.tell_all();
+                }
+            }
+            Change::All => {
+                self.count("all");
+                self.hints.tell_all();
+            }
+            Change::Unreadable(_) => {
+                self.count("unreadable");
+                self.hints.tell_all();
+            }
+            Change::Own => self.count("own"),
+            Change::Other => self.count("other"),
+        }
+    }
+
+    fn is_up(&self, up: bool) {
+        self.metrics.subscribed.get_or_create(&OfSide { side: Side::Salesforce }).set(i64::from(up));
+    }
+}

@@ -1,0 +1,386 @@
+//! Change events: what Salesforce's Pub/Sub API makes the daemon look at, long before the next poll.
+
+use std::time::{Duration, Instant};
+
+use leadsync::sandbox::SimulatedSide;
+use serde_json::{Value as Json, json};
+
+use crate::ops::{address, configure, get};
+use crate::program::{Running, ShowLog, log, run, signal, start, until, wait};
+use crate::systems::Systems;
+
+/// Systems of so many leads in step, with a daemon that polls once a year and listens to change events.
+struct Listening {
+    systems: Systems,
+    daemon: Option<Running>,
+    address: String,
+    _show: ShowLog,
+}
+
+impl Listening {
+    async fn of(leads: usize) -> Self {
+        let systems = Systems::of(leads, leads, leads).await;
+        // Salesforce answers with its first sign of life.
+        systems.sandbox.salesforce().switch(&json!({ "event_keep_alive_ms": 50 })).unwrap();
+        wish_for_events(&systems);
+        configure(&systems, "poll = \"* * * * * *\"", "poll = \"0 0 0 1 1 *\"\nsweep = \"0 0 0 1 1 *\"");
+        configure(&systems, "[sync]\n", "[sync]\ndelete = \"propagate\"\n");
+        run(&systems, &["once"]).await;
+        systems.assert_in_step(leads);
+        let show = ShowLog(log(&systems));
+        let mut listening = Self { systems, daemon: None, address: String::new(), _show: show };
+        listening.start().await;
+        // The first cycle, and the one for what nobody was told of.
+        listening.settle(2.0).await;
+        listening
+    }
+
+    /// Starts the daemon, and waits until it listens.
+    async fn start(&mut self) {
+        let (ports, subscribed) = (self.count_in_log("ops.listening"), self.count_in_log("events.subscribed"));
+        self.daemon = Some(start(&self.systems));
+        until("a port is open", || self.count_in_log("ops.listening") > ports).await;
+        self.address = address(&log(&self.systems)).unwrap();
+        until("it listens", || self.count_in_log("events.subscribed") > subscribed).await;
+    }
+
+    /// Stops the daemon.
+    async fn stop(&mut self) {
+        let daemon = self.daemon.take().unwrap();
+        signal(&daemon, "-TERM");
+        let asked = Instant::now();
+        assert_eq!(wait(daemon).await, 0);
+        assert!(asked.elapsed() < Duration::from_secs(5), "the end took {:?}", asked.elapsed());
+    }
+
+    /// Waits until so many cycles have ended since the start of the daemon, and nothing is under way.
+    async fn settle(&self, cycles: f64) {
+        self.metric_reaches(r#"leadsync_cycles_total{outcome="done"}"#, cycles).await;
+    }
+
+    async fn metric(&self, name: &str) -> Option<f64> {
+        let (_, text) = get(&self.address, "/metrics").await;
+        text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
+    }
+
+    async fn metric_reaches(&self, name: &str, least: f64) {
+        let started = Instant::now();
+        while self.metric(name).await.is_none_or(|value| value < least) {
+            assert!(started.elapsed() < Duration::from_secs(30), "{name} is {:?}, not {least}", self.metric(name).await);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    fn count_in_log(&self, word: &str) -> usize {
+        std::fs::read_to_string(log(&self.systems)).unwrap_or_default().matches(word).count()
+    }
+
+    fn salesforce(&self) -> &SimulatedSide {
+        self.systems.sandbox.salesforce()
+    }
+
+    /// Both ids of a pair.
+    fn pair(&self, place: usize) -> (String, String) {
+        let lead = &self.systems.sandbox.operate().leads()[place];
+        let twins = self.salesforce().leads();
+        let twin = twins.iter().find(|twin| twin["Email"] == lead["email"]).unwrap();
+        (lead["leadid"].to_string(), twin["Id"].as_str().unwrap().to_owned())
+    }
+
+    /// Edits the lead in Salesforce, and waits until Operate has it. How long that took.
+    async fn edit(&self, place: usize, title: &str) -> Duration {
+        let (ours, theirs) = self.pair(place);
+        self.salesforce().edit(&theirs, &json!({ "Title": title })).unwrap();
+        let edited = Instant::now();
+        self.arrives(&ours, title).await;
+        edited.elapsed()
+    }
+
+    async fn arrives(&self, ours: &str, title: &str) {
+        let operate = self.systems.sandbox.operate();
+        until(&format!("{title} has arrived"), || operate.lead(ours).unwrap()["jobtitle"] == title).await;
+    }
+
+    /// Edits the lead in Salesforce so that nobody is told.
+    fn edit_silently(&self, place: usize, title: &str) -> String {
+        let (ours, theirs) = self.pair(place);
+        self.salesforce().switch(&json!({ "change_events": false })).unwrap();
+        self.salesforce().edit(&theirs, &json!({ "Title": title })).unwrap();
+        self.salesforce().switch(&json!({ "change_events": true })).unwrap();
+        ours
+    }
+
+    fn events(&self, wish: &Json) -> Json {
+        self.salesforce().events(wish).unwrap()
+    }
+
+    fn subscriptions(&self) -> Vec<Json> {
+        self.events(&json!({}))["subscriptions"].as_array().unwrap().clone()
+    }
+}
+
+fn wish_for_events(systems: &Systems) {
+    let url = systems.sandbox.addresses().salesforce.pubsub_url;
+    configure(systems, "[salesforce]\n", &format!("[salesforce]\nchange_events = true\npubsub_url = \"{url}\"\n"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_edit_in_salesforce_arrives_within_a_second_without_a_poll() {
+    let mut listening = Listening::of(9).await;
+    let before = listening.salesforce().requests();
+    let mut took = Vec::new();
+    for place in 0..9 {
+        took.push(listening.edit(place, &format!("Keeper {place}")).await);
+    }
+    took.sort_unstable();
+    assert!(took[4] < Duration::from_secs(1), "{took:?}");
+    let after = listening.salesforce().requests();
+    assert_eq!(after.total() - before.total(), 9, "one read for each: {:#?}", after.recent);
+    assert_eq!(listening.metric(r#"leadsync_subscribed{side="salesforce"}"#).await, Some(1.0));
+    assert_eq!(listening.metric(r#"leadsync_change_events_total{says="changed"}"#).await, Some(9.0));
+    listening.stop().await;
+    listening.systems.assert_in_step(9);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn own_writes_that_come_back_as_events_cause_nothing() {
+    let mut listening = Listening::of(3).await;
+    let own = r#"leadsync_change_events_total{says="own"}"#;
+    let (operate, salesforce) = (listening.systems.sandbox.operate(), listening.salesforce());
+    let (ours, theirs) = listening.pair(0);
+    let written = listening.metric(own).await.unwrap_or_default();
+    operate.edit(&ours, &json!({ "jobtitle": "Keeper" })).unwrap();
+    signal(listening.daemon.as_ref().unwrap(), "-USR1");
+    until("the edit has arrived", || salesforce.lead(&theirs).unwrap()["Title"] == "Keeper").await;
+    listening.metric_reaches(own, written + 1.0).await;
+    listening.settle(3.0).await;
+    let before = listening.systems.traffic();
+    // Whatever the event had caused would have been done before this, which came later.
+    listening.edit(1, "Baker").await;
+    let after = listening.systems.traffic();
+    assert_eq!((after.1 - before.1, after.2 - before.2), (1, 1), "{:#?}", listening.salesforce().requests().recent);
+    listening.stop().await;
+    listening.systems.assert_in_step(3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_api_call_for_several_leads_makes_one_event_that_names_them_all() {
+    let mut listening = Listening::of(4).await;
+    let made = listening.events(&json!({}))["made"].as_u64().unwrap();
+    let pairs: Vec<_> = (0..4).map(|place| listening.pair(place)).collect();
+    let address = listening.systems.sandbox.addresses().salesforce;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let form =
+        [("grant_type", "client_credentials"), ("client_id", &address.client_id), ("client_secret", &address.client_secret)];
+    let session = client.post(format!("{}/services/oauth2/token", address.login_url)).form(&form).send().await.unwrap();
+    let session: Json = session.json().await.unwrap();
+    let records: Vec<Json> =
+        pairs.iter().map(|(_, id)| json!({ "attributes": { "type": "Lead" }, "id": id, "Title": "Keeper" })).collect();
+    let url = format!("{}/services/data/v64.0/composite/sobjects", address.login_url);
+    let body = json!({ "allOrNone": true, "records": records });
+    let sent = client.patch(url).bearer_auth(session["access_token"].as_str().unwrap()).json(&body).send().await.unwrap();
+    assert_eq!(sent.status(), 200);
+    for (ours, _) in &pairs {
+        listening.arrives(ours, "Keeper").await;
+    }
+    assert_eq!(listening.events(&json!({}))["made"], made + 1);
+    listening.stop().await;
+    listening.systems.assert_in_step(4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn creates_and_deletes_are_told_of_too() {
+    let mut listening = Listening::of(2).await;
+    let (operate, salesforce) = (listening.systems.sandbox.operate(), listening.salesforce());
+    let lead = json!({ "Company": "Pomelo Print", "LastName": "Pomelo", "Email": "ann@pomelo.example", "LeadSource": "Web" });
+    salesforce.create(&lead).unwrap();
+    until("the new lead has arrived", || operate.leads().len() == 3).await;
+    let (ours, theirs) = listening.pair(0);
+    salesforce.delete(&theirs).unwrap();
+    until("the delete has arrived", || operate.lead(&ours).is_none()).await;
+    listening.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_restart_events_go_on_from_where_they_were_heard() {
+    let mut listening = Listening::of(3).await;
+    listening.edit(0, "Keeper").await;
+    listening.stop().await;
+    assert_eq!(listening.subscriptions(), ["LATEST"]);
+    let (ours, theirs) = listening.pair(1);
+    listening.salesforce().edit(&theirs, &json!({ "Title": "Baker" })).unwrap();
+    let sent = listening.events(&json!({}))["sent"].as_u64().unwrap();
+    listening.start().await;
+    assert_eq!(listening.subscriptions(), ["LATEST", "CUSTOM"]);
+    listening.metric_reaches(r#"leadsync_change_events_total{says="changed"}"#, 1.0).await;
+    let resent = listening.events(&json!({}))["sent"].as_u64().unwrap() - sent;
+    assert_eq!(resent, 1, "only what was not heard");
+    listening.arrives(&ours, "Baker").await;
+    assert_eq!(listening.metric(r#"leadsync_change_events_total{says="all"}"#).await, None, "no whole cycle beside the first");
+    listening.stop().await;
+    listening.systems.assert_in_step(3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_is_cut_goes_on_and_nothing_is_missed() {
+    let mut listening = Listening::of(3).await;
+    listening.edit(0, "Keeper").await;
+    for (round, wish) in [json!({ "cut": true }), json!({ "error": "service.unavailable" })].iter().enumerate() {
+        listening.events(wish);
+        // While nobody listens.
+        listening.edit(1, &format!("Baker {round}")).await;
+        until("it listens again", || listening.subscriptions().len() == round + 2).await;
+    }
+    assert_eq!(listening.subscriptions(), ["LATEST", "CUSTOM", "CUSTOM"]);
+    assert_eq!(listening.count_in_log("events.lost"), 2);
+    assert_eq!(listening.metric(r#"leadsync_change_events_total{says="all"}"#).await, Some(1.0));
+    listening.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_place_that_is_not_good_any_more_takes_a_whole_cycle_and_begins_anew() {
+    let mut listening = Listening::of(3).await;
+    listening.edit(0, "Keeper").await;
+    let missed = listening.edit_silently(1, "Baker");
+    // Events are kept for 72 hours, and these were not heard.
+    listening.events(&json!({ "forget": true }));
+    listening.events(&json!({ "cut": true }));
+    listening.arrives(&missed, "Baker").await;
+    assert_eq!(listening.subscriptions(), ["LATEST", "LATEST"]);
+    assert_eq!(listening.count_in_log("events.place_refused"), 1);
+    listening.edit(2, "Porter").await;
+    listening.stop().await;
+    listening.systems.assert_in_step(3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_place_that_the_store_has_wrong_is_forgotten() {
+    let mut listening = Listening::of(2).await;
+    listening.edit(0, "Keeper").await;
+    listening.stop().await;
+    let store = leadsync::store::Store::open(&listening.systems.config().store).await.unwrap();
+    let kept = store.fact("change_events_heard").await.unwrap().unwrap();
+    let (prefix, _) = kept.rsplit_once(' ').unwrap();
+    assert_eq!(prefix, "00D5g0000000001EAA /data/LeadChangeEvent");
+    store.keep_fact("change_events_heard", &format!("{prefix} c0ffee")).await.unwrap();
+    store.close().await;
+    listening.start().await;
+    listening.edit(1, "Baker").await;
+    assert_eq!((listening.subscriptions().len(), listening.count_in_log("events.place_refused")), (2, 1));
+    listening.stop().await;
+    // One of another channel is none.
+    let store = leadsync::store::Store::open(&listening.systems.config().store).await.unwrap();
+    store.keep_fact("change_events_heard", "00D5g0000000001EAA /data/Other__chn c0ffee").await.unwrap();
+    store.close().await;
+    listening.start().await;
+    assert_eq!((listening.subscriptions().len(), listening.count_in_log("events.place_refused")), (3, 1));
+    listening.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gap_is_read_by_its_ids_and_what_tells_no_ids_takes_a_whole_cycle() {
+    let mut listening = Listening::of(4).await;
+    listening.events(&json!({ "gap": 1 }));
+    listening.edit(0, "Keeper").await;
+    let whole = |says: &str| format!("leadsync_change_events_total{{says=\"{says}\"}}");
+    assert_eq!(listening.metric(&whole("all")).await, Some(1.0), "that of the start");
+
+    let missed = listening.edit_silently(1, "Baker");
+    listening.events(&json!({ "overflow": true }));
+    listening.arrives(&missed, "Baker").await;
+    assert_eq!(listening.metric(&whole("all")).await, Some(2.0));
+
+    for (count, wish) in [(1.0, json!({ "broken": 1 })), (2.0, json!({ "unknown_schema": 1 }))] {
+        listening.events(&wish);
+        listening.edit(2, &format!("Porter {count}")).await;
+        assert_eq!(listening.metric(&whole("unreadable")).await, Some(count));
+    }
+    // The stream was not lost over it.
+    listening.edit(3, "Tailor").await;
+    assert_eq!((listening.subscriptions().len(), listening.count_in_log("events.unreadable")), (1, 2));
+    listening.stop().await;
+    listening.systems.assert_in_step(4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_has_ended_is_renewed_and_nothing_is_missed() {
+    let mut listening = Listening::of(2).await;
+    listening.edit(0, "Keeper").await;
+    listening.salesforce().expire_tokens();
+    listening.edit(1, "Baker").await;
+    until("it listens again", || listening.subscriptions().len() == 2).await;
+    assert_eq!(listening.subscriptions(), ["LATEST", "CUSTOM"]);
+    let log = std::fs::read_to_string(log(&listening.systems)).unwrap();
+    assert!(!log.contains("00D5g0000000001!"), "a token is in the log");
+    listening.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_events_come_in_portions_and_late_ones_in_order() {
+    let mut listening = Listening::of(130).await;
+    listening.salesforce().switch(&json!({ "event_delay_ms": 300 })).unwrap();
+    for place in 0..130 {
+        let (_, theirs) = listening.pair(place);
+        listening.salesforce().edit(&theirs, &json!({ "Title": "Keeper" })).unwrap();
+    }
+    let operate = listening.systems.sandbox.operate();
+    until("all have arrived", || operate.leads().iter().all(|lead| lead["jobtitle"] == "Keeper")).await;
+    let seen = listening.events(&json!({}));
+    assert!(seen["sent"].as_u64().unwrap() >= 130 && seen["asked"].as_u64() > seen["sent"].as_u64(), "{seen}");
+    assert_eq!(listening.metric(r#"leadsync_change_events_total{says="changed"}"#).await, Some(130.0));
+    listening.stop().await;
+    listening.systems.assert_in_step(130);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_events_cannot_be_had_polls_go_on_and_the_log_says_what_to_do() {
+    let systems = Systems::of(2, 2, 2).await;
+    let _show = ShowLog(log(&systems));
+    wish_for_events(&systems);
+    run(&systems, &["once"]).await;
+    systems.sandbox.salesforce().switch(&json!({ "change_events": false })).unwrap();
+    let (_, said, _) = run(&systems, &["check"]).await;
+    assert!(
+        said.contains("error    salesforce.change_events: topic.not.found") && said.contains("Setup > Change Data Capture"),
+        "{said}"
+    );
+    systems.sandbox.salesforce().switch(&json!({ "change_events": true, "deny_events": true })).unwrap();
+    let (_, said, _) = run(&systems, &["check"]).await;
+    assert!(said.contains("this user may not subscribe to /data/LeadChangeEvent"), "{said}");
+    let daemon = start(&systems);
+    let told = |word: &str| std::fs::read_to_string(log(&systems)).unwrap_or_default().matches(word).count();
+    until("it says so", || told("events.refused") == 1).await;
+    let lead = systems.sandbox.salesforce().leads()[0].clone();
+    systems.sandbox.salesforce().edit(lead["Id"].as_str().unwrap(), &json!({ "Title": "Keeper" })).unwrap();
+    let operate = systems.sandbox.operate();
+    until("a poll has found it", || operate.leads().iter().any(|lead| lead["jobtitle"] == "Keeper")).await;
+    signal(&daemon, "-TERM");
+    wait(daemon).await;
+    assert_eq!((told("events.refused"), told("events.subscribed")), (1, 0));
+    systems.sandbox.salesforce().switch(&json!({ "deny_events": false })).unwrap();
+    let (status, said, _) = run(&systems, &["check"]).await;
+    assert!(status == 0 && said.contains("ok       salesforce.change_events: /data/LeadChangeEvent can be subscribed to"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_listens_unless_the_configuration_says_so() {
+    let systems = Systems::of(2, 2, 2).await;
+    let _show = ShowLog(log(&systems));
+    let daemon = start(&systems);
+    until("a port is open", || address(&log(&systems)).is_some()).await;
+    let address = address(&log(&systems)).unwrap();
+    while get(&address, "/readyz").await.0 != 200 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let (_, text) = get(&address, "/metrics").await;
+    assert!(!text.contains("leadsync_subscribed{"), "{text}");
+    // A cycle later it would have.
+    let polls = || systems.sandbox.salesforce().requests().read;
+    let before = polls();
+    until("two polls more", || polls() >= before + 2).await;
+    signal(&daemon, "-TERM");
+    wait(daemon).await;
+    let log = std::fs::read_to_string(log(&systems)).unwrap();
+    let seen = systems.sandbox.salesforce().events(&json!({})).unwrap();
+    assert!(seen["calls"] == 0 && !log.contains("events."), "{seen} {log}");
+}
