@@ -90,7 +90,7 @@ pub(super) async fn sandbox(systems: &Systems) -> Result<Ended, Failure> {
 pub(super) async fn demo(options: Demo) -> Result<Ended, Failure> {
     let stop = daemon::stop_on_signal()?;
     let options = DemoOptions { folder: options.dir, duration: options.duration, sandbox: options.systems.options() };
-    demo::run(options, stop, Arc::new(|line| output::line(line))).await?;
+    Box::pin(demo::run(options, stop, Arc::new(|line| output::line(line)))).await?;
     Ok(Ended::Done)
 }
 

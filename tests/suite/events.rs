@@ -11,10 +11,11 @@ use crate::systems::Systems;
 
 /// Systems of so many leads in step, with a daemon that polls once a year and listens to change events.
 struct Listening {
+    /// The first to go, while the log is still there.
+    _show: ShowLog,
     systems: Systems,
     daemon: Option<Running>,
     address: String,
-    _show: ShowLog,
 }
 
 impl Listening {
@@ -24,11 +25,11 @@ impl Listening {
         systems.sandbox.salesforce().switch(&json!({ "event_keep_alive_ms": 50 })).unwrap();
         wish_for_events(&systems);
         configure(&systems, "poll = \"* * * * * *\"", "poll = \"0 0 0 1 1 *\"\nsweep = \"0 0 0 1 1 *\"");
-        configure(&systems, "[sync]\n", "[sync]\ndelete = \"propagate\"\n");
+        configure(&systems, "[sync]\n", "[sync]\ndelete = \"propagate\"\nmax_change = \"off\"\n");
         run(&systems, &["once"]).await;
         systems.assert_in_step(leads);
         let show = ShowLog(log(&systems));
-        let mut listening = Self { systems, daemon: None, address: String::new(), _show: show };
+        let mut listening = Self { _show: show, systems, daemon: None, address: String::new() };
         listening.start().await;
         // The first cycle, and the one for what nobody was told of.
         listening.settle(2.0).await;
@@ -359,7 +360,10 @@ async fn where_events_cannot_be_had_polls_go_on_and_the_log_says_what_to_do() {
     assert_eq!((told("events.refused"), told("events.subscribed")), (1, 0));
     systems.sandbox.salesforce().switch(&json!({ "deny_events": false })).unwrap();
     let (status, said, _) = run(&systems, &["check"]).await;
-    assert!(status == 0 && said.contains("ok       salesforce.change_events: /data/LeadChangeEvent can be subscribed to"), "{said}");
+    assert!(
+        status == 0 && said.contains("ok       salesforce.change_events: /data/LeadChangeEvent can be subscribed to"),
+        "{said}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,8 +1,8 @@
 //! What a change event says: of its payload, only the header.
 
+use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value;
-use apache_avro::Schema;
 
 /// What follows from an event.
 #[derive(Debug, Clone, PartialEq, Eq)]

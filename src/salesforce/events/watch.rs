@@ -111,11 +111,7 @@ impl<'w> Watch<'w> {
         let (asked, asking) = mpsc::channel(4);
         let replay_id = self.place.replay_id.as_deref().and_then(bytes);
         let preset = if replay_id.is_some() { ReplayPreset::Custom } else { ReplayPreset::Latest };
-        let first = FetchRequest {
-            replay_preset: preset.into(),
-            replay_id: replay_id.unwrap_or_default(),
-            ..self.more(ASKED)
-        };
+        let first = FetchRequest { replay_preset: preset.into(), replay_id: replay_id.unwrap_or_default(), ..self.more(ASKED) };
         let _ = asked.try_send(first);
         let stream = {
             let mut opening = std::pin::pin!(line.subscribe(asking));

@@ -92,7 +92,7 @@ impl Bus {
     }
 
     /// Makes events of a transaction, which can be had after this time.
-    pub(in crate::sandbox::salesforce) fn publish(&self, transaction: Transaction<'_>, now: DateTime<Utc>, delay: Duration) {
+    pub(in crate::sandbox::salesforce) fn publish(&self, transaction: &Transaction<'_>, now: DateTime<Utc>, delay: Duration) {
         {
             let mut inner = self.lock();
             let number = inner.last;
@@ -181,7 +181,7 @@ impl Bus {
         let number = u64::from_be_bytes(number);
         let (newest, oldest) = self.ends(now);
         let place = number / STEP;
-        (number % STEP == 0 && (oldest..=newest).contains(&place)).then_some(place)
+        (number.is_multiple_of(STEP) && (oldest..=newest).contains(&place)).then_some(place)
     }
 
     /// Events after a place, no more than `most`, and when the next one can be had where it cannot yet.
@@ -267,7 +267,7 @@ mod tests {
     fn publish(bus: &Bus, now: DateTime<Utc>) {
         let fields = vec![("Phone", json!("020 7946 0001"))];
         let change = Change { kind: "UPDATE", ids: vec!["00Q".to_owned()], user: String::new(), fields };
-        bus.publish(Transaction { changes: vec![change], origin: "" }, now, Duration::ZERO);
+        bus.publish(&Transaction { changes: vec![change], origin: "" }, now, Duration::ZERO);
     }
 
     #[test]

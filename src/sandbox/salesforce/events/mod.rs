@@ -58,7 +58,7 @@ impl Salesforce {
         }
         let delay = Duration::from_millis(capture.event_delay_ms) + Duration::from_secs(state.leads.switches.late_seconds.into());
         let now = self.clock.now();
-        self.bus.publish(Transaction { changes, origin }, now, delay);
+        self.bus.publish(&Transaction { changes, origin }, now, delay);
     }
 
     /// Does what `POST /_sandbox/events` asks for, and tells what was heard and sent.

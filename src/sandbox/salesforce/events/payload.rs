@@ -1,5 +1,6 @@
 //! Events in Avro: the schema of `LeadChangeEvent`, and changes encoded by it.
 
+use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use apache_avro::types::Value;
@@ -13,17 +14,8 @@ use crate::sandbox::salesforce::fields::{Field, Kind, Source};
 use crate::sandbox::salesforce::lead_fields::LEAD;
 
 /// The kinds of changes, in the order of the schema.
-const KINDS: [&str; 9] = [
-    "CREATE",
-    "UPDATE",
-    "DELETE",
-    "UNDELETE",
-    "GAP_CREATE",
-    "GAP_UPDATE",
-    "GAP_DELETE",
-    "GAP_UNDELETE",
-    "GAP_OVERFLOW",
-];
+const KINDS: [&str; 9] =
+    ["CREATE", "UPDATE", "DELETE", "UNDELETE", "GAP_CREATE", "GAP_UPDATE", "GAP_DELETE", "GAP_UNDELETE", "GAP_OVERFLOW"];
 /// What an event of an overflow names in the place of leads.
 const NOBODY: &str = "000000000000000AAA";
 
@@ -147,7 +139,10 @@ fn bitmap(names: &[&str]) -> Vec<String> {
             *byte |= 1 << (bit % 8);
         }
     }
-    let digits: String = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
+    let digits = bytes.iter().fold(String::new(), |mut digits, byte| {
+        let _ = write!(digits, "{byte:02X}");
+        digits
+    });
     vec![format!("0x{}", digits.trim_start_matches("00"))]
 }
 

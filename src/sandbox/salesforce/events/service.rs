@@ -122,12 +122,12 @@ impl PubSub for Service {
             seen.subscriptions.push(first.replay_preset().as_str_name().to_owned());
             seen.asked += u64::try_from(wanted).unwrap_or_default();
         });
-        let (send, mut sent) = mpsc::channel(16);
+        let (send, mut messages) = mpsc::channel(16);
         let subscriber = Subscriber::new(Arc::clone(&self.org), token, first.topic_name, (place, wanted), send);
         tokio::spawn(subscriber.run(asked, self.stop.clone()));
         // The answer begins with the first message, as Salesforce's does: until then not even its head comes.
-        let Some(first) = sent.recv().await else { return Err(Status::unavailable("The server is stopping.")) };
-        let rest = unfold(sent, |mut sent| async { sent.recv().await.map(|message| (message, sent)) });
+        let Some(first) = messages.recv().await else { return Err(Status::unavailable("The server is stopping.")) };
+        let rest = unfold(messages, |mut messages| async { messages.recv().await.map(|message| (message, messages)) });
         Ok(Response::new(stream::iter([Ok(first?)]).chain(rest).boxed()))
     }
 
