@@ -39,6 +39,11 @@ impl Listening {
         Self { stop: stop.drop_guard(), task }
     }
 
+    /// Whether it ended by itself, which only a defect makes it do.
+    pub(super) fn has_ended(&self) -> bool {
+        self.task.is_finished()
+    }
+
     /// Stops, and waits until the store is not needed any more.
     pub(super) async fn end(self) {
         drop(self.stop);

@@ -225,7 +225,10 @@ impl Daemon {
     /// Listens to Salesforce's change events, where the configuration says so. Not before a cycle has ended well: whoever cannot sign in
     /// should try it in one place only.
     fn listen(&mut self) {
-        if let (None, Some(wanted)) = (&self.listening, &self.config.salesforce.change_events) {
+        if self.listening.as_ref().is_some_and(|listening| !listening.has_ended()) {
+            return;
+        }
+        if let Some(wanted) = &self.config.salesforce.change_events {
             let told = (Arc::clone(&self.store), Arc::clone(&self.hints), self.ops.metrics().clone());
             self.listening = Some(Listening::start(wanted.clone(), Arc::clone(&self.systems.salesforce), told));
         }

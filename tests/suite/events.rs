@@ -223,6 +223,31 @@ async fn after_a_restart_events_go_on_from_where_they_were_heard() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_missed_for_long_is_read_by_a_whole_cycle_and_not_one_by_one() {
+    let mut listening = Listening::of(3).await;
+    listening.edit(0, "Keeper").await;
+    listening.stop().await;
+    // Told of an hour ago, and seen only now.
+    let salesforce = listening.systems.sandbox.salesforce().clone();
+    let now = salesforce.now();
+    salesforce.set_clock_ahead(-3_600);
+    let pairs: Vec<_> = (0..3).map(|place| listening.pair(place)).collect();
+    for (_, theirs) in &pairs {
+        salesforce.edit_at(theirs, &json!({ "Title": "Baker" }), Some(now)).unwrap();
+    }
+    salesforce.set_clock_ahead(0);
+    listening.start().await;
+    listening.metric_reaches(r#"leadsync_change_events_total{says="all"}"#, 3.0).await;
+    for (ours, _) in &pairs {
+        listening.arrives(ours, "Baker").await;
+    }
+    assert_eq!(listening.metric(r#"leadsync_change_events_total{says="changed"}"#).await, None);
+    listening.edit(1, "Porter").await;
+    listening.stop().await;
+    listening.systems.assert_in_step(3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_that_is_cut_goes_on_and_nothing_is_missed() {
     let mut listening = Listening::of(3).await;
     listening.edit(0, "Keeper").await;
@@ -359,6 +384,11 @@ async fn where_events_cannot_be_had_polls_go_on_and_the_log_says_what_to_do() {
     wait(daemon).await;
     assert_eq!((told("events.refused"), told("events.subscribed")), (1, 0));
     systems.sandbox.salesforce().switch(&json!({ "deny_events": false })).unwrap();
+    // Nobody speaks TLS there.
+    systems.configure("pubsub_url = \"http:", "pubsub_url = \"https:");
+    let (status, said, _) = run(&systems, &["check"]).await;
+    assert!(status == 3 && said.contains("error    salesforce.change_events: https://127.0.0.1:"), "{said}");
+    systems.configure("pubsub_url = \"https:", "pubsub_url = \"http:");
     let (status, said, _) = run(&systems, &["check"]).await;
     assert!(
         status == 0 && said.contains("ok       salesforce.change_events: /data/LeadChangeEvent can be subscribed to"),

@@ -3,6 +3,7 @@
 use apache_avro::Schema;
 use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value;
+use apache_avro::util::max_allocation_bytes;
 
 /// What follows from an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,8 +23,12 @@ pub enum Change {
 /// How this program names itself to the org when it writes (`Sforce-Call-Options`).
 const OWN_NAME: &str = "client=leadsync";
 
-/// Reads an event by its schema.
-pub(super) fn read(schema: &Schema, mut payload: &[u8]) -> Change {
+/// A message of gRPC is no longer than this, in bytes: a length in an event that says more is wrong.
+const LONGEST: usize = 4 * 1024 * 1024;
+
+/// Reads an event by its schema. One that is older than `recent`, in milliseconds since 1970, names no leads one by one.
+pub(super) fn read(schema: &Schema, mut payload: &[u8], recent: i64) -> Change {
+    max_allocation_bytes(LONGEST);
     // The parser's own words may quote values of a lead.
     let decoded = GenericDatumReader::builder(schema).build().and_then(|reader| reader.read_value(&mut payload));
     let Ok(Value::Record(fields)) = decoded else {
@@ -46,6 +51,10 @@ pub(super) fn read(schema: &Schema, mut payload: &[u8]) -> Change {
     }
     let Some(Value::Array(ids)) = field("recordIds") else { return Change::Unreadable("it has no recordIds") };
     let ids: Vec<String> = ids.iter().filter_map(|id| text_of(plain(id))).map(str::to_owned).collect();
+    // A whole cycle has read it, or does so with fewer requests.
+    if matches!(field("commitTimestamp"), Some(Value::Long(at)) if *at < recent) {
+        return Change::All;
+    }
     // `00Q*` stands for any lead.
     if ids.is_empty() || !ids.iter().all(|id| is_lead_id(id)) { Change::All } else { Change::Leads(ids) }
 }
@@ -81,17 +90,22 @@ mod tests {
             {"name":"entityName","type":"string"},
             {"name":"recordIds","type":{"type":"array","items":"string"}},
             {"name":"changeType","type":{"type":"enum","name":"ChangeType","symbols":["CREATE","UPDATE","GAP_UPDATE","GAP_OVERFLOW"]}},
-            {"name":"changeOrigin","type":["null","string"]}]}},
+            {"name":"changeOrigin","type":["null","string"]},
+            {"name":"commitTimestamp","type":"long"}]}},
         {"name":"Phone","type":["null","string"],"default":null}]}"#;
     const LEAD: &str = "00Q5g00000000a1EAA";
 
-    fn said(entity: &str, ids: &[&str], kind: (u32, &str), origin: &str) -> Change {
+    /// When it happened.
+    const AT: i64 = 1_796_000_000_000;
+
+    fn said(entity: &str, ids: &[&str], kind: (u32, &str), origin: &str, recent: i64) -> Change {
         let text = |text: &str| Value::String(text.to_owned());
         let header = vec![
             ("entityName".to_owned(), text(entity)),
             ("recordIds".to_owned(), Value::Array(ids.iter().map(|id| text(id)).collect())),
             ("changeType".to_owned(), Value::Enum(kind.0, kind.1.to_owned())),
             ("changeOrigin".to_owned(), Value::Union(1, Box::new(text(origin)))),
+            ("commitTimestamp".to_owned(), Value::Long(AT)),
         ];
         let event = vec![
             ("ChangeEventHeader".to_owned(), Value::Record(header)),
@@ -99,7 +113,7 @@ mod tests {
         ];
         let read_back = |schema: Schema| -> AvroResult<Change> {
             let payload = GenericDatumWriter::builder(&schema).build()?.write_value_to_vec(Value::Record(event))?;
-            Ok(read(&schema, &payload))
+            Ok(read(&schema, &payload, recent))
         };
         Schema::parse_str(SCHEMA).and_then(read_back).unwrap_or(Change::Unreadable("the test itself"))
     }
@@ -119,15 +133,17 @@ mod tests {
             ("Lead", vec![], update, "", Change::All),
             ("Contact", vec!["0035g00000000a1EAA"], update, "", Change::Other),
         ] {
-            assert_eq!(said(entity, &ids, kind, origin), expected, "{entity} {ids:?} {kind:?} {origin}");
+            assert_eq!(said(entity, &ids, kind, origin, AT), expected, "{entity} {ids:?} {kind:?} {origin}");
         }
+        assert_eq!(said("Lead", &[LEAD], update, "", AT + 1), Change::All, "it is old");
+        assert_eq!(said("Lead", &[LEAD], update, own, AT + 1), Change::Own);
     }
 
     #[test]
     fn what_does_not_fit_its_schema_is_unreadable() {
         let schema = Schema::parse_str(SCHEMA).ok();
         for payload in [&b""[..], &[0xff; 40], &[8, b'L']] {
-            let said = schema.as_ref().map(|schema| read(schema, payload));
+            let said = schema.as_ref().map(|schema| read(schema, payload, 0));
             assert_eq!(said, Some(Change::Unreadable("its payload does not fit its schema")), "{payload:?}");
         }
     }

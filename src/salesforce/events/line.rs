@@ -23,8 +23,9 @@ use crate::side::SideError;
 const CONNECT: Duration = Duration::from_secs(10);
 /// The longest that one question may take.
 const ANSWER: Duration = Duration::from_secs(30);
-/// How often it is tried whether the connection still lives, and how long that may take.
-const PROBE: (Duration, Duration) = (Duration::from_mins(1), Duration::from_secs(20));
+/// How often TCP tries whether a quiet connection still lives. Pings of HTTP/2 that come more often than every five minutes are taken for
+/// abuse by gRPC servers.
+const PROBE: Duration = Duration::from_mins(1);
 
 /// An open connection.
 pub(super) struct Line {
@@ -103,12 +104,7 @@ fn endpoint(url: &str) -> Result<Endpoint, Trouble> {
         endpoint
     };
     let endpoint = endpoint.user_agent(concat!("leadsync/", env!("CARGO_PKG_VERSION"))).map_err(unusable)?;
-    Ok(endpoint
-        .connect_timeout(CONNECT)
-        .tcp_nodelay(true)
-        .http2_keep_alive_interval(PROBE.0)
-        .keep_alive_timeout(PROBE.1)
-        .keep_alive_while_idle(true))
+    Ok(endpoint.connect_timeout(CONNECT).tcp_nodelay(true).tcp_keepalive(Some(PROBE)))
 }
 
 /// A header's value, which no log shows.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use apache_avro::Schema;
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
+use chrono::{TimeDelta, Utc};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -20,7 +21,7 @@ use crate::config::salesforce::ChangeEvents;
 use crate::http::Session;
 use crate::lead::Side;
 use crate::salesforce::SalesforceClient;
-use crate::side::SideError;
+use crate::side::{SideClient as _, SideError};
 
 /// So many events may be under way to us: as many as one request may ask for.
 const ASKED: i32 = 100;
@@ -30,6 +31,8 @@ const LEFT: i32 = 50;
 const SILENCE: Duration = Duration::from_mins(5);
 /// Salesforce may answer only with the first event. After so long, a stream that was not refused counts as open.
 const SOON: Duration = Duration::from_secs(2);
+/// Events that were older when the stream began are not followed one by one: a whole cycle takes fewer requests than all that was missed.
+const RECENT: TimeDelta = TimeDelta::minutes(15);
 /// How long the place in the stream may wait to be kept. What was heard since then is heard again after a crash.
 const KEEP: Duration = Duration::from_secs(1);
 /// The first wait before the next attempt, and the longest.
@@ -86,6 +89,8 @@ struct Place {
 struct Open {
     line: Line,
     asked: mpsc::Sender<FetchRequest>,
+    /// Milliseconds since 1970, by the org's clock: what happened before is not followed one by one.
+    recent: i64,
     /// By id; `None` where it cannot be had.
     schemas: HashMap<String, Option<Schema>>,
 }
@@ -124,7 +129,9 @@ impl<'w> Watch<'w> {
                 Err(_) => tokio::time::timeout(SILENCE, opening).await.map_err(|_| silent())??,
             }
         };
-        self.receive(stream, Open { line, asked, schemas: HashMap::new() }).await
+        let ahead = self.salesforce.clock().map_or_else(TimeDelta::zero, |clock| clock.offset);
+        let recent = (Utc::now() + ahead - RECENT).timestamp_millis();
+        self.receive(stream, Open { line, asked, recent, schemas: HashMap::new() }).await
     }
 
     fn came_up(&mut self, preset: ReplayPreset) {
@@ -162,8 +169,9 @@ impl<'w> Watch<'w> {
         let mut replay_id = response.latest_replay_id;
         for ConsumerEvent { event, replay_id: at } in response.events {
             if let Some(event) = event {
+                let recent = open.recent;
                 let change = match open.schema(&event.schema_id).await? {
-                    Some(schema) => read(schema, &event.payload),
+                    Some(schema) => read(schema, &event.payload, recent),
                     None => Change::Unreadable("its schema cannot be had"),
                 };
                 if let Change::Unreadable(reason) = &change {
