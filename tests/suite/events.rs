@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use leadsync::sandbox::SimulatedSide;
+use leadsync::sandbox::{Fault, SimulatedSide};
 use serde_json::{Value as Json, json};
 
 use crate::ops::{address, configure, get};
@@ -417,4 +417,28 @@ async fn nobody_listens_unless_the_configuration_says_so() {
     let log = std::fs::read_to_string(log(&systems)).unwrap();
     let seen = systems.sandbox.salesforce().events(&json!({})).unwrap();
     assert!(seen["calls"] == 0 && !log.contains("events."), "{seen} {log}");
+}
+
+/// `cargo test --test suite events::measured -- --ignored --nocapture`: change to applied, at 50 ms to either system and back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "it measures"]
+async fn measured_from_a_change_to_where_it_is_applied() {
+    const EDITS: usize = 100;
+    let mut listening = Listening::of(EDITS).await;
+    let (operate, salesforce) = (listening.systems.sandbox.operate(), listening.salesforce());
+    for side in [operate, salesforce] {
+        side.fault(Fault { times: 0, latency_ms: Some(50), ..Fault::on("any") }).unwrap();
+    }
+    salesforce.switch(&json!({ "event_delay_ms": 25 })).unwrap();
+    let before = (operate.requests(), salesforce.requests());
+    let mut took = Vec::new();
+    for place in 0..EDITS {
+        took.push(listening.edit(place, "Keeper").await.as_millis());
+    }
+    took.sort_unstable();
+    let after = (operate.requests(), salesforce.requests());
+    eprintln!("p50 {} ms, p99 {} ms, max {} ms", took[EDITS / 2], took[EDITS * 99 / 100], took[EDITS - 1]);
+    let requests = (after.0.total() - before.0.total(), after.1.total() - before.1.total());
+    eprintln!("{} requests to Operate, {} to Salesforce, for {EDITS} leads", requests.0, requests.1);
+    listening.stop().await;
 }
