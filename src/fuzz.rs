@@ -19,7 +19,8 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 15] = [
+    Target { name: "change_event", check: change_event },
     Target { name: "config_toml", check: config::fuzz::toml },
     Target { name: "http_headers", check: http_headers },
     Target { name: "mapping_lens", check: mapping::fuzz::lens },
@@ -56,6 +57,11 @@ pub fn check(name: &str, data: &[u8]) {
     let target = TARGETS.iter().find(|target| target.name == name);
     let Some(target) = target else { panic!("there is no target {name}") };
     target.check(data);
+}
+
+/// A change event's payload, by the schema of leads.
+fn change_event(data: &[u8]) {
+    salesforce::events::fuzz(&sandbox::fuzz::event_schema(), data);
 }
 
 /// Headers, a line each.

@@ -35,6 +35,7 @@ impl Listening {
         let task = tokio::spawn(async move {
             let hearing = Hearing { store, hints, metrics };
             watch(&salesforce, &config, &hearing, &stopped).await;
+            hearing.metrics.subscribed.remove(&OfSide { side: Side::Salesforce });
         });
         Self { stop: stop.drop_guard(), task }
     }

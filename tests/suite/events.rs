@@ -419,6 +419,25 @@ async fn nobody_listens_unless_the_configuration_says_so() {
     assert!(seen["calls"] == 0 && !log.contains("events."), "{seen} {log}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn listening_begins_and_ends_with_the_configuration() {
+    let mut listening = Listening::of(2).await;
+    let up = r#"leadsync_subscribed{side="salesforce"}"#;
+    let told = |word: &str| listening.count_in_log(word);
+    listening.systems.configure("change_events = true", "change_events = false");
+    signal(listening.daemon.as_ref().unwrap(), "-HUP");
+    until("it is in force", || told("daemon.reloaded") == 1).await;
+    while listening.metric(up).await.is_some() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    listening.systems.configure("change_events = false", "change_events = true");
+    signal(listening.daemon.as_ref().unwrap(), "-HUP");
+    until("it listens again", || told("events.subscribed") == 2).await;
+    listening.edit(1, "Keeper").await;
+    assert_eq!((listening.metric(up).await, listening.subscriptions()), (Some(1.0), vec![json!("LATEST"), json!("CUSTOM")]));
+    listening.stop().await;
+}
+
 /// `cargo test --test suite events::measured -- --ignored --nocapture`: change to applied, at 50 ms to either system and back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "it measures"]

@@ -5,6 +5,8 @@ use apache_avro::reader::datum::GenericDatumReader;
 use apache_avro::types::Value;
 use apache_avro::util::max_allocation_bytes;
 
+use crate::salesforce::outcome::is_id;
+
 /// What follows from an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
@@ -60,7 +62,7 @@ pub(super) fn read(schema: &Schema, mut payload: &[u8], recent: i64) -> Change {
 }
 
 fn is_lead_id(id: &str) -> bool {
-    id.len() == 18 && id.starts_with("00Q") && id.bytes().all(|each| each.is_ascii_alphanumeric())
+    id.len() == 18 && id.starts_with("00Q") && is_id(id)
 }
 
 /// A value as it is where it may be null.

@@ -38,6 +38,14 @@ pub trait Listener: Send + Sync {
     fn is_up(&self, up: bool);
 }
 
+/// What must hold of a payload, whatever it is: what it takes for ids of leads are ids.
+pub(crate) fn fuzz(schema: &str, payload: &[u8]) {
+    let Ok(schema) = apache_avro::Schema::parse_str(schema) else { panic!("{schema} is no schema") };
+    if let Change::Leads(ids) = event::read(&schema, payload, 0) {
+        assert!(!ids.is_empty() && ids.iter().all(|id| super::outcome::is_id(id)), "{ids:?}");
+    }
+}
+
 /// Whether a channel can be subscribed to; else what is wrong, and what to do.
 pub async fn can_subscribe(salesforce: &SalesforceClient, config: &ChangeEvents) -> Result<(), (String, Option<&'static str>)> {
     let opened = async {

@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::bus::Bus;
 pub use self::changes::Touched;
 use self::payload::Transaction;
+pub(super) use self::payload::schema_of_lead;
 use super::{Salesforce, State};
 use crate::sandbox::http::Call;
 

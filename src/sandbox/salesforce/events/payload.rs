@@ -64,7 +64,8 @@ fn stored() -> impl Iterator<Item = &'static Field> {
     LEAD.iter().filter(|field| field.source == Source::Stored)
 }
 
-fn schema_of_lead() -> Json {
+/// The schema of a lead's change events.
+pub fn schema_of_lead() -> Json {
     let array = json!({ "type": "array", "items": "string" });
     let plain = |name: &str, kind: Json| json!({ "name": name, "type": kind });
     let header = json!({ "type": "record", "name": "ChangeEventHeader", "fields": [

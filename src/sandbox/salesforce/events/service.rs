@@ -103,6 +103,10 @@ impl PubSub for Service {
         let mut asked = request.into_inner();
         let first = asked.message().await?.ok_or_else(|| Status::invalid_argument("Nothing was asked for."))?;
         self.channel(&first.topic_name)?;
+        if self.org.state().leads.switches.capture.deny_events {
+            let text = "This user may not subscribe to the topic.";
+            return Err(fail(Code::PermissionDenied, "subscription.topic.cannot.subscribe", text));
+        }
         let wanted = wanted(&first)?;
         let (newest, oldest) = self.org.bus.ends(self.org.clock.now());
         let place = match first.replay_preset() {
