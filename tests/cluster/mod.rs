@@ -144,6 +144,26 @@ fn programs() -> &'static Path {
     })
 }
 
+/// Whether the tests' stores are in PostgreSQL.
+pub fn is_asked_for() -> bool {
+    match std::env::var("LEADSYNC_TEST_STORE") {
+        Ok(kind) => {
+            assert_eq!(kind, "postgres", "LEADSYNC_TEST_STORE");
+            true
+        }
+        Err(_) => false,
+    }
+}
+
+/// A store for a test: in this folder, or in PostgreSQL where that is asked for.
+#[allow(dead_code, reason = "the other test binary uses it")]
+pub fn address_in(folder: &Path) -> Address {
+    if is_asked_for() {
+        return Cluster::shared().address();
+    }
+    Address::from(&format!("sqlite:{}", folder.join("leads.db").display()))
+}
+
 /// A connection to a store, as any client for SQL has one.
 enum Client {
     Sqlite(SqliteConnection),

@@ -7,6 +7,8 @@ mod bench;
 mod bulk;
 mod checking;
 mod clients;
+#[path = "../cluster/mod.rs"]
+mod cluster;
 mod comparing;
 mod config;
 mod configurations;

@@ -8,10 +8,12 @@ use leadsync::config::Config;
 use leadsync::daemon::assemble;
 use leadsync::demo::write_configuration;
 use leadsync::sandbox::{Sandbox, SandboxOptions};
-use leadsync::store::{Cycle, Store};
+use leadsync::store::{Address, Cycle, Store};
 use leadsync::sync::{CycleError, Engine, Patience};
 use serde_json::Value as Json;
 use tempfile::TempDir;
+
+use crate::cluster::{Cluster, is_asked_for};
 
 pub struct Systems {
     pub sandbox: Sandbox,
@@ -35,6 +37,11 @@ impl Systems {
         let folder = TempDir::new().unwrap();
         let configuration = write_configuration(&sandbox.addresses(), folder.path(), ([127, 0, 0, 1], 0).into()).unwrap();
         let systems = Self { sandbox, folder, configuration };
+        if is_asked_for() {
+            let Address { url, schema, .. } = Cluster::shared().address();
+            let file = format!("url = \"sqlite:{}\"", systems.folder.path().join("leadsync.db").display());
+            systems.configure(&file, &format!("url = \"{url}\"\nschema = \"{schema}\""));
+        }
         // A create whose answer was lost is looked for again after this, in the place of the usual half minute.
         systems.configure("[operate]\n", "[operate]\nsettle = \"1s\"\n");
         systems
