@@ -233,6 +233,12 @@ impl StoreError {
         let place = Place::default();
         let code = error.as_database_error().and_then(DatabaseError::code).unwrap_or_default().into_owned();
         let reason = reason(&error).into_owned();
+        // rustls says it as a failure to communicate.
+        if matches!(error, sqlx::Error::Tls(_)) || reason.contains("peer certificate") {
+            let advice =
+                "name the authority that signed the server's certificate in store.url: …?sslmode=verify-full&sslrootcert=FILE";
+            return Self::Server { place, reason, advice };
+        }
         let advice = match (code.get(..2).unwrap_or_default(), code.as_str()) {
             (_, "53100") => return Self::Full { place },
             (_, TAKEN_OVER) => return Self::TakenOver { place },

@@ -38,13 +38,18 @@ impl Systems {
         let configuration = write_configuration(&sandbox.addresses(), folder.path(), ([127, 0, 0, 1], 0).into()).unwrap();
         let systems = Self { sandbox, folder, configuration };
         if is_asked_for() {
-            let Address { url, schema, .. } = Cluster::shared().address();
-            let file = format!("url = \"sqlite:{}\"", systems.folder.path().join("leadsync.db").display());
-            systems.configure(&file, &format!("url = \"{url}\"\nschema = \"{schema}\""));
+            systems.put_store_in(&Cluster::shared().address());
         }
         // A create whose answer was lost is looked for again after this, in the place of the usual half minute.
         systems.configure("[operate]\n", "[operate]\nsettle = \"1s\"\n");
         systems
+    }
+
+    /// Names a PostgreSQL store in the configuration, in the place of the one in a file.
+    pub fn put_store_in(&self, address: &Address) {
+        let Address { url, schema, .. } = address;
+        let file = format!("url = \"sqlite:{}\"", self.folder.path().join("leadsync.db").display());
+        self.configure(&file, &format!("url = \"{url}\"\nschema = \"{schema}\""));
     }
 
     /// Changes the configuration's text.
