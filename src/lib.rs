@@ -19,6 +19,7 @@ pub mod metrics;
 pub mod native;
 pub mod operate;
 pub mod ops;
+pub mod permit;
 pub mod propose;
 pub mod salesforce;
 pub mod sandbox;

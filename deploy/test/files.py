@@ -59,6 +59,33 @@ def names_fit(objects):
     assert served["targetPort"] == port["name"] and port["containerPort"] == 8080
 
 
+def replicas():
+    """The files for several replicas on PostgreSQL."""
+    objects = {each["kind"]: each for each in yaml.safe_load_all((DEPLOY / "replicas/kubernetes.yaml").read_text())}
+    assert sorted(objects) == ["ConfigMap", "Deployment", "PodDisruptionBudget", "Service"]
+    for each in objects.values():
+        for version in KUBERNETES:
+            kubernetes_validate.validate(each, version, strict=True)
+    text = (DEPLOY / "replicas/config/leadsync.toml").read_text()
+    assert objects["ConfigMap"]["data"]["leadsync.toml"] == text, "the ConfigMap and replicas/config/leadsync.toml differ"
+    store = tomllib.loads(text)["store"]
+    assert store["password"] == "file:/run/secrets/postgres"
+    deployment = objects["Deployment"]["spec"]
+    assert deployment["replicas"] > 1 and deployment["strategy"]["type"] == "RollingUpdate"
+    (container,) = deployment["template"]["spec"]["containers"]
+    volumes = {each["name"] for each in deployment["template"]["spec"]["volumes"]}
+    assert volumes == {each["name"] for each in container["volumeMounts"]}
+    for kind in ("PodDisruptionBudget", "Service"):
+        selector = objects[kind]["spec"]["selector"]
+        assert selector.get("matchLabels", selector).items() <= deployment["template"]["metadata"]["labels"].items()
+    file = DEPLOY / "replicas/compose.yaml"
+    compose_spec.PyCompose.from_yaml(file.read_text()).validate()
+    services = yaml.safe_load(file.read_text())["services"]
+    assert store["url"].startswith("postgres://leadsync@postgres:5432/leadsync") and "postgres" in services
+    assert services["leadsync"]["deploy"]["replicas"] == deployment["replicas"]
+    print("the files for replicas are valid and fit each other")
+
+
 def configurations(objects):
     """One configuration for all containers; what it names is what the files mount."""
     text = (DEPLOY / "compose/config/leadsync.toml").read_text()
@@ -122,4 +149,5 @@ if __name__ == "__main__":
     names_fit(found)
     configurations(found)
     compose()
+    replicas()
     expressions(Path(sys.argv[1]))

@@ -18,6 +18,7 @@ use crate::config::{Config, Lines, Loaded, Origin};
 use crate::daemon::Systems;
 use crate::lead::Side;
 use crate::metrics::Metrics;
+use crate::permit::Permit;
 use crate::side::{SideClient as _, SideError};
 
 /// How bad it is.
@@ -134,7 +135,7 @@ pub async fn live(loaded: &Loaded, sample: Option<usize>) -> Vec<Finding> {
 }
 
 async fn ask(config: &Config, sample: Option<usize>) -> Vec<Finding> {
-    let systems = match Systems::of(config, &Metrics::default()) {
+    let systems = match Systems::of(config, &Metrics::default(), &Permit::default()) {
         Ok(systems) => systems,
         Err(error) => return vec![failed("configuration", &error)],
     };

@@ -69,7 +69,7 @@ pub(super) async fn import(config: &Config, file: &Path, dry_run: bool, report: 
     // Before the first cycle there may be no store yet: pairs that are known before it are the best use of this.
     let store = match Store::open_existing(&config.store).await {
         Err(crate::store::StoreError::Missing { .. }) => {
-            let _hold = crate::store::Hold::take(&config.store)?;
+            let _hold = crate::store::Hold::take(&config.store).await?;
             Store::open(&config.store).await?
         }
         opened => opened?,

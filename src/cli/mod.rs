@@ -2,6 +2,7 @@
 
 mod backup;
 mod check;
+mod copy;
 mod fields;
 mod health;
 mod init;
@@ -18,8 +19,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use self::copy::StoreCommand;
 use crate::config::{Config, ConfigError, Finding, Loaded, schema};
-use crate::daemon::{AssemblyError, SignalError};
+use crate::daemon::{AssemblyError, SignalError, StandByError};
 use crate::demo::DemoError;
 use crate::lead::Side;
 use crate::logging::LogFormat;
@@ -149,6 +151,9 @@ pub enum Command {
         #[command(flatten)]
         report: Report,
     },
+    /// Work on stores as such.
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Write all links as CSV.
     Export {
         /// To this file, which must not be there [default: standard output].
@@ -272,6 +277,9 @@ pub enum Failure {
     Sandbox(#[from] SandboxError),
     /// Status 1.
     #[error(transparent)]
+    StandBy(#[from] StandByError),
+    /// Status 1.
+    #[error(transparent)]
     Demo(#[from] DemoError),
     /// Status 1.
     #[error(transparent)]
@@ -288,9 +296,10 @@ impl Failure {
     /// The same; a failure of a store says that it is this one, if nothing said before which one it is.
     fn at(self, place: &Place) -> Self {
         match self {
-            Self::Store(error) | Self::Cycle(CycleError::Store(error)) | Self::Assembly(AssemblyError::Store(error)) => {
-                Self::Store(error.at(place))
-            }
+            Self::Store(error)
+            | Self::StandBy(StandByError::Store(error))
+            | Self::Cycle(CycleError::Store(error))
+            | Self::Assembly(AssemblyError::Store(error)) => Self::Store(error.at(place)),
             other => other,
         }
     }
@@ -339,6 +348,7 @@ async fn dispatch(arguments: Arguments) -> Result<Ended, Failure> {
         Command::Plan(report) => work::plan(&load(file)?, report).await,
         Command::Verify { repair, report } => work::verify(&load(file)?, repair, report).await,
         Command::Backup { file: to, report } => backup::backup(&load(file)?, &to, report).await,
+        Command::Store(command) => copy::store(command).await,
         Command::Export { to } => links::export(&load(file)?, to.as_deref()).await,
         Command::Import { file: from, dry_run, report } => links::import(&load(file)?, &from, dry_run, report).await,
         Command::Unlink { id, dry_run, report } => links::unlink(&load(file)?, &id, dry_run, report).await,

@@ -19,6 +19,13 @@ pub(super) async fn status(config: &Config, report: Report) -> Result<Ended, Fai
         return Ok(Ended::Done);
     }
     output::line(format!("store       {}", store.place().name()));
+    if let Some(leader) = &status.leader {
+        let silent = if leader.is_there { "" } else { ", and is not there any more" };
+        output::line(format!(
+            "leader      {} since {}, last heard of {}{silent}",
+            leader.holder, leader.since, leader.renewed_at
+        ));
+    }
     for side in Side::BOTH {
         let checkpoint = status.checkpoints.get(side);
         output::line(format!(

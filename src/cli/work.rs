@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::{Ended, Failure, Report, output};
 use crate::config::Config;
-use crate::daemon;
+use crate::daemon::{self, Stopped};
 use crate::lead::Side;
 use crate::mapping::Mapping;
 use crate::store::{Actor, Hold, Store};
@@ -18,19 +18,28 @@ use crate::sync::{Compared, Engine, Patience, Rules};
 const PATIENCE: Duration = Duration::from_mins(2);
 
 pub(super) async fn run(config: &Config) -> Result<Ended, Failure> {
-    let _hold = Hold::take(&config.store)?;
     Rules::of(config, &Mapping::build(config)?)?;
-    let store = Store::open(&config.store).await?;
-    let orders = daemon::Orders::by_signal()?;
-    daemon::run(config, store, orders).await.map_err(Failure::Other)?;
+    let mut orders = daemon::Orders::by_signal()?;
+    let mut config = config.clone();
+    while let Some(hold) = daemon::stand_by(&config, &orders.stop).await? {
+        let store = Store::open_held(&config.store, &hold).await?;
+        if daemon::run(&config, store, hold, &mut orders).await.map_err(Failure::Other)? == Stopped::Told {
+            break;
+        }
+        // Whoever leads again goes by what the file says by then.
+        if let Ok(loaded) = Config::load(Some(&config.file)) {
+            config = loaded.config;
+        }
+    }
     Ok(Ended::Done)
 }
 
 pub(super) async fn once(config: &Config, sweep: bool, report: Report) -> Result<Ended, Failure> {
-    let _hold = Hold::take(&config.store)?;
-    let engine = daemon::assemble(config, Store::open(&config.store).await?).await?;
+    let hold = Hold::take(&config.store).await?;
+    let engine = daemon::assemble(config, Store::open_held(&config.store, &hold).await?).await?;
     let ended = cycle(&engine, sweep, report).await;
     engine.store().close().await;
+    hold.give_back().await;
     ended
 }
 
@@ -78,7 +87,12 @@ async fn scratch(config: &Config) -> Result<(TempDir, Store), Failure> {
     let folder = TempDir::new().map_err(|error| Failure::Other(format!("no temporary folder can be made: {error}")))?;
     let copy = folder.path().join("copy.db");
     match Store::open_existing(&config.store).await {
-        Ok(store) => store.copy_to(&copy).await?,
+        Ok(store) if store.file().is_some() => store.copy_to(&copy).await?,
+        Ok(store) => {
+            let copy = Store::open(&format!("sqlite:{}", copy.display())).await?;
+            store.copy_into(&copy).await.map_err(|error| Failure::Other(error.to_string()))?;
+            return Ok((folder, copy));
+        }
         Err(crate::store::StoreError::Missing { .. }) => {}
         Err(error) => return Err(error.into()),
     }

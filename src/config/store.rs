@@ -3,12 +3,9 @@
 use super::secret;
 use super::section::{Fault, Given, Report, Section};
 use super::value::quote;
-use crate::store::{Address, SCHEMA};
+use crate::store::{Address, is_schema_name};
 
 const HELP: &str = "write sqlite: and a file, such as \"sqlite:leadsync.db\", or \"postgres://USER@HOST:PORT/DATABASE\"";
-
-/// The longest name that PostgreSQL has.
-const LONGEST_NAME: usize = 63;
 
 pub(super) fn read(section: &Section<'_>) -> Address {
     let (report, mut literal) = (section.report, false);
@@ -18,8 +15,12 @@ pub(super) fn read(section: &Section<'_>) -> Address {
         let help = "leave it out of the address, and write password = \"env:NAME\" or \"file:/path\"";
         report.warn(&section.path.key("url"), Fault::new(problem, help));
     }
-    let address =
-        Address { password: secret::optional(section, "password"), schema: section.or("schema", SCHEMA.to_owned(), schema), url };
+    let named = Address::from(&url);
+    let address = Address {
+        password: secret::optional(section, "password"),
+        schema: section.or("schema", named.schema.clone(), schema),
+        ..named
+    };
     if !is_postgres(&address.url) {
         for key in ["password", "schema"].into_iter().filter(|key| section.has(key)) {
             report.warn(
@@ -64,9 +65,7 @@ fn url(given: &Given<'_>, report: &Report<'_>, literal: &mut bool) -> Result<Str
 
 fn schema(given: &Given<'_>) -> Result<String, Fault> {
     let name = given.filled()?;
-    let is_plain = name.chars().all(|each| each.is_ascii_lowercase() || each.is_ascii_digit() || each == '_');
-    let begins = name.starts_with(|each: char| !each.is_ascii_digit());
-    if is_plain && begins && name.len() <= LONGEST_NAME && !name.starts_with("pg_") {
+    if is_schema_name(&name) {
         return Ok(name);
     }
     let help = "write small letters, digits and _, a letter first, 63 at most, and not pg_ in front";

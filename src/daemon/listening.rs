@@ -1,6 +1,7 @@
 //! Salesforce's change events, turned into hints while the daemon runs.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::task::JoinHandle;
@@ -16,6 +17,9 @@ use crate::store::Store;
 
 /// The fact of the store that says up to where events were heard: the org, the channel, the replay id.
 const HEARD_UP_TO: &str = "change_events_heard";
+
+/// How long the end of a subscription may take.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// A subscription, until this is dropped.
 pub(super) struct Listening {
@@ -45,10 +49,12 @@ impl Listening {
         self.task.is_finished()
     }
 
-    /// Stops, and waits until the store is not needed any more.
-    pub(super) async fn end(self) {
+    /// Stops, and waits until the store is not needed any more; not for long, where the store does not answer.
+    pub(super) async fn end(mut self) {
         drop(self.stop);
-        let _ = self.task.await;
+        if tokio::time::timeout(LAST_WORDS, &mut self.task).await.is_err() {
+            self.task.abort();
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod listening;
 mod orders;
+mod replica;
 mod systems;
 mod ticks;
 mod upkeep;
@@ -25,21 +26,50 @@ use crate::hints::Hints;
 use crate::mapping::Mapping;
 use crate::ops::{self, Ops, Served};
 use crate::side::SideError;
-use crate::store::{Store, StoreError};
+use crate::store::{Hold, Store, StoreError};
 use crate::sync::{CycleError, Engine, Rules, Tally};
 
 pub use self::orders::{Order, Orders, SignalError, stop_on_signal};
+pub use self::replica::{StandByError, stand_by};
 pub use self::systems::{AssemblyError, Systems, assemble};
 
-/// Runs cycles until it is told to stop: one at once, then one at each tick of the schedule (UTC) and whenever it is told. What it does is
-/// shown where the configuration says.
-pub async fn run(config: &Config, store: Store, mut orders: Orders) -> Result<(), String> {
+/// Why a daemon does not go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopped {
+    /// It was told to stop.
+    Told,
+    /// Another replica has taken over.
+    TakenOver,
+}
+
+/// Runs cycles until it is told to stop, or holds the store no more: one at once, then one at each tick of the schedule (UTC) and whenever it
+/// is told. What it does is shown where the configuration says.
+pub async fn run(config: &Config, store: Store, hold: Hold, orders: &mut Orders) -> Result<Stopped, String> {
+    let (told, lost) = (orders.stop.clone(), hold.lost());
+    let ended = run_while_held(config, store, &lost, orders).await;
+    hold.give_back().await;
+    ended?;
+    if told.is_cancelled() || !lost.is_cancelled() {
+        return Ok(Stopped::Told);
+    }
+    tracing::warn!("lease.lost");
+    Ok(Stopped::TakenOver)
+}
+
+async fn run_while_held(config: &Config, store: Store, lost: &CancellationToken, orders: &mut Orders) -> Result<(), String> {
     let store = Arc::new(store);
     let ops = Ops::new(config, Arc::clone(&store));
     let alerts = ops::alert(Arc::clone(&ops));
     let mut daemon = Daemon::new(config.clone(), store, ops).await?;
     tracing::info!(schedule = config.schedule.poll, process.id = std::process::id(), "daemon.started");
-    let stop = orders.stop.clone();
+    let stop = orders.stop.child_token();
+    let _watch = ops::AbortOnDrop::of(tokio::spawn({
+        let (lost, stop) = (lost.clone(), stop.clone());
+        async move {
+            lost.cancelled().await;
+            stop.cancel();
+        }
+    }));
     let mut work = Work::Cycle;
     let ended = loop {
         if let Err(error) = daemon.run(&work, &stop).await {
@@ -122,7 +152,7 @@ impl Daemon {
         };
         Ok(Self {
             ticks: Ticks::of(&config.schedule).await?,
-            systems: Systems::of(&config, ops.metrics()).map_err(|error| error.to_string())?,
+            systems: Systems::of(&config, ops.metrics(), store.permit()).map_err(|error| error.to_string())?,
             secret_files: SecretFiles::as_they_are(&config.secret_files),
             store,
             hints: ops.hints(),
@@ -144,7 +174,9 @@ impl Daemon {
         if let Some(listening) = self.listening {
             listening.end().await;
         }
-        drop(self.served);
+        if let Some(served) = self.served {
+            served.stop().await;
+        }
         self.store.close().await;
     }
 
@@ -285,7 +317,7 @@ impl Daemon {
         if !config.store.is_same(&self.config.store) {
             return Err("[store] cannot change while the daemon runs: start it anew".to_owned());
         }
-        let systems = Systems::of(&config, self.ops.metrics()).map_err(|error| error.to_string())?;
+        let systems = Systems::of(&config, self.ops.metrics(), self.store.permit()).map_err(|error| error.to_string())?;
         let ticks = Ticks::of(&config.schedule).await?;
         if config.ops.listen != self.config.ops.listen {
             self.served = match config.ops.listen {
@@ -326,7 +358,7 @@ impl Daemon {
         };
         self.config.operate.auth = loaded.config.operate.auth;
         self.config.salesforce.auth = loaded.config.salesforce.auth;
-        match Systems::of(&self.config, self.ops.metrics()) {
+        match Systems::of(&self.config, self.ops.metrics(), self.store.permit()) {
             Ok(systems) => {
                 self.start_over_on(systems);
                 tracing::info!("session.secret_changed");

@@ -10,6 +10,7 @@ use crate::lead::{PerSide, Side};
 use crate::mapping::{Described, Mapping, MappingError, Misfit, user_fields};
 use crate::metrics::Metrics;
 use crate::operate::OperateClient;
+use crate::permit::Permit;
 use crate::salesforce::SalesforceClient;
 use crate::side::{SideClient, SideError};
 use crate::store::{Cycle, Store, StoreError};
@@ -41,13 +42,13 @@ pub struct Systems {
 }
 
 impl Systems {
-    /// As configured, with what they do counted there. Nothing is sent yet.
-    pub fn of(config: &Config, metrics: &Metrics) -> Result<Self, SideError> {
+    /// As configured, with what they do counted there. Nothing is sent yet, nor without this permit.
+    pub fn of(config: &Config, metrics: &Metrics, permit: &Permit) -> Result<Self, SideError> {
         let native = |side: Side| config.fields.iter().flat_map(|field| field.native.get(side).clone()).collect::<BTreeSet<_>>();
         let lookups = config.fields.iter().filter_map(|field| Some((field.native.operate.first()?.clone(), field.lookup?)));
         let operate = OperateClient::new(&config.operate, native(Side::Operate).into_iter().collect(), lookups.collect())?;
         let salesforce = SalesforceClient::new(&config.salesforce, native(Side::Salesforce).into_iter().collect())?;
-        let (operate, salesforce) = (operate.counted_in(metrics), salesforce.counted_in(metrics));
+        let (operate, salesforce) = (operate.at_work(metrics, permit), salesforce.at_work(metrics, permit));
         let (operate, salesforce, metrics) = (Arc::new(operate), Arc::new(salesforce), metrics.clone());
         Ok(Self { operate, salesforce, tally: Mutex::default(), metrics })
     }
@@ -120,5 +121,5 @@ impl Systems {
 
 /// An engine on this store, with the clients of both systems.
 pub async fn assemble(config: &Config, store: Store) -> Result<Engine, AssemblyError> {
-    Systems::of(config, &Metrics::default())?.engine(config, Arc::new(store)).await
+    Systems::of(config, &Metrics::default(), store.permit())?.engine(config, Arc::new(store)).await
 }

@@ -73,8 +73,8 @@ pub async fn run(options: DemoOptions, stop: CancellationToken, tell: Tell) -> R
     let path = write_configuration(&sandbox.addresses(), &folder, listen)
         .map_err(|source| DemoError::Folder { path: folder.clone(), source })?;
     let config = Config::load(Some(&path))?.config;
-    let _hold = Hold::take(&config.store)?;
-    let store = Store::open(&config.store).await?;
+    let hold = Hold::take(&config.store).await?;
+    let store = Store::open_held(&config.store, &hold).await?;
     introduce(&options, &sandbox, &path, temporary.is_some(), &tell);
     tell(&format!("Status page: http://{listen}/"));
     tell("");
@@ -88,7 +88,7 @@ pub async fn run(options: DemoOptions, stop: CancellationToken, tell: Tell) -> R
     }
     let people = People::new(&sandbox, Store::open_existing(&config.store).await?, started, Arc::clone(&tell));
     let daemon = async {
-        let ran = daemon::run(&config, store, daemon::Orders::only(stop.clone())).await;
+        let ran = daemon::run(&config, store, hold, &mut daemon::Orders::only(stop.clone())).await;
         // A daemon that failed leaves the people nothing to wait for.
         stop.cancel();
         ran

@@ -21,6 +21,7 @@ use super::session::Sessions;
 use super::{Answer, Repeat, Request, ServerClock, Session, SignIn, Trouble, is_passing, is_turned_away};
 use crate::lead::Side;
 use crate::metrics::{Metrics, Requested};
+use crate::permit::Permit;
 use crate::side::{ClockOffset, SideError};
 
 /// The longest that an attempt is put off. A server that asks for more is told "later" to whoever called.
@@ -41,6 +42,7 @@ pub struct Transport {
     clock: ServerClock,
     requests: AtomicU64,
     metrics: Metrics,
+    permit: Permit,
 }
 
 /// An answer whose body is still to be read.
@@ -104,12 +106,13 @@ impl Transport {
             clock: ServerClock::default(),
             requests: AtomicU64::new(0),
             metrics: Metrics::default(),
+            permit: Permit::default(),
         })
     }
 
-    /// Has requests counted there.
-    pub fn count_in(&mut self, metrics: &Metrics) {
-        self.metrics = metrics.clone();
+    /// Has requests counted there, and sends none without this permit.
+    pub fn work_under(&mut self, metrics: &Metrics, permit: &Permit) {
+        (self.metrics, self.permit) = (metrics.clone(), permit.clone());
     }
 
     fn count(&self, class: &'static str) {
@@ -234,6 +237,10 @@ impl Transport {
         }
         if whole {
             sending = sending.timeout(self.timeout);
+        }
+        // Whoever was stopped until now may have been replaced.
+        if !self.permit.holds() {
+            return Err(Failed::Trouble(Trouble::NotSent("this replica does not lead".to_owned())));
         }
         self.requests.fetch_add(1, Ordering::Relaxed);
         let asked = self.clock.now();

@@ -29,6 +29,8 @@ const PUSH_STATES: [&str; 3] = ["due", "sent", "parked"];
 /// What holds writes, by the first word of its reason.
 const HOLDS: [&str; 3] = ["paused", "brake", "budget"];
 
+const LEADER: &str = "1 where this replica does the work, 0 where it stands by";
+
 type Labels = [(&'static str, &'static str); 1];
 
 pub(super) fn routes() -> Router<Arc<Ops>> {
@@ -41,6 +43,7 @@ async fn metrics(State(ops): State<Arc<Ops>>) -> Response {
     let own = registry.sub_registry_with_prefix("leadsync");
     ops.metrics.register(own);
     own.register("build", "The program", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+    own.register("leader", LEADER, ConstGauge::new(i64::from(ops.store.permit().holds())));
     if let Some(well_at) = ops.pulse.well_at() {
         let gauge = ConstGauge::new(seconds(well_at));
         own.register_with_unit("last_cycle_timestamp", "When a cycle ended well last", Unit::Seconds, gauge);
@@ -54,8 +57,22 @@ async fn metrics(State(ops): State<Arc<Ops>>) -> Response {
         Err(error) => tracing::error!(error = %error, "ops.store_unreadable"),
     }
     of_process(&mut registry, ops.pulse.started_at());
+    told(&registry)
+}
+
+/// The figures of a replica that does nothing but wait.
+pub(super) fn standing_by(started_at: DateTime<Utc>) -> Response {
+    let mut registry = Registry::default();
+    let own = registry.sub_registry_with_prefix("leadsync");
+    own.register("build", "The program", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+    own.register("leader", LEADER, ConstGauge::new(0_i64));
+    of_process(&mut registry, started_at);
+    told(&registry)
+}
+
+fn told(registry: &Registry) -> Response {
     let mut text = String::new();
-    if encode(&mut text, &registry).is_err() {
+    if encode(&mut text, registry).is_err() {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     }
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()

@@ -7,10 +7,12 @@ mod health;
 mod hooks;
 mod page;
 mod pulse;
+mod standing_by;
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -19,6 +21,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use self::pulse::{Pulse, Trouble};
+pub use self::standing_by::{Reason, serve_standing_by};
 use crate::config::Config;
 use crate::hints::Hints;
 use crate::metrics::Metrics;
@@ -115,11 +118,21 @@ pub fn alert(ops: Arc<Ops>) -> AbortOnDrop {
 #[derive(Debug)]
 pub struct AbortOnDrop(tokio::task::JoinHandle<()>);
 
+impl AbortOnDrop {
+    /// Of a task.
+    pub(crate) const fn of(task: tokio::task::JoinHandle<()>) -> Self {
+        Self(task)
+    }
+}
+
 impl Drop for AbortOnDrop {
     fn drop(&mut self) {
         self.0.abort();
     }
 }
+
+/// How long answers that are on their way may take when a port is given up.
+const LINGER: Duration = Duration::from_millis(200);
 
 /// A port that is served until this is dropped.
 #[derive(Debug)]
@@ -127,6 +140,18 @@ pub struct Served {
     /// The address, with the port that was taken.
     pub address: SocketAddr,
     stop: CancellationToken,
+    serving: tokio::task::JoinHandle<()>,
+}
+
+impl Served {
+    /// Ends it, and waits until the port is free.
+    pub async fn stop(mut self) {
+        self.stop.cancel();
+        // Whoever keeps a connection open is not waited for.
+        if tokio::time::timeout(LINGER, &mut self.serving).await.is_err() {
+            self.serving.abort();
+        }
+    }
 }
 
 impl Drop for Served {
@@ -137,18 +162,22 @@ impl Drop for Served {
 
 /// Serves at this address, in the background.
 pub async fn serve(ops: Arc<Ops>, address: SocketAddr) -> Result<Served, ListenError> {
+    serve_app(address, |address| routes(ops, address)).await
+}
+
+async fn serve_app(address: SocketAddr, app: impl FnOnce(SocketAddr) -> Router) -> Result<Served, ListenError> {
     let listener = TcpListener::bind(address).await.map_err(|source| ListenError { address, source })?;
     let address = listener.local_addr().map_err(|source| ListenError { address, source })?;
     let stop = CancellationToken::new();
     let stopped = stop.clone().cancelled_owned();
-    let app = routes(ops, address);
-    tokio::spawn(async move {
+    let app = app(address);
+    let serving = tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, app).with_graceful_shutdown(stopped).await {
             tracing::error!(error = %error, "ops.failed");
         }
     });
     tracing::info!(%address, "ops.listening");
-    Ok(Served { address, stop })
+    Ok(Served { address, stop, serving })
 }
 
 fn routes(ops: Arc<Ops>, address: SocketAddr) -> Router {

@@ -35,6 +35,7 @@ use crate::directory::Directory;
 use crate::http::{Answer, Repeat, Request, Transport, is_passing};
 use crate::lead::Side;
 use crate::metrics::Metrics;
+use crate::permit::Permit;
 use crate::side::{
     Action, ClockOffset, Listed, NativeField, Outcome, Page, Position, Record, Refusal, SideClient, SideError, Swept, Usage,
     Write, WriteKind, outcomes_of,
@@ -117,10 +118,10 @@ impl SalesforceClient {
         Ok(client)
     }
 
-    /// The same, with its requests counted there.
+    /// The same, with its requests counted there, and none sent without this permit.
     #[must_use]
-    pub fn counted_in(mut self, metrics: &Metrics) -> Self {
-        self.transport.count_in(metrics);
+    pub fn at_work(mut self, metrics: &Metrics, permit: &Permit) -> Self {
+        self.transport.work_under(metrics, permit);
         self
     }
 

@@ -10,6 +10,9 @@ use sqlx::sqlite::SqliteConnectOptions;
 use super::StoreError;
 use super::postgres::Server;
 
+/// The longest name that PostgreSQL has.
+const LONGEST_NAME: usize = 63;
+
 /// The schema that is used where none is named.
 pub const SCHEMA: &str = "leadsync";
 
@@ -24,9 +27,16 @@ pub struct Address {
     pub schema: String,
 }
 
+/// An address alone; `schema=NAME` among the parameters of PostgreSQL's names the schema.
 impl From<&str> for Address {
     fn from(url: &str) -> Self {
-        Self { url: url.to_owned(), password: None, schema: SCHEMA.to_owned() }
+        let of = |url: &str, schema: &str| Self { url: url.to_owned(), password: None, schema: schema.to_owned() };
+        let Some((before, parameters)) = url.split_once('?').filter(|_| url.starts_with("postgres")) else {
+            return of(url, SCHEMA);
+        };
+        let (schemas, rest): (Vec<&str>, Vec<&str>) = parameters.split('&').partition(|each| each.starts_with("schema="));
+        let schema = schemas.last().and_then(|each| each.strip_prefix("schema=")).unwrap_or(SCHEMA);
+        of(&format!("{before}?{}", rest.join("&")), schema)
     }
 }
 
@@ -47,6 +57,14 @@ impl Debug for Address {
     fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
         out.write_str(&self.place().map(|place| place.name()).unwrap_or_default())
     }
+}
+
+/// Whether a text is the name of a schema that needs no quotes.
+#[must_use]
+pub fn is_schema_name(name: &str) -> bool {
+    let is_plain = name.chars().all(|each| each.is_ascii_lowercase() || each.is_ascii_digit() || each == '_');
+    let begins = name.starts_with(|each: char| !each.is_ascii_digit());
+    is_plain && begins && name.len() <= LONGEST_NAME && !name.starts_with("pg_")
 }
 
 /// An address that was understood.
@@ -74,7 +92,8 @@ impl Address {
         // What is not understood may hold a password.
         let unknown = || StoreError::Url { scheme: self.url.split(':').next().unwrap_or_default().to_owned() };
         if self.url.starts_with("postgres:") || self.url.starts_with("postgresql:") {
-            let server = Server::of(&self.url, self.password.as_ref(), &self.schema).ok_or_else(unknown)?;
+            let server = Server::of(&self.url, self.password.as_ref(), &self.schema);
+            let server = server.filter(|_| is_schema_name(&self.schema)).ok_or_else(unknown)?;
             return Ok(Located::Server(Box::new(server)));
         }
         let options = SqliteConnectOptions::from_str(&self.url).map_err(|_| unknown())?;

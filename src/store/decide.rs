@@ -289,7 +289,7 @@ async fn overtaken(tx: &mut Connection, decided: &[Decided]) -> Result<Vec<i64>,
 /// Moves the base of links, and says what blocks them.
 async fn rebase(tx: &mut Connection, decided: &[&Decided]) -> Result<(), StoreError> {
     let update = Rows {
-        before: "UPDATE link SET base = r.column2, blocked = r.column3 FROM (VALUES",
+        before: "UPDATE link SET base = r.column2, blocked = r.column3 FROM (VALUES".into(),
         parameters: 3,
         after: ") r WHERE link.link_id = r.column1 AND (base <> r.column2 OR blocked IS DISTINCT FROM r.column3)",
     };

@@ -24,11 +24,11 @@ pub enum StoreError {
         place: Place,
     },
     /// Another daemon works on it.
-    #[error("{place} is in use by process {holder}: only one daemon may work on a store")]
+    #[error("{place} is in use by {holder}: only one daemon may work on a store")]
     Held {
         /// The store.
         place: Place,
-        /// Process id and start time, as the holder wrote them down.
+        /// Who it is and since when, as the holder wrote that down.
         holder: String,
     },
     /// The lock file, or the directory that it is in, cannot be used.
@@ -120,6 +120,12 @@ pub enum StoreError {
         /// What to do.
         advice: &'static str,
     },
+    /// Another replica has taken over while this one was stopped or cut off.
+    #[error("another replica works on {place} now: nothing more is written by this one")]
+    TakenOver {
+        /// Which store.
+        place: Place,
+    },
     /// A statement failed.
     #[error("the store failed: {0}")]
     Sql(sqlx::Error),
@@ -135,7 +141,8 @@ impl StoreError {
         | Self::ReadOnly { place, .. }
         | Self::Locked { place, .. }
         | Self::Open { place, .. }
-        | Self::Server { place, .. } = &mut self
+        | Self::Server { place, .. }
+        | Self::TakenOver { place } = &mut self
             && *place == Place::Unknown
         {
             *place = known.clone();
@@ -200,6 +207,8 @@ impl From<sqlx::Error> for StoreError {
 const UNREACHABLE: &str =
     "see that the server runs and that store.url names it; all that was committed is kept, and it is tried again";
 
+const NO_ROOM: &str = "the server has no room for more: see its limits, such as max_connections; it is tried again";
+
 /// Whether a server said so, or the way to it.
 fn is_of_server(error: &sqlx::Error) -> bool {
     use sqlx::Error::{Configuration, Io, PoolTimedOut, Tls};
@@ -209,14 +218,30 @@ fn is_of_server(error: &sqlx::Error) -> bool {
     }
 }
 
+/// What a transaction is refused with whose daemon has been replaced (migrations/postgres).
+const TAKEN_OVER: &str = "LS001";
+
 impl StoreError {
+    /// Whether the server may be there again by itself, and a daemon that starts had better wait for it.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Server { advice, .. } if *advice == UNREACHABLE || *advice == NO_ROOM)
+    }
+
     /// See <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
     fn of_server(error: sqlx::Error) -> Self {
         let place = Place::default();
         let code = error.as_database_error().and_then(DatabaseError::code).unwrap_or_default().into_owned();
         let reason = reason(&error).into_owned();
+        // rustls says it as a failure to communicate.
+        if matches!(error, sqlx::Error::Tls(_)) || reason.contains("peer certificate") {
+            let advice =
+                "name the authority that signed the server's certificate in store.url: …?sslmode=verify-full&sslrootcert=FILE";
+            return Self::Server { place, reason, advice };
+        }
         let advice = match (code.get(..2).unwrap_or_default(), code.as_str()) {
             (_, "53100") => return Self::Full { place },
+            (_, TAKEN_OVER) => return Self::TakenOver { place },
             ("XX", "XX001" | "XX002") => return Self::Broken { place, reason },
             ("28", _) => {
                 "the server refused this user or this password: see store.url and store.password, and the server's pg_hba.conf"
@@ -227,7 +252,7 @@ impl StoreError {
             (_, "55P03" | "57014" | "40P01") => {
                 "another program works on it for long: end that one, such as a client for SQL; it is tried again"
             }
-            ("53", _) => "the server has no room for more: see its limits, such as max_connections; it is tried again",
+            ("53", _) => NO_ROOM,
             ("" | "08" | "57" | "58", _) => UNREACHABLE,
             _ => return Self::Sql(error),
         };

@@ -1,6 +1,8 @@
 //! Statements that take many rows at once: cheaper than a statement a row, and than rows as one text of JSON.
 
 use super::StoreError;
+use std::borrow::Cow;
+
 use super::sql::{Connection, Query, query};
 
 /// Rows of the largest statement.
@@ -9,7 +11,7 @@ const MOST: usize = 256;
 /// The text of a statement without its rows. It is put together from constants.
 pub(super) struct Rows {
     /// Up to `VALUES`.
-    pub(super) before: &'static str,
+    pub(super) before: Cow<'static, str>,
     /// Parameters of a row. They have no numbers: to find numbered ones takes as long as there are many of them.
     pub(super) parameters: usize,
     /// After the rows.
@@ -51,7 +53,7 @@ mod tests {
 
     #[test]
     fn each_row_has_its_parameters() {
-        let insert = Rows { before: "INSERT INTO t (a, b) VALUES", parameters: 2, after: " RETURNING a" };
+        let insert = Rows { before: "INSERT INTO t (a, b) VALUES".into(), parameters: 2, after: " RETURNING a" };
         assert_eq!(insert.text(2), "INSERT INTO t (a, b) VALUES (?,?),(?,?) RETURNING a");
     }
 

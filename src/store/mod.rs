@@ -8,12 +8,14 @@ mod audit;
 mod backup;
 mod brake;
 mod conflict;
+mod copy;
 mod cycle;
 mod decide;
 mod dossier;
 mod error;
 mod exchange;
 mod hold;
+mod lease;
 mod listing;
 mod many;
 mod mapping;
@@ -42,19 +44,22 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 
 use self::sql::{Connection, Pool};
+use crate::permit::Permit;
 
-pub use address::{Address, Place, SCHEMA};
+pub use address::{Address, Place, SCHEMA, is_schema_name};
 pub use alone::{Created, UnlinkedLead};
 pub use audit::Actor;
 pub use backup::{Backup, BackupError};
 pub use brake::{Burden, Stops, Troubles};
 pub use conflict::OpenConflict;
+pub use copy::{Copied, CopyError};
 pub use cycle::{Checkpoint, Cycle};
 pub use decide::{Decided, DirtyLink, FormerRow, LeadRow, Names, NewConflict, NewPush, Undo};
 pub use dossier::{Dossier, Event, LinkRow, Of, SeenLead};
 pub use error::StoreError;
 pub use exchange::{ExportedLink, Imported, KnownPair, REFUSED_LINES, RefusedLine};
 pub use hold::Hold;
+pub use lease::Leader;
 pub use listing::{Done, Hour, ListedConflict, Slice};
 pub use observe::{Observation, Observed};
 pub use pair::{Ambiguous, Part};
@@ -75,6 +80,7 @@ pub struct Store {
     /// `None`: closed.
     write: Mutex<Option<Connection>>,
     read: Pool,
+    permit: Permit,
 }
 
 impl Store {
@@ -88,6 +94,12 @@ impl Store {
     #[must_use]
     pub fn file(&self) -> Option<&Path> {
         self.place.file()
+    }
+
+    /// Whether this process may still write to either side.
+    #[must_use]
+    pub const fn permit(&self) -> &Permit {
+        &self.permit
     }
 
     /// Closes it; the write-ahead log is folded into the file.

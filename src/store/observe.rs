@@ -254,7 +254,7 @@ async fn touch(tx: &mut Connection, side: Side, touched: Vec<Json>) -> Result<()
 async fn upsert(tx: &mut Connection, side: Side, rows: &[NewRow<'_>], now: DateTime<Utc>) -> Result<(), StoreError> {
     let seen_at = stamp(now);
     let insert = Rows {
-        before: "INSERT INTO lead_state (side, seen_at, lead_id, modified_at, changed_at, external_id, converted, master_id, deleted_at, aside) VALUES",
+        before: "INSERT INTO lead_state (side, seen_at, lead_id, modified_at, changed_at, external_id, converted, master_id, deleted_at, aside) VALUES".into(),
         parameters: 10,
         after: " ON CONFLICT (side, lead_id) DO UPDATE SET
              modified_at = excluded.modified_at, changed_at = excluded.changed_at, external_id = excluded.external_id,
@@ -262,7 +262,7 @@ async fn upsert(tx: &mut Connection, side: Side, rows: &[NewRow<'_>], now: DateT
              seen_at = excluded.seen_at, aside = excluded.aside, dirty = 1",
     };
     let values = Rows {
-        before: "INSERT INTO lead_values (side, lead_id, fields) VALUES",
+        before: "INSERT INTO lead_values (side, lead_id, fields) VALUES".into(),
         parameters: 3,
         after: " ON CONFLICT (side, lead_id) DO UPDATE SET fields = excluded.fields WHERE lead_values.fields <> excluded.fields",
     };
@@ -294,7 +294,7 @@ async fn search_by(tx: &mut Connection, side: Side, known: Vec<Json>, keys: &[(u
         drop_keys(tx, side, &Json::Array(known).to_string()).await?;
     }
     let insert = Rows {
-        before: "INSERT INTO lead_key (side, rule, key, lead_id) VALUES",
+        before: "INSERT INTO lead_key (side, rule, key, lead_id) VALUES".into(),
         parameters: 4,
         after: " ON CONFLICT DO NOTHING",
     };

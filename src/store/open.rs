@@ -5,7 +5,8 @@ use tokio::sync::Mutex;
 
 use super::address::Located;
 use super::sql::{Connection, Pool, query_scalar};
-use super::{Address, Place, Store, StoreError, sqlite};
+use super::{Address, Hold, Place, Store, StoreError, sqlite};
+use crate::permit::Permit;
 
 /// For `SQLite`.
 static MIGRATIONS: Migrator = sqlx::migrate!();
@@ -23,11 +24,20 @@ impl Store {
                 let place = address.place()?;
                 let opening = |error| StoreError::from(error).at(&place);
                 let mut session = server.connect().await.map_err(opening)?;
-                session.make_schema().await.map_err(opening)?;
+                session.make_schema(super::lease::TABLE).await.map_err(opening)?;
                 Self::of(place, Connection::Postgres(Box::new(session)), Pool::Postgres(server.readers()))
             }
         };
         store.migrate().await?;
+        Ok(store)
+    }
+
+    /// The same for whoever holds it: nothing is written any more once somebody else does.
+    pub async fn open_held(address: impl Into<Address>, hold: &Hold) -> Result<Self, StoreError> {
+        let store = Self { permit: hold.permit(), ..Self::open(address).await? };
+        if let (Connection::Postgres(session), Some(fence)) = (&mut *store.write().await?, hold.fence()) {
+            session.fence_in(fence);
+        }
         Ok(store)
     }
 
@@ -51,7 +61,7 @@ impl Store {
     }
 
     pub(super) fn of(place: Place, write: Connection, read: Pool) -> Self {
-        Self { place, write: Mutex::new(Some(write)), read }
+        Self { place, write: Mutex::new(Some(write)), read, permit: Permit::default() }
     }
 
     async fn migrate(&self) -> Result<(), StoreError> {

@@ -1,6 +1,6 @@
 //! A store in PostgreSQL: how it is reached, and what its transactions are.
 
-use std::fmt::{self, Debug, Formatter};
+use std::fmt::{self, Debug, Formatter, Write as _};
 use std::str::FromStr as _;
 use std::time::Duration;
 
@@ -58,7 +58,7 @@ impl Server {
     /// A connection that writes.
     pub(super) async fn connect(&self) -> Result<Session, sqlx::Error> {
         let connection = connect(&self.options).await?;
-        Ok(Session { connection, server: self.clone(), unsure: false, keep: None })
+        Ok(Session { connection, server: self.clone(), fence: None, unsure: false, keep: None })
     }
 
     /// Connections that only read.
@@ -89,6 +89,8 @@ async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error
 pub(super) struct Session {
     connection: PgConnection,
     server: Server,
+    /// What the lease must have for this session to write.
+    fence: Option<i64>,
     /// Whether something was begun of which it is not known how it ended.
     unsure: bool,
     keep: Option<Box<dyn FnMut() -> bool + Send>>,
@@ -103,13 +105,17 @@ impl Session {
         Manager::get_transaction_depth(&self.connection) > 0
     }
 
-    /// Makes the schema where it is missing.
-    pub(super) async fn make_schema(&mut self) -> Result<(), sqlx::Error> {
+    /// Makes the schema, and the table of the lease in it, where they are missing.
+    pub(super) async fn make_schema(&mut self, lease: &'static str) -> Result<(), sqlx::Error> {
         let is_there = "SELECT to_regnamespace($1) IS NOT NULL";
         let schema = self.server.schema.clone();
         if !sqlx::query_scalar::<_, bool>(is_there).bind(&schema).fetch_one(&mut self.connection).await? {
             // Its letters are those that need no quotes.
             self.connection.execute(AssertSqlSafe(format!("CREATE SCHEMA IF NOT EXISTS {schema}"))).await?;
+        }
+        let has_lease = "SELECT to_regclass($1 || '.lease') IS NOT NULL";
+        if !sqlx::query_scalar::<_, bool>(has_lease).bind(&schema).fetch_one(&mut self.connection).await? {
+            self.connection.execute(lease).await?;
         }
         Ok(())
     }
@@ -118,6 +124,15 @@ impl Session {
     pub(super) async fn has_store(&mut self) -> Result<bool, sqlx::Error> {
         let is_there = "SELECT to_regclass($1 || '._sqlx_migrations') IS NOT NULL";
         sqlx::query_scalar(is_there).bind(&self.server.schema).fetch_one(&mut self.connection).await
+    }
+
+    /// Lets this session write only while the lease has this fence.
+    pub(super) const fn fence_in(&mut self, fence: i64) {
+        self.fence = Some(fence);
+    }
+
+    pub(super) fn into_connection(self) -> PgConnection {
+        self.connection
     }
 
     /// Has `keep` asked before each commit.
@@ -140,8 +155,24 @@ impl Session {
     }
 
     async fn try_to_begin(&mut self) -> Result<(), sqlx::Error> {
-        let begin = format!("BEGIN; SELECT pg_advisory_xact_lock(hashtextextended('leadsync {}', 0))", self.server.schema);
+        let mut begin = format!("BEGIN; SELECT pg_advisory_xact_lock(hashtextextended('leadsync {}', 0))", self.server.schema);
+        if let Some(fence) = self.fence {
+            // A statement of its own, so that it sees what was committed while it waited.
+            let _ = write!(begin, "; SELECT must_hold({fence})");
+        }
         Manager::begin(&mut self.connection, Some(AssertSqlSafe(begin).into_sql_str())).await
+    }
+
+    /// Reads the store as it is now until [`Session::end_snapshot`].
+    pub(super) async fn begin_snapshot(&mut self) -> Result<(), sqlx::Error> {
+        self.unsure = true;
+        Manager::begin(&mut self.connection, Some("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY".into_sql_str())).await
+    }
+
+    pub(super) async fn end_snapshot(&mut self) -> Result<(), sqlx::Error> {
+        Manager::rollback(&mut self.connection).await?;
+        self.unsure = false;
+        Ok(())
     }
 
     pub(super) async fn commit(&mut self) -> Result<(), sqlx::Error> {

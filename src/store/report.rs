@@ -8,12 +8,15 @@ use serde_json::Value as Json;
 
 use super::sql::{Row, query, query_scalar};
 use super::waiting::WaitingReason;
-use super::{Store, StoreError, stamp};
+use super::{Leader, Store, StoreError, stamp};
 use crate::lead::{PerSide, Side};
 
 /// The whole installation at a glance.
 #[derive(Debug, Clone, Serialize)]
 pub struct StatusReport {
+    /// Which replica works on it; `None` where there can be only one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leader: Option<Leader>,
     /// Links by state.
     pub links: BTreeMap<String, i64>,
     /// Pushes by state, the settled ones left out.
@@ -204,6 +207,7 @@ impl Store {
         let held = paused.or(stops.braked).or(held.filter(|held| !held.starts_with("paused") && !held.starts_with("brake")));
         Ok(StatusReport {
             held,
+            leader: self.leader(now).await?,
             waiting: self.waiting_reasons().await?,
             budget: self.budget().await?,
             links: counts(links)?,

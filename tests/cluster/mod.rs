@@ -1,7 +1,7 @@
 //! A PostgreSQL server for the tests: its own, in a folder that goes, on no port that anybody else could have.
 
-use std::fs::File;
-use std::os::unix::fs::chown;
+use std::fs::{File, Permissions};
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
@@ -27,9 +27,12 @@ trap 'kill -QUIT $server; wait $server; rm -rf "$folder"; exit' TERM
 "$@" & server=$!
 wait $server"#;
 
+const MISSING: &str = "no PostgreSQL server is installed (apt-get install postgresql)";
+
 /// A server of one's own.
 pub struct Cluster {
     folder: TempDir,
+    port: u16,
 }
 
 impl Cluster {
@@ -39,27 +42,63 @@ impl Cluster {
         SHARED.get_or_init(|| Self::start(&[]))
     }
 
+    #[allow(dead_code, reason = "the other test binary asks")]
+    /// Whether one can be started; where none can, the tests that need one are left out, but not in CI.
+    pub fn is_possible() -> bool {
+        let is_possible = programs().is_some();
+        if !is_possible {
+            assert!(std::env::var_os("CI").is_none(), "{MISSING}");
+            eprintln!("not tested: {MISSING}");
+        }
+        is_possible
+    }
+
     /// Makes one, and starts it with these settings.
     pub fn start(settings: &[&str]) -> Self {
+        let cluster = Self::make(5432);
+        cluster.serve(settings);
+        cluster
+    }
+
+    /// The same on a port of this machine's loopback address, with the certificate and the key in this folder.
+    #[allow(dead_code, reason = "the other test binary uses it")]
+    pub fn start_with_certificate(folder: &Path, port: u16) -> Self {
+        let cluster = Self::make(port);
+        for name in ["server.crt", "server.key"] {
+            let copy = cluster.folder.path().join(name);
+            std::fs::copy(folder.join(name), &copy).unwrap();
+            std::fs::set_permissions(&copy, Permissions::from_mode(0o600)).unwrap();
+            if is_root() {
+                chown(&copy, Some(NOBODY), Some(NOBODY)).unwrap();
+            }
+        }
+        let file = |name: &str| cluster.folder.path().join(name).display().to_string();
+        let (certificate, key) =
+            (format!("ssl_cert_file={}", file("server.crt")), format!("ssl_key_file={}", file("server.key")));
+        cluster.serve(&["listen_addresses=localhost", "ssl=on", &certificate, &key]);
+        cluster
+    }
+
+    fn make(port: u16) -> Self {
         let shm = Path::new("/dev/shm");
         let folder = if shm.is_dir() { TempDir::new_in(shm).unwrap() } else { TempDir::new().unwrap() };
         if is_root() {
             chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
         }
-        let cluster = Self { folder };
+        let cluster = Self { folder, port };
         let mut initdb = cluster.command("initdb");
         initdb.args(["--auth=trust", "--username=leadsync", "--encoding=UTF8", "--no-locale", "--no-sync", "--pgdata"]);
         let made = initdb.arg(cluster.data()).output().unwrap();
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
-        cluster.serve(settings);
         cluster
     }
 
     /// Starts the server on what is there, and waits until it answers.
     pub fn serve(&self, settings: &[&str]) {
         let mut server = self.command("sh");
-        server.args(["-c", WATCHED, "sh"]).arg(self.folder.path()).arg(programs().join("postgres"));
+        server.args(["-c", WATCHED, "sh"]).arg(self.folder.path()).arg(programs().expect(MISSING).join("postgres"));
         server.arg("-D").arg(self.data()).arg("-k").arg(self.folder.path());
+        server.arg("-p").arg(self.port.to_string());
         for setting in ["listen_addresses=", "fsync=off", "max_connections=200"].iter().chain(settings) {
             server.args(["-c", setting]);
         }
@@ -102,7 +141,12 @@ impl Cluster {
 
     fn answers(&self) -> bool {
         let mut asking = self.command("pg_isready");
-        asking.args(["-q", "-U", "leadsync", "-d", "postgres", "-h"]).arg(self.folder.path()).status().unwrap().success()
+        asking
+            .args(["-q", "-U", "leadsync", "-d", "postgres", "-p", &self.port.to_string(), "-h"])
+            .arg(self.folder.path())
+            .status()
+            .unwrap()
+            .success()
     }
 
     fn data(&self) -> PathBuf {
@@ -117,7 +161,7 @@ impl Cluster {
         }
         command
             .arg("--")
-            .arg(if program == "sh" { PathBuf::from(program) } else { programs().join(program) })
+            .arg(if program == "sh" { PathBuf::from(program) } else { programs().expect(MISSING).join(program) })
             .current_dir(self.folder.path())
             .stdin(Stdio::null());
         command
@@ -135,13 +179,34 @@ fn is_root() -> bool {
 }
 
 /// Where the server's programs are: the newest that is installed.
-fn programs() -> &'static Path {
-    static PROGRAMS: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAMS.get_or_init(|| {
+fn programs() -> Option<&'static Path> {
+    static PROGRAMS: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let programs = PROGRAMS.get_or_init(|| {
         let installed = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
         let found = installed.map(|version| version.path().join("bin")).filter(|folder| folder.join("initdb").exists());
-        found.max().expect("no PostgreSQL server is installed: `apt-get install postgresql`")
-    })
+        found.max()
+    });
+    programs.as_deref()
+}
+
+/// Whether the tests' stores are in PostgreSQL.
+pub fn is_asked_for() -> bool {
+    match std::env::var("LEADSYNC_TEST_STORE") {
+        Ok(kind) => {
+            assert_eq!(kind, "postgres", "LEADSYNC_TEST_STORE");
+            true
+        }
+        Err(_) => false,
+    }
+}
+
+/// A store for a test: in this folder, or in PostgreSQL where that is asked for.
+#[allow(dead_code, reason = "the other test binary uses it")]
+pub fn address_in(folder: &Path) -> Address {
+    if is_asked_for() {
+        return Cluster::shared().address();
+    }
+    Address::from(&format!("sqlite:{}", folder.join("leads.db").display()))
 }
 
 /// A connection to a store, as any client for SQL has one.

@@ -12,23 +12,12 @@ pub struct Home {
     file: Option<PathBuf>,
 }
 
-/// Whether stores are in PostgreSQL.
-pub fn is_server() -> bool {
-    match std::env::var("LEADSYNC_TEST_STORE") {
-        Ok(kind) => {
-            assert_eq!(kind, "postgres", "LEADSYNC_TEST_STORE");
-            true
-        }
-        Err(_) => false,
-    }
-}
-
 impl Home {
     /// In a folder that holds an empty store, `empty.db`.
     pub fn new(folder: &Path) -> Self {
         // Tests play the same seed at the same time.
         static RUNS: AtomicU64 = AtomicU64::new(0);
-        if is_server() {
+        if cluster::is_asked_for() {
             return Self { address: Cluster::shared().address(), file: None };
         }
         let file = folder.join(format!("{}.db", RUNS.fetch_add(1, Ordering::Relaxed)));

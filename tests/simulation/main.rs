@@ -49,7 +49,7 @@ fn play(seed: u64, steps: &[Step], folder: &Path) -> Ran {
 fn on_runtime<F: Future>(work: F) -> F::Output {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     // Without sockets a thread that only waits for the store wakes up sooner.
-    if home::is_server() { runtime.enable_all() } else { runtime.enable_time() }.build().unwrap().block_on(work)
+    if cluster::is_asked_for() { runtime.enable_all() } else { runtime.enable_time() }.build().unwrap().block_on(work)
 }
 
 /// Leaves out of a failing history whatever it fails without.

@@ -321,8 +321,14 @@ impl Run {
     /// What `leadsync plan` says: side, kind and fields of every write.
     pub async fn plan(&self) -> BTreeSet<String> {
         let copy = self.home.beside();
-        self.engine().store().copy_to(copy.address.place().unwrap().file().unwrap()).await.unwrap();
+        let place = copy.address.place().unwrap();
+        if let Some(file) = place.file() {
+            self.engine().store().copy_to(file).await.unwrap();
+        }
         let store = Store::open(&copy.address).await.unwrap();
+        if place.file().is_none() {
+            self.engine().store().copy_into(&store).await.unwrap();
+        }
         let engine = self.engine_on(Arc::new(store)).await;
         engine.rehearse().await.unwrap();
         let planned = engine.store().planned().await.unwrap();

@@ -11,10 +11,11 @@ use leadsync::config::salesforce::DuplicateRule;
 use leadsync::config::sync::{ConflictRule, CreateRule, DeleteRule};
 use leadsync::lead::{Kind, PerSide, Side};
 use leadsync::mapping::{Mapping, OperateTime};
-use leadsync::store::{Cycle, Store};
+use leadsync::store::{Address, Cycle, Store};
 use leadsync::sync::{Engine, Patience, Rules};
 use tempfile::TempDir;
 
+use crate::cluster::address_in;
 use crate::fixtures::{field, row};
 use crate::world::World;
 
@@ -31,6 +32,7 @@ pub struct Bench {
     pub mappings: Vec<MappingConfig>,
     pub rules: Rules,
     pub folder: TempDir,
+    pub address: Address,
     ahead: Arc<AtomicI64>,
 }
 
@@ -59,17 +61,30 @@ impl Bench {
     async fn under(fields: Vec<FieldConfig>, rules: Rules) -> Self {
         let (operate, salesforce) = (Arc::new(World::new(Side::Operate)), Arc::new(World::new(Side::Salesforce)));
         let folder = TempDir::new().unwrap();
+        let address = address_in(folder.path());
         let match_keys = vec![vec!["email".to_owned()]];
         let mapping = mapping(&fields, &match_keys);
         let ahead = Arc::default();
-        let engine = engine(&folder, mapping, &rules, &operate, &salesforce, &ahead).await;
-        Self { operate, salesforce, engine, fields, match_keys, filter: None, mappings: Vec::new(), rules, folder, ahead }
+        let engine = engine(&address, mapping, &rules, &operate, &salesforce, &ahead).await;
+        Self {
+            operate,
+            salesforce,
+            engine,
+            fields,
+            match_keys,
+            filter: None,
+            mappings: Vec::new(),
+            rules,
+            folder,
+            address,
+            ahead,
+        }
     }
 
     /// Drops the engine, as a crash would, and starts another on the same store.
     pub async fn restart(&mut self) {
         let mapping = mapping(&self.fields, &self.match_keys).limited(self.filter.as_deref(), &self.mappings).unwrap();
-        self.engine = engine(&self.folder, mapping, &self.rules, &self.operate, &self.salesforce, &self.ahead).await;
+        self.engine = engine(&self.address, mapping, &self.rules, &self.operate, &self.salesforce, &self.ahead).await;
     }
 
     /// Our clock stands still.
@@ -127,14 +142,14 @@ fn mapping(fields: &[FieldConfig], match_keys: &[Vec<String>]) -> Mapping {
 }
 
 async fn engine(
-    folder: &TempDir,
+    address: &Address,
     mapping: Mapping,
     rules: &Rules,
     operate: &Arc<World>,
     salesforce: &Arc<World>,
     ahead: &Arc<AtomicI64>,
 ) -> Engine {
-    let store = Store::open(&format!("sqlite:{}", folder.path().join("leads.db").display())).await.unwrap();
+    let store = Store::open(address).await.unwrap();
     let clients = PerSide { operate: Arc::clone(operate) as _, salesforce: Arc::clone(salesforce) as _ };
     let ahead = Arc::clone(ahead);
     let clock = move || match ahead.load(Ordering::Relaxed) {

@@ -69,7 +69,7 @@ async fn requests_follow_the_address_that_the_newest_sign_in_gave() {
         "#
     );
     let config = Config::from_text(&text, "leadsync.toml", [("SECRET".to_owned(), "s".to_owned())]).unwrap().config;
-    let systems = Systems::of(&config, &leadsync::metrics::Metrics::default()).unwrap();
+    let systems = Systems::of(&config, &leadsync::metrics::Metrics::default(), &leadsync::permit::Permit::default()).unwrap();
     for _ in 0..3 {
         systems.describe().await.unwrap();
     }

@@ -12,6 +12,7 @@ use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::json;
 use sqlx::SqlitePool;
 
+use crate::cluster::execute;
 use crate::systems::{Systems, cycle};
 
 const TOKEN: &str = "a token of more than sixteen characters";
@@ -77,9 +78,7 @@ impl Page {
 
     /// A connection beside the store, for what only a test does.
     async fn sql(&self, sql: &'static str) {
-        let pool = SqlitePool::connect(&self.systems.config().store.url).await.unwrap();
-        sqlx::query(sql).execute(&pool).await.unwrap();
-        pool.close().await;
+        execute(&self.systems.config().store, sql).await;
     }
 
     async fn audited(&self) -> Vec<(String, String, Option<String>, Option<String>)> {

@@ -5,10 +5,9 @@ use leadsync::config::sync::CreateRule;
 use leadsync::lead::Side;
 use leadsync::store::{Actor, Imported, KnownPair, LinkRefusal, Store};
 use serde_json::json;
-use sqlx::Connection as _;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
 use crate::bench::Bench;
+use crate::cluster::execute;
 
 async fn unlink(bench: &Bench, id: &str) {
     bench.engine.store().unlink(id, false, Actor::Command, Utc::now()).await.unwrap();
@@ -20,10 +19,7 @@ async fn relink(bench: &Bench, operate: &str, salesforce: &str) {
 
 /// Changes the store as no command does.
 async fn sql(bench: &Bench, sql: &'static str) {
-    let options = SqliteConnectOptions::new().filename(bench.engine.store().file().unwrap());
-    let mut store = SqliteConnection::connect_with(&options).await.unwrap();
-    sqlx::query(sql).execute(&mut store).await.unwrap();
-    store.close().await.unwrap();
+    execute(&bench.address, sql).await;
 }
 
 async fn import(store: &Store, pairs: &[(&str, &str)]) -> Imported {

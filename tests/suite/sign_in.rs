@@ -67,7 +67,9 @@ async fn a_clock_of_ours_that_is_wrong_does_not_make_assertions_old() {
     systems.sandbox.salesforce().switch(&json!({ "jwt_public_key": public })).unwrap();
     systems.sandbox.salesforce().set_clock_ahead(1_800);
     let config = systems.config();
-    let clients = leadsync::daemon::Systems::of(&config, &leadsync::metrics::Metrics::default()).unwrap();
+    let clients =
+        leadsync::daemon::Systems::of(&config, &leadsync::metrics::Metrics::default(), &leadsync::permit::Permit::default())
+            .unwrap();
     // The first answer, which refuses, tells the server's time.
     let first = clients.describe().await.unwrap_err().to_string();
     assert!(first.contains("expired authorization code"), "{first}");

@@ -45,14 +45,14 @@ async fn a_missing_store_is_made_for_the_daemon_and_reported_to_everybody_else()
     Store::open_existing(&url(&folder)).await.unwrap();
 }
 
-#[test]
-fn a_second_daemon_is_told_who_has_the_store() {
+#[tokio::test]
+async fn a_second_daemon_is_told_who_has_the_store() {
     let folder = TempDir::new().unwrap();
-    let hold = Hold::take(&url(&folder)).unwrap();
-    let error = Hold::take(&url(&folder)).unwrap_err().to_string();
+    let hold = Hold::take(&url(&folder)).await.unwrap();
+    let error = Hold::take(&url(&folder)).await.unwrap_err().to_string();
     assert!(error.contains(&format!("process {} since 2", std::process::id())), "{error}");
     drop(hold);
-    Hold::take(&url(&folder)).unwrap();
+    Hold::take(&url(&folder)).await.unwrap();
 }
 
 #[tokio::test]
@@ -124,7 +124,7 @@ async fn a_file_that_is_no_store_is_refused_and_left_alone() {
 
 #[tokio::test]
 async fn a_folder_that_is_not_there_is_named() {
-    let error = Hold::take("sqlite:/nowhere/at/all/leads.db").unwrap_err().to_string();
+    let error = Hold::take("sqlite:/nowhere/at/all/leads.db").await.unwrap_err().to_string();
     assert!(error.contains("/nowhere/at/all/leads.db.lock"), "{error}");
     let error = Store::open("sqlite:/nowhere/at/all/leads.db").await.unwrap_err().to_string();
     assert!(error.contains("/nowhere/at/all/leads.db"), "{error}");

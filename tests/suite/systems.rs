@@ -8,10 +8,12 @@ use leadsync::config::Config;
 use leadsync::daemon::assemble;
 use leadsync::demo::write_configuration;
 use leadsync::sandbox::{Sandbox, SandboxOptions};
-use leadsync::store::{Cycle, Store};
+use leadsync::store::{Address, Cycle, Store};
 use leadsync::sync::{CycleError, Engine, Patience};
 use serde_json::Value as Json;
 use tempfile::TempDir;
+
+use crate::cluster::{Cluster, is_asked_for};
 
 pub struct Systems {
     pub sandbox: Sandbox,
@@ -35,9 +37,19 @@ impl Systems {
         let folder = TempDir::new().unwrap();
         let configuration = write_configuration(&sandbox.addresses(), folder.path(), ([127, 0, 0, 1], 0).into()).unwrap();
         let systems = Self { sandbox, folder, configuration };
+        if is_asked_for() {
+            systems.put_store_in(&Cluster::shared().address());
+        }
         // A create whose answer was lost is looked for again after this, in the place of the usual half minute.
         systems.configure("[operate]\n", "[operate]\nsettle = \"1s\"\n");
         systems
+    }
+
+    /// Names a PostgreSQL store in the configuration, in the place of the one in a file.
+    pub fn put_store_in(&self, address: &Address) {
+        let Address { url, schema, .. } = address;
+        let file = format!("url = \"sqlite:{}\"", self.folder.path().join("leadsync.db").display());
+        self.configure(&file, &format!("url = \"{url}\"\nschema = \"{schema}\""));
     }
 
     /// Changes the configuration's text.

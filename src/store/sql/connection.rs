@@ -7,6 +7,7 @@ use sqlx::{Connection as _, Database, PgConnection, PgPool};
 use sqlx_core::transaction::TransactionManager as _;
 
 use super::super::postgres::Session;
+use super::query::{query, query_scalar};
 
 /// The connections of those who only read.
 #[derive(Debug)]
@@ -75,7 +76,46 @@ impl Connection {
         }
     }
 
-    fn raw(&mut self) -> Raw<'_> {
+    /// From here on it reads the store as it is now, until [`Connection::end_snapshot`].
+    pub(in crate::store) async fn begin_snapshot(&mut self) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Sqlite(connection) => <Sqlite as Database>::TransactionManager::begin(connection, None).await,
+            Self::Postgres(session) => Box::pin(session.begin_snapshot()).await,
+        }
+    }
+
+    pub(in crate::store) async fn end_snapshot(&mut self) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Sqlite(connection) => <Sqlite as Database>::TransactionManager::rollback(connection).await,
+            Self::Postgres(session) => Box::pin(session.end_snapshot()).await,
+        }
+    }
+
+    /// The last number that a table gave a row, also where that row is gone.
+    pub(in crate::store) async fn last_number(&mut self, table: &str, column: &str) -> Result<i64, sqlx::Error> {
+        let sql = match self {
+            Self::Sqlite(_) => format!("SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = '{table}'), 0)"),
+            Self::Postgres(_) => format!(
+                "SELECT coalesce(pg_sequence_last_value(CAST(pg_get_serial_sequence('{table}', '{column}') AS regclass)), 0)"
+            ),
+        };
+        query_scalar(sql).fetch_one(self).await
+    }
+
+    /// Has a table give its next row the number after this one.
+    pub(in crate::store) async fn go_on_from(&mut self, table: &str, column: &str, last: i64) -> Result<(), sqlx::Error> {
+        let sql = match self {
+            Self::Sqlite(_) => {
+                query(format!("DELETE FROM sqlite_sequence WHERE name = '{table}'")).execute(&mut *self).await?;
+                format!("INSERT INTO sqlite_sequence (name, seq) VALUES ('{table}', ?)")
+            }
+            Self::Postgres(_) => format!("SELECT setval(pg_get_serial_sequence('{table}', '{column}'), ?) WHERE ?1 > 0"),
+        };
+        query(sql).bind(last).fetch_all(self).await?;
+        Ok(())
+    }
+
+    pub(super) fn raw(&mut self) -> Raw<'_> {
         match self {
             Self::Sqlite(connection) => Raw::Sqlite(connection),
             Self::Postgres(session) => Raw::Postgres(session.connection()),

@@ -10,4 +10,4 @@ mod row;
 
 pub(super) use connection::{Connection, Pool};
 pub(super) use query::{Query, query, query_as, query_scalar};
-pub(super) use row::Row;
+pub(super) use row::{Cell, Row};

@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, Postgres, Sqlite};
 
 use super::connection::{Connection, Pool, Raw};
 use super::dialect::for_postgres;
-use super::row::{Columns, Row};
+use super::row::{Cell, Columns, Row};
 
 /// A statement. Its text is put together from constants only: `?` or `?1` stand for what is bound.
 #[must_use]
@@ -105,6 +105,17 @@ impl<'q> Query<'q> {
         }
     }
 
+    /// The same over one connection.
+    pub(in crate::store) fn stream_on<'c>(self, connection: &'c mut Connection) -> BoxStream<'c, Result<Row, sqlx::Error>>
+    where
+        'q: 'c,
+    {
+        match connection.raw() {
+            Raw::Sqlite(connection) => self.sqlite().fetch(connection).map_ok(Row::Sqlite).boxed(),
+            Raw::Postgres(connection) => self.postgres().fetch(connection).map_ok(Row::Postgres).boxed(),
+        }
+    }
+
     fn sqlite(self) -> sqlx::query::Query<'q, Sqlite, SqliteArguments> {
         self.values.into_iter().fold(sqlx::query(AssertSqlSafe(self.text)), |query, value| match value {
             Value::Integer(number) => query.bind(number),
@@ -170,6 +181,15 @@ impl<'c> From<&'c mut Connection> for On<'c> {
 impl<'c> From<&'c Pool> for On<'c> {
     fn from(pool: &'c Pool) -> Self {
         Self::Pool(pool)
+    }
+}
+
+impl<'q> From<&'q Cell> for Value<'q> {
+    fn from(cell: &'q Cell) -> Self {
+        match cell {
+            Cell::Number(number) => Self::Integer(*number),
+            Cell::Text(text) => text.into(),
+        }
     }
 }
 

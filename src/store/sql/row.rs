@@ -124,6 +124,20 @@ fn postgres<'r, T: Decode<'r, Postgres> + Type<Postgres>>(value: PgValueRef<'r>)
     if T::compatible(&found) { T::decode(value) } else { Err(format!("a column holds {found}").into()) }
 }
 
+/// Whatever is in a column: a number or a text, or nothing of the one or the other.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(in crate::store) enum Cell {
+    Number(Option<i64>),
+    Text(Option<String>),
+}
+
+impl Row {
+    /// What is in a column.
+    pub(in crate::store) fn cell(&self, place: usize, is_number: bool) -> Result<Cell, sqlx::Error> {
+        Ok(if is_number { Cell::Number(self.try_get(place)?) } else { Cell::Text(self.try_get(place)?) })
+    }
+}
+
 /// All columns of a row.
 pub(in crate::store) trait Columns: Sized {
     fn of(row: &Row) -> Result<Self, sqlx::Error>;

@@ -42,7 +42,7 @@ fn twin(systems: &Systems, lead: &Json) -> Option<Json> {
 }
 
 /// Somebody edits a lead in each system; gives what shows that both edits have arrived.
-fn edit_both(systems: &Systems, word: &str) -> impl Fn() -> bool + use<> {
+pub fn edit_both(systems: &Systems, word: &str) -> impl Fn() -> bool + use<> {
     let (operate, salesforce) = (systems.sandbox.operate().clone(), systems.sandbox.salesforce().clone());
     let leads = operate.leads();
     let (first, second) = (leads[0].clone(), leads[1].clone());
@@ -55,12 +55,12 @@ fn edit_both(systems: &Systems, word: &str) -> impl Fn() -> bool + use<> {
 }
 
 /// Whether both systems have so many leads.
-fn have(systems: &Systems, leads: usize) -> bool {
+pub fn have(systems: &Systems, leads: usize) -> bool {
     systems.sandbox.operate().leads().len() == leads && systems.sandbox.salesforce().leads().len() == leads
 }
 
 /// A cycle leads to the end that there would have been without the hardship: all leads are on both sides, once, and alike.
-async fn assert_ends_well(systems: &Systems, leads: usize) {
+pub async fn assert_ends_well(systems: &Systems, leads: usize) {
     let (status, said, errors) = run(systems, &["once"]).await;
     assert_eq!(status, 0, "{said}{errors}");
     systems.assert_in_step(leads);

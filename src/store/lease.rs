@@ -1,0 +1,210 @@
+//! The lease of a store in PostgreSQL: which of several replicas writes.
+//!
+//! It is a row with a number, the fence, that each new holder raises. Every transaction of a daemon looks whether the fence is still its
+//! own, in the place of the only writer: what somebody was stopped in who has been replaced meanwhile is refused. Before a request
+//! leaves, the [`Permit`] is asked, which ends by this process's own clock before anybody else can take the lease.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::PgConnection;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::postgres::Server;
+use super::sql::query;
+use super::{Store, StoreError, stamp};
+use crate::permit::{self, Permit};
+
+/// A lease that was not renewed for this long can be taken.
+const EXPIRES: Duration = Duration::from_secs(6);
+/// By its holder's own clock it ends this much earlier.
+const MARGIN: Duration = Duration::from_secs(1);
+/// How often it is renewed. Two renewals may fail.
+const RENEWAL: Duration = Duration::from_millis(1_500);
+/// The longest that a renewal may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Where it stands: beside the tables, since whoever makes these must hold it.
+pub(super) const TABLE: &str = "CREATE TABLE IF NOT EXISTS lease (
+    only_one    BOOLEAN PRIMARY KEY DEFAULT TRUE CHECK (only_one),
+    fence       BIGINT NOT NULL,            -- raised by every new holder
+    holder      TEXT NOT NULL,              -- machine and process; '' where it was given back
+    taken_at    TIMESTAMPTZ NOT NULL,
+    renewed_at  TIMESTAMPTZ NOT NULL
+)";
+
+const FREE: &str =
+    "SELECT NOT EXISTS (SELECT 1 FROM lease WHERE holder <> '' AND renewed_at >= clock_timestamp() - make_interval(secs => $1))";
+
+const TAKE: &str = "INSERT INTO lease (fence, holder, taken_at, renewed_at) VALUES (1, $1, clock_timestamp(), clock_timestamp())
+    ON CONFLICT (only_one) DO UPDATE SET fence = lease.fence + 1, holder = excluded.holder, taken_at = excluded.taken_at,
+        renewed_at = excluded.renewed_at
+    WHERE lease.holder = '' OR lease.renewed_at < clock_timestamp() - make_interval(secs => $2)
+    RETURNING fence";
+
+const HOLDER: &str =
+    "SELECT holder || ' since ' || to_char(taken_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') FROM lease";
+
+/// Which replica leads, for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Leader {
+    /// Its machine and process.
+    pub holder: String,
+    /// Since when.
+    pub since: String,
+    /// When it said last that it is there.
+    pub renewed_at: String,
+    /// Whether that was not too long ago.
+    pub is_there: bool,
+}
+
+/// Held for as long as it is renewed, which a task does until this is dropped.
+#[derive(Debug)]
+pub struct Lease {
+    fence: i64,
+    permit: Permit,
+    lost: CancellationToken,
+    server: Arc<Server>,
+    _renewing: DropGuard,
+}
+
+impl Lease {
+    /// Takes the lease, or says who has it.
+    pub(super) async fn take(server: Server) -> Result<Result<Self, String>, sqlx::Error> {
+        let mut session = server.connect().await?;
+        session.make_schema(TABLE).await?;
+        let expires = EXPIRES.as_secs_f64();
+        // Whoever writes is not held up by those who only look.
+        if !sqlx::query_scalar::<_, bool>(FREE).bind(expires).fetch_one(session.connection()).await? {
+            return Ok(Err(holder(session.connection()).await?));
+        }
+        let asked = permit::now();
+        session.begin().await?;
+        let fence: Option<i64> =
+            sqlx::query_scalar(TAKE).bind(own_name()).bind(expires).fetch_optional(session.connection()).await?;
+        session.commit().await?;
+        let Some(fence) = fence else { return Ok(Err(holder(session.connection()).await?)) };
+        let _ = Box::new(session).close().await;
+        let (permit, lost, ended) = (Permit::limited(), CancellationToken::new(), CancellationToken::new());
+        permit.renew(asked, EXPIRES - MARGIN);
+        let server = Arc::new(server);
+        let renewal = Renewal { server: Arc::clone(&server), fence, permit: permit.clone(), lost: lost.clone() };
+        tokio::spawn(renewal.go_on(ended.clone()));
+        Ok(Ok(Self { fence, permit, lost, server, _renewing: ended.drop_guard() }))
+    }
+
+    /// The number that nobody had before.
+    pub(super) const fn fence(&self) -> i64 {
+        self.fence
+    }
+
+    /// Whether its holder may still write.
+    pub(super) fn permit(&self) -> Permit {
+        self.permit.clone()
+    }
+
+    /// Is cancelled once another replica has it.
+    pub(super) fn lost(&self) -> CancellationToken {
+        self.lost.clone()
+    }
+
+    /// Gives it back, so that another one need not wait for its end.
+    pub(super) async fn give_back(self) {
+        self.permit.end();
+        let giving = async {
+            let mut session = self.server.connect().await?;
+            sqlx::query("UPDATE lease SET holder = '' WHERE fence = $1").bind(self.fence).execute(session.connection()).await
+        };
+        // Where that fails it ends by itself.
+        let _ = tokio::time::timeout(PATIENCE, giving).await;
+    }
+}
+
+/// What keeps a lease.
+struct Renewal {
+    server: Arc<Server>,
+    fence: i64,
+    permit: Permit,
+    lost: CancellationToken,
+}
+
+impl Renewal {
+    async fn go_on(self, ended: CancellationToken) {
+        tokio::select! {
+            () = ended.cancelled() => {}
+            () = self.renew_until_lost() => {
+                self.permit.end();
+                self.lost.cancel();
+            }
+        }
+    }
+
+    async fn renew_until_lost(&self) {
+        let mut connection = None;
+        let mut ticks = tokio::time::interval(RENEWAL);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            match tokio::time::timeout(PATIENCE, self.renew(&mut connection)).await {
+                Ok(Ok(true)) => {}
+                Ok(Ok(false)) => return,
+                Ok(Err(error)) => {
+                    connection = None;
+                    tracing::warn!(error = %StoreError::from(error), "lease.not_renewed");
+                }
+                Err(_) => {
+                    connection = None;
+                    tracing::warn!(error = "the server does not answer", "lease.not_renewed");
+                }
+            }
+        }
+    }
+
+    /// `false`: another one has it.
+    async fn renew(&self, connection: &mut Option<PgConnection>) -> Result<bool, sqlx::Error> {
+        let connection = match connection {
+            Some(connection) => connection,
+            none => none.insert(self.server.connect().await?.into_connection()),
+        };
+        let asked = permit::now();
+        let renewing = sqlx::query("UPDATE lease SET renewed_at = clock_timestamp() WHERE fence = $1").bind(self.fence);
+        let is_ours = renewing.execute(connection).await?.rows_affected() > 0;
+        if is_ours {
+            self.permit.renew(asked, EXPIRES - MARGIN);
+        }
+        Ok(is_ours)
+    }
+}
+
+async fn holder(connection: &mut PgConnection) -> Result<String, sqlx::Error> {
+    Ok(sqlx::query_scalar(HOLDER).fetch_optional(connection).await?.unwrap_or_default())
+}
+
+/// This machine and process.
+fn own_name() -> String {
+    format!("{} process {}", rustix::system::uname().nodename().to_string_lossy(), std::process::id())
+}
+
+impl Store {
+    /// Which replica leads; `None` where there can be only one, or none has led yet.
+    pub async fn leader(&self, now: DateTime<Utc>) -> Result<Option<Leader>, StoreError> {
+        if self.file().is_some() {
+            return Ok(None);
+        }
+        let row = query(
+            "SELECT holder, CAST(extract(epoch FROM clock_timestamp() - taken_at) * 1000 AS BIGINT) AS led,
+                 CAST(extract(epoch FROM clock_timestamp() - renewed_at) * 1000 AS BIGINT) AS silent FROM lease WHERE holder <> ''",
+        );
+        let Some(row) = row.fetch_optional(&self.read).await? else { return Ok(None) };
+        let ago = |ms: i64| stamp(now - chrono::TimeDelta::milliseconds(ms));
+        let silent: i64 = row.try_get("silent")?;
+        Ok(Some(Leader {
+            holder: row.try_get("holder")?,
+            since: ago(row.try_get("led")?),
+            renewed_at: ago(silent),
+            is_there: silent.unsigned_abs() < u64::try_from(EXPIRES.as_millis()).unwrap_or_default(),
+        }))
+    }
+}
