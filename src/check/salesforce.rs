@@ -94,7 +94,8 @@ async fn change_events(config: &Config, systems: &Systems) -> Option<Finding> {
     Some(match can_subscribe(&systems.salesforce, wanted).await {
         Ok(()) => finding(Severity::Ok, about, format!("{} can be subscribed to", wanted.channel), None),
         Err((problem, advice)) => {
-            let help = advice.unwrap_or("let the firewall pass HTTPS to this address; polls go on without it");
+            let help = advice
+                .unwrap_or("let this address be reached over HTTPS, and its certificate be trusted; polls go on without it");
             finding(Severity::Error, about, problem, Some(help))
         }
     })

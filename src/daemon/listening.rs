@@ -1,9 +1,11 @@
 //! Salesforce's change events, turned into hints while the daemon runs.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -17,6 +19,10 @@ use crate::store::Store;
 
 /// The fact of the store that says up to where events were heard: the org, the channel, the replay id.
 const HEARD_UP_TO: &str = "change_events_heard";
+
+/// So many whole cycles may be asked for at once, and then one a minute: an org whose events cannot be read must not cost more requests than
+/// polls that come often.
+const WHOLE_CYCLES: NonZeroU32 = NonZeroU32::new(5).unwrap();
 
 /// How long the end of a subscription may take.
 const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -37,7 +43,8 @@ impl Listening {
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let task = tokio::spawn(async move {
-            let hearing = Hearing { store, hints, metrics };
+            let whole_cycles = Quota::per_minute(NonZeroU32::MIN).allow_burst(WHOLE_CYCLES);
+            let hearing = Hearing { store, hints, metrics, whole_cycles: RateLimiter::direct(whole_cycles) };
             watch(&salesforce, &config, &hearing, &stopped).await;
             hearing.metrics.subscribed.remove(&OfSide { side: Side::Salesforce });
         });
@@ -62,9 +69,17 @@ struct Hearing {
     store: Arc<Store>,
     hints: Arc<Hints>,
     metrics: Metrics,
+    whole_cycles: DefaultDirectRateLimiter,
 }
 
 impl Hearing {
+    /// Asks for a whole cycle. Where that is too much, the next poll finds what it would.
+    fn tell_all(&self) {
+        if self.whole_cycles.check().is_ok() {
+            self.hints.tell_all();
+        }
+    }
+
     fn count(&self, says: &'static str) {
         self.metrics.change_events.get_or_create(&Heard { says }).inc();
     }
@@ -91,16 +106,16 @@ impl Listener for Hearing {
                 self.metrics.leads_hinted.get_or_create(&OfSide { side: Side::Salesforce }).inc_by(ids.len() as u64);
                 tracing::debug!(leads.named = ids.len(), "events.heard");
                 if self.hints.tell(Side::Salesforce, ids) > 0 {
-                    self.hints.tell_all();
+                    self.tell_all();
                 }
             }
             Change::All => {
                 self.count("all");
-                self.hints.tell_all();
+                self.tell_all();
             }
             Change::Unreadable(_) => {
                 self.count("unreadable");
-                self.hints.tell_all();
+                self.tell_all();
             }
             Change::Own => self.count("own"),
             Change::Other => self.count("other"),

@@ -5,6 +5,8 @@ mod disturbed;
 use std::time::{Duration, Instant};
 
 use leadsync::sandbox::{Fault, SimulatedSide};
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
 use serde_json::{Value as Json, json};
 
 use crate::ops::{address, configure, get};
@@ -283,26 +285,41 @@ async fn listening_begins_and_ends_with_the_configuration() {
     listening.stop().await;
 }
 
-/// `cargo test --test suite events::measured -- --ignored --nocapture`: change to applied, at 50 ms to either system and back.
+/// `cargo test --test suite events::measured -- --ignored --nocapture`: from a change to where it is applied, at 50 ms to either system and
+/// back, with edits at random moments.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "it measures"]
 async fn measured_from_a_change_to_where_it_is_applied() {
-    const EDITS: usize = 100;
-    let mut listening = Listening::of(EDITS).await;
-    let (operate, salesforce) = (listening.systems.sandbox.operate(), listening.salesforce());
-    for side in [operate, salesforce] {
+    const LEADS: usize = 60;
+    const EDITS: usize = 200;
+    let mut listening = Listening::of(LEADS).await;
+    let (operate, salesforce) = (listening.systems.sandbox.operate().clone(), listening.salesforce().clone());
+    for side in [&operate, &salesforce] {
         side.fault(Fault { times: 0, latency_ms: Some(50), ..Fault::on("any") }).unwrap();
     }
     salesforce.switch(&json!({ "event_delay_ms": 25 })).unwrap();
+    let pairs: Vec<_> = (0..LEADS).map(|place| listening.pair(place)).collect();
     let before = (operate.requests(), salesforce.requests());
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    let mut under_way = Vec::new();
+    for edit in 0..EDITS {
+        tokio::time::sleep(Duration::from_millis(random.random_range(0..1_000))).await;
+        let ((ours, theirs), title) = (pairs[edit % LEADS].clone(), format!("Keeper {edit}"));
+        salesforce.edit(&theirs, &json!({ "Title": title })).unwrap();
+        let (operate, edited) = (operate.clone(), Instant::now());
+        under_way.push(tokio::spawn(async move {
+            until("it has arrived", || operate.lead(&ours).unwrap()["jobtitle"] == title).await;
+            edited.elapsed().as_millis()
+        }));
+    }
     let mut took = Vec::new();
-    for place in 0..EDITS {
-        took.push(listening.edit(place, "Keeper").await.as_millis());
+    for task in under_way {
+        took.push(task.await.unwrap());
     }
     took.sort_unstable();
     let after = (operate.requests(), salesforce.requests());
-    eprintln!("p50 {} ms, p99 {} ms, max {} ms", took[EDITS / 2], took[EDITS * 99 / 100], took[EDITS - 1]);
+    eprintln!("p50 {} ms, p99 {} ms, slowest {} ms", took[EDITS / 2], took[EDITS * 99 / 100], took[EDITS - 1]);
     let requests = (after.0.total() - before.0.total(), after.1.total() - before.1.total());
-    eprintln!("{} requests to Operate, {} to Salesforce, for {EDITS} leads", requests.0, requests.1);
+    eprintln!("{} requests to Operate and {} to Salesforce for {EDITS} edits", requests.0, requests.1);
     listening.stop().await;
 }
