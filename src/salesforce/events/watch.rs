@@ -70,6 +70,8 @@ struct Watch<'w> {
     /// How often in a row a session was refused.
     refused: u32,
     waits: ExponentialBackoff,
+    /// After so long without a word a stream counts as dead.
+    silence: Duration,
     /// What was logged last, since the stream was up.
     logged: Option<String>,
 }
@@ -98,7 +100,7 @@ struct Open {
 impl<'w> Watch<'w> {
     fn new(salesforce: &'w SalesforceClient, config: &'w ChangeEvents, listener: &'w dyn Listener) -> Self {
         let place = Place::default();
-        Self { salesforce, config, listener, place, session: None, refused: 0, waits: waits(), logged: None }
+        Self { salesforce, config, listener, place, session: None, refused: 0, waits: waits(), silence: SILENCE, logged: None }
     }
 
     /// Listens until the stream ends, and gives why.
@@ -126,7 +128,7 @@ impl<'w> Watch<'w> {
             }
             match opened {
                 Ok(opened) => opened?,
-                Err(_) => tokio::time::timeout(SILENCE, opening).await.map_err(|_| silent())??,
+                Err(_) => tokio::time::timeout(self.silence, opening).await.map_err(|_| self.silent())??,
             }
         };
         let ahead = self.salesforce.clock().map_or_else(TimeDelta::zero, |clock| clock.offset);
@@ -144,21 +146,21 @@ impl<'w> Watch<'w> {
     }
 
     async fn receive(&mut self, mut stream: Streaming<FetchResponse>, mut open: Open) -> Result<(), Trouble> {
-        let mut silent_at = Instant::now() + SILENCE;
+        let mut silent_at = Instant::now() + self.silence;
         loop {
             let wake_at = self.place.keep_at.unwrap_or(silent_at).min(silent_at);
             let came = tokio::select! {
                 came = stream.message() => came?,
                 () = tokio::time::sleep_until(wake_at) => {
                     if Instant::now() >= silent_at {
-                        return Err(silent());
+                        return Err(self.silent());
                     }
                     self.keep().await;
                     continue;
                 }
             };
             let Some(response) = came else { return Ok(()) };
-            silent_at = Instant::now() + SILENCE;
+            silent_at = Instant::now() + self.silence;
             (self.waits, self.logged, self.refused) = (waits(), None, 0);
             self.hear(response, &mut open).await?;
         }
@@ -195,6 +197,10 @@ impl<'w> Watch<'w> {
 
     fn more(&self, num_requested: i32) -> FetchRequest {
         FetchRequest { topic_name: self.config.channel.clone(), num_requested, ..FetchRequest::default() }
+    }
+
+    fn silent(&self) -> Trouble {
+        Trouble::Passing(format!("nothing came for {} s", self.silence.as_secs()))
     }
 
     /// Takes the place from before, if it is one of this org and channel.
@@ -286,10 +292,6 @@ fn waits() -> ExponentialBackoff {
     ExponentialBuilder::new().with_min_delay(WAITS.0).with_max_delay(WAITS.1).without_max_times().with_jitter().build()
 }
 
-fn silent() -> Trouble {
-    Trouble::Passing(format!("nothing came for {} s", SILENCE.as_secs()))
-}
-
 fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
     bytes.iter().fold(String::new(), |mut text, byte| {
@@ -306,7 +308,62 @@ fn bytes(hex: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use async_trait::async_trait;
+    use secrecy::SecretString;
+    use serde_json::json;
+
     use super::*;
+    use crate::config::salesforce::SalesforceAuth;
+    use crate::sandbox::{Sandbox, SandboxError, SandboxOptions};
+
+    /// Who does not care.
+    struct Nobody;
+
+    #[async_trait]
+    impl Listener for Nobody {
+        async fn kept(&self) -> Option<String> {
+            None
+        }
+        async fn keep(&self, _: &str) {}
+        fn hear(&self, _: Change) {}
+        fn is_up(&self, _: bool) {}
+    }
+
+    /// A client of a sandbox, and where its events are.
+    fn client_of(sandbox: &Sandbox) -> Result<(SalesforceClient, ChangeEvents), SideError> {
+        let known = sandbox.addresses().salesforce;
+        let mut config = crate::fuzz::config().salesforce;
+        config.login_url = known.login_url;
+        config.auth = SalesforceAuth::ClientCredentials {
+            client_id: known.client_id,
+            client_secret: SecretString::from(known.client_secret),
+        };
+        let wanted = ChangeEvents { channel: "/data/LeadChangeEvent".to_owned(), url: known.pubsub_url };
+        Ok((SalesforceClient::new(&config, Vec::new())?, wanted))
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_says_nothing_for_too_long_is_dead() -> Result<(), SandboxError> {
+        let options = SandboxOptions { operate_leads: 0, salesforce_leads: 1, common: 0, ..SandboxOptions::default() };
+        let sandbox = Sandbox::start(options).await?;
+        let Ok((salesforce, config)) = client_of(&sandbox) else { panic!("no client") };
+        let mut watch = Watch::new(&salesforce, &config, &Nobody);
+        watch.silence = Duration::from_millis(500);
+        // It says nothing from the start.
+        assert_eq!(watch.stream().await.to_string(), "nothing came for 0 s");
+        // It lives, and then says nothing more; what comes in time keeps it up.
+        sandbox.salesforce().switch(&json!({ "event_keep_alive_ms": 100 }))?;
+        let quiet = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            sandbox.salesforce().switch(&json!({ "event_keep_alive_ms": 60_000 }))
+        };
+        let started = Instant::now();
+        let (ended, switched) = tokio::join!(watch.stream(), quiet);
+        switched?;
+        assert_eq!(ended.to_string(), "nothing came for 0 s");
+        assert!(started.elapsed() >= Duration::from_millis(1_400), "{:?}", started.elapsed());
+        Ok(())
+    }
 
     #[test]
     fn a_replay_id_comes_back_as_it_went() {
