@@ -366,7 +366,7 @@ async fn dispatch(arguments: Arguments) -> Result<Ended, Failure> {
         Command::Init(options) => init::init(&options, file).await,
         Command::Fields { sample, report } => fields::fields(&load(file)?, sample, report).await,
         Command::Sandbox(systems) => sandbox::sandbox(&systems).await,
-        Command::Demo(options) => sandbox::demo(options).await,
+        Command::Demo(options) => Box::pin(sandbox::demo(options)).await,
         Command::Schema => {
             output::line(schema::text().trim_end());
             Ok(Ended::Done)

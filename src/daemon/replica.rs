@@ -28,7 +28,12 @@ pub async fn stand_by(config: &Config, stop: &CancellationToken) -> Result<Optio
     let (reason, mut told) = (Reason::default(), String::new());
     let mut served: Option<Served> = None;
     loop {
-        let waits_for = match Hold::try_to_take(&config.store).await {
+        let taken = tokio::select! {
+            biased;
+            () = stop.cancelled() => return Ok(None),
+            taken = Hold::try_to_take(&config.store) => taken,
+        };
+        let waits_for = match taken {
             Ok(hold) => {
                 if let Some(served) = served {
                     served.stop().await;

@@ -6,7 +6,7 @@ use futures_util::TryStreamExt as _;
 use serde::Serialize;
 
 use super::many::Rows;
-use super::sql::{Cell, Connection, Row, query, query_scalar};
+use super::sql::{Cell, Connection, Query, Row, query, query_scalar};
 use super::{Place, Store, StoreError};
 
 /// What was copied.
@@ -197,7 +197,7 @@ async fn fill(table: &Table, from: &mut Connection, to: &mut Connection) -> Resu
             chunk.push(cells);
         }
         if chunk.len() == CHUNK || row.is_none() {
-            insert.run(to, &chunk, |query, cells: &Vec<Cell>| cells.iter().fold(query, |query, cell| query.bind(cell))).await?;
+            insert.run(to, &chunk, |query, cells: &Vec<Cell>| cells.iter().fold(query, Query::bind)).await?;
             chunk.clear();
         }
         if row.is_none() {

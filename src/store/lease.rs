@@ -19,8 +19,8 @@ use crate::permit::{self, Permit};
 
 /// A lease that was not renewed for this long can be taken.
 const EXPIRES: Duration = Duration::from_secs(6);
-/// By its holder's own clock it ends this much earlier.
-const MARGIN: Duration = Duration::from_secs(1);
+/// By its holder's own clock it ends after so long: earlier than anybody can take it.
+const HOLDS: Duration = Duration::from_secs(5);
 /// How often it is renewed. Two renewals may fail.
 const RENEWAL: Duration = Duration::from_millis(1_500);
 /// The longest that a renewal may take.
@@ -88,7 +88,7 @@ impl Lease {
         let Some(fence) = fence else { return Ok(Err(holder(session.connection()).await?)) };
         let _ = Box::new(session).close().await;
         let (permit, lost, ended) = (Permit::limited(), CancellationToken::new(), CancellationToken::new());
-        permit.renew(asked, EXPIRES - MARGIN);
+        permit.renew(asked, HOLDS);
         let server = Arc::new(server);
         let renewal = Renewal { server: Arc::clone(&server), fence, permit: permit.clone(), lost: lost.clone() };
         tokio::spawn(renewal.go_on(ended.clone()));
@@ -130,6 +130,16 @@ struct Renewal {
     lost: CancellationToken,
 }
 
+/// What became of a renewal.
+enum Renewed {
+    InTime,
+    /// Nobody else has it, but this process was stopped or cut off for long: what it was in the middle of may wait for an answer that never
+    /// comes, so it begins anew.
+    Late,
+    /// Another one has it.
+    Lost,
+}
+
 impl Renewal {
     async fn go_on(self, ended: CancellationToken) {
         tokio::select! {
@@ -148,8 +158,8 @@ impl Renewal {
         loop {
             ticks.tick().await;
             match tokio::time::timeout(PATIENCE, self.renew(&mut connection)).await {
-                Ok(Ok(true)) => {}
-                Ok(Ok(false)) => return,
+                Ok(Ok(Renewed::InTime)) => {}
+                Ok(Ok(Renewed::Late | Renewed::Lost)) => return,
                 Ok(Err(error)) => {
                     connection = None;
                     tracing::warn!(error = %StoreError::from(error), "lease.not_renewed");
@@ -162,19 +172,21 @@ impl Renewal {
         }
     }
 
-    /// `false`: another one has it.
-    async fn renew(&self, connection: &mut Option<PgConnection>) -> Result<bool, sqlx::Error> {
+    async fn renew(&self, connection: &mut Option<PgConnection>) -> Result<Renewed, sqlx::Error> {
         let connection = match connection {
             Some(connection) => connection,
             none => none.insert(self.server.connect().await?.into_connection()),
         };
         let asked = permit::now();
         let renewing = sqlx::query("UPDATE lease SET renewed_at = clock_timestamp() WHERE fence = $1").bind(self.fence);
-        let is_ours = renewing.execute(connection).await?.rows_affected() > 0;
-        if is_ours {
-            self.permit.renew(asked, EXPIRES - MARGIN);
+        if renewing.execute(connection).await?.rows_affected() == 0 {
+            return Ok(Renewed::Lost);
         }
-        Ok(is_ours)
+        if !self.permit.holds() {
+            return Ok(Renewed::Late);
+        }
+        self.permit.renew(asked, HOLDS);
+        Ok(Renewed::InTime)
     }
 }
 

@@ -104,13 +104,13 @@ impl Store {
             "INSERT INTO link (operate_id, salesforce_id, state, origin, created_at, updated_at)
              SELECT a.external_id, a.lead_id, 'deleted', 'external_id', ?1, ?1 FROM lead_state a
              WHERE a.link_id IS NULL AND a.dirty = 1 AND a.deleted_at IS NULL AND a.side = 'salesforce' AND a.external_id IS NOT NULL
-               AND a.external_id NOT IN (SELECT operate_id FROM link WHERE operate_id IS NOT NULL) ON CONFLICT DO NOTHING", now).await?;
+               AND NOT EXISTS (SELECT 1 FROM link l WHERE l.operate_id = a.external_id) ON CONFLICT DO NOTHING", now).await?;
         run(&mut tx,
             "INSERT INTO link (salesforce_id, state, origin, blocked, created_at, updated_at)
              SELECT a.lead_id, 'parked', 'external_id',
                     'names Operate lead ' || a.external_id || ', which is linked to another Salesforce lead or was unlinked', ?1, ?1 FROM lead_state a
              WHERE a.link_id IS NULL AND a.dirty = 1 AND a.deleted_at IS NULL AND a.side = 'salesforce' AND a.external_id IS NOT NULL
-               AND a.lead_id NOT IN (SELECT salesforce_id FROM link WHERE salesforce_id IS NOT NULL) ON CONFLICT DO NOTHING", now).await?;
+               AND NOT EXISTS (SELECT 1 FROM link l WHERE l.salesforce_id = a.lead_id) ON CONFLICT DO NOTHING", now).await?;
         attach(&mut tx, before).await?;
         Ok(tx.commit().await?)
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Debug, Formatter, Write as _};
 use std::str::FromStr as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::SqlSafeStr as _;
@@ -58,7 +58,7 @@ impl Server {
     /// A connection that writes.
     pub(super) async fn connect(&self) -> Result<Session, sqlx::Error> {
         let connection = connect(&self.options).await?;
-        Ok(Session { connection, server: self.clone(), fence: None, unsure: false, keep: None })
+        Ok(Session { connection, server: self.clone(), fence: None, unsure: false, used: Instant::now(), keep: None })
     }
 
     /// Connections that only read.
@@ -77,7 +77,24 @@ impl Debug for Server {
     }
 }
 
+/// The longest that a connection may take to be there.
+const CONNECT: Duration = Duration::from_secs(10);
+/// The longest that the beginning of a transaction may take; the server gives up its wait for the lock before that (`lock_timeout`).
+const BEGIN: Duration = Duration::from_secs(40);
+/// A connection that was not used for this long is asked whether it is still there: what lies in between may have forgotten it.
+const IDLE: Duration = Duration::from_secs(20);
+
+/// Does not wait for an answer that may never come: nobody tells a client that its server is cut off.
+async fn within<T>(time: Duration, work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    let late = || sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "the server does not answer"));
+    tokio::time::timeout(time, work).await.unwrap_or_else(|_| Err(late()))
+}
+
 async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+    within(CONNECT, open(options)).await
+}
+
+async fn open(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
     let mut connection = options.connect().await?;
     // What is committed is there after a crash; a server where that is otherwise by default is told so.
     let durable = "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'";
@@ -93,6 +110,7 @@ pub(super) struct Session {
     fence: Option<i64>,
     /// Whether something was begun of which it is not known how it ended.
     unsure: bool,
+    used: Instant,
     keep: Option<Box<dyn FnMut() -> bool + Send>>,
 }
 
@@ -160,7 +178,7 @@ impl Session {
             // A statement of its own, so that it sees what was committed while it waited.
             let _ = write!(begin, "; SELECT must_hold({fence})");
         }
-        Manager::begin(&mut self.connection, Some(AssertSqlSafe(begin).into_sql_str())).await
+        within(BEGIN, Manager::begin(&mut self.connection, Some(AssertSqlSafe(begin).into_sql_str()))).await
     }
 
     /// Reads the store as it is now until [`Session::end_snapshot`].
@@ -190,17 +208,18 @@ impl Session {
 
     /// Ends what somebody began and did not end, over a new connection where this one does not answer.
     pub(super) async fn ready(&mut self) -> Result<(), sqlx::Error> {
-        if !self.unsure {
+        if !self.unsure && self.used.elapsed() < IDLE {
+            self.used = Instant::now();
             return Ok(());
         }
         if self.is_in_transaction() {
             self.start_rollback();
         }
-        // It may be begun without this side knowing.
-        if self.connection.execute("ROLLBACK").await.is_err() {
+        // One may be begun without this side knowing.
+        if within(CONNECT, self.connection.execute("ROLLBACK")).await.is_err() {
             self.connection = connect(&self.server.options).await?;
         }
-        self.unsure = false;
+        (self.unsure, self.used) = (false, Instant::now());
         Ok(())
     }
 

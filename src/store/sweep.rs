@@ -79,9 +79,9 @@ impl Store {
     /// The next `limit` leads after `after` that were not listed and are not known to be gone.
     pub async fn unlisted(&self, side: Side, after: &str, limit: i64) -> Result<Vec<String>, StoreError> {
         Ok(query_scalar(
-            "SELECT lead_id FROM lead_state WHERE side = ?1 AND lead_id > ?2 AND deleted_at IS NULL
-                 AND lead_id NOT IN (SELECT lead_id FROM temp.listed)
-             ORDER BY lead_id LIMIT ?3",
+            "SELECT a.lead_id FROM lead_state a WHERE a.side = ?1 AND a.lead_id > ?2 AND a.deleted_at IS NULL
+                 AND NOT EXISTS (SELECT 1 FROM temp.listed t WHERE t.lead_id = a.lead_id)
+             ORDER BY a.lead_id LIMIT ?3",
         )
         .bind(side.as_str())
         .bind(after)

@@ -31,8 +31,10 @@ const MISSING: &str = "no PostgreSQL server is installed (apt-get install postgr
 
 /// A server of one's own.
 pub struct Cluster {
-    folder: TempDir,
+    folder: PathBuf,
     port: u16,
+    /// Held: it goes with the cluster.
+    temporary: Option<TempDir>,
 }
 
 impl Cluster {
@@ -55,7 +57,7 @@ impl Cluster {
 
     /// Makes one, and starts it with these settings.
     pub fn start(settings: &[&str]) -> Self {
-        let cluster = Self::make(5432);
+        let cluster = Self::make(temporary(), 5432);
         cluster.serve(settings);
         cluster
     }
@@ -63,29 +65,41 @@ impl Cluster {
     /// The same on a port of this machine's loopback address, with the certificate and the key in this folder.
     #[allow(dead_code, reason = "the other test binary uses it")]
     pub fn start_with_certificate(folder: &Path, port: u16) -> Self {
-        let cluster = Self::make(port);
+        let cluster = Self::make(temporary(), port);
         for name in ["server.crt", "server.key"] {
-            let copy = cluster.folder.path().join(name);
+            let copy = cluster.folder.join(name);
             std::fs::copy(folder.join(name), &copy).unwrap();
             std::fs::set_permissions(&copy, Permissions::from_mode(0o600)).unwrap();
             if is_root() {
                 chown(&copy, Some(NOBODY), Some(NOBODY)).unwrap();
             }
         }
-        let file = |name: &str| cluster.folder.path().join(name).display().to_string();
+        let file = |name: &str| cluster.folder.join(name).display().to_string();
         let (certificate, key) =
             (format!("ssl_cert_file={}", file("server.crt")), format!("ssl_key_file={}", file("server.key")));
         cluster.serve(&["listen_addresses=localhost", "ssl=on", &certificate, &key]);
         cluster
     }
 
-    fn make(port: u16) -> Self {
-        let shm = Path::new("/dev/shm");
-        let folder = if shm.is_dir() { TempDir::new_in(shm).unwrap() } else { TempDir::new().unwrap() };
+    /// The same in this folder, which is left there.
+    #[allow(dead_code, reason = "the other test binary uses it")]
+    pub fn start_in(folder: &Path) -> Self {
+        let cluster = Self::make_in(folder.to_owned(), 5432);
+        cluster.serve(&[]);
+        cluster
+    }
+
+    fn make(folder: TempDir, port: u16) -> Self {
+        let mut cluster = Self::make_in(folder.path().to_owned(), port);
+        cluster.temporary = Some(folder);
+        cluster
+    }
+
+    fn make_in(folder: PathBuf, port: u16) -> Self {
         if is_root() {
-            chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+            chown(&folder, Some(NOBODY), Some(NOBODY)).unwrap();
         }
-        let cluster = Self { folder, port };
+        let cluster = Self { folder, port, temporary: None };
         let mut initdb = cluster.command("initdb");
         initdb.args(["--auth=trust", "--username=leadsync", "--encoding=UTF8", "--no-locale", "--no-sync", "--pgdata"]);
         let made = initdb.arg(cluster.data()).output().unwrap();
@@ -96,13 +110,13 @@ impl Cluster {
     /// Starts the server on what is there, and waits until it answers.
     pub fn serve(&self, settings: &[&str]) {
         let mut server = self.command("sh");
-        server.args(["-c", WATCHED, "sh"]).arg(self.folder.path()).arg(programs().expect(MISSING).join("postgres"));
-        server.arg("-D").arg(self.data()).arg("-k").arg(self.folder.path());
+        server.args(["-c", WATCHED, "sh"]).arg(&self.folder).arg(programs().expect(MISSING).join("postgres"));
+        server.arg("-D").arg(self.data()).arg("-k").arg(&self.folder);
         server.arg("-p").arg(self.port.to_string());
         for setting in ["listen_addresses=", "fsync=off", "max_connections=200"].iter().chain(settings) {
             server.args(["-c", setting]);
         }
-        let log = File::options().create(true).append(true).open(self.folder.path().join("log")).unwrap();
+        let log = File::options().create(true).append(true).open(self.folder.join("log")).unwrap();
         server.stdout(log.try_clone().unwrap()).stderr(log);
         // What watches it is told of the end of the thread that started it: that one is there as long as the process.
         let (told, started) = mpsc::channel();
@@ -130,27 +144,28 @@ impl Cluster {
     pub fn address(&self) -> Address {
         static SCHEMAS: AtomicU64 = AtomicU64::new(0);
         let schema = format!("test_{}", SCHEMAS.fetch_add(1, Ordering::Relaxed));
-        let host = self.folder.path().display();
+        let host = self.folder.display();
         Address { schema, ..Address::from(format!("postgres://leadsync@localhost/postgres?host={host}").as_str()) }
     }
 
     /// What it wrote.
     pub fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+        std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
-    fn answers(&self) -> bool {
+    /// Whether it answers.
+    pub fn answers(&self) -> bool {
         let mut asking = self.command("pg_isready");
         asking
             .args(["-q", "-U", "leadsync", "-d", "postgres", "-p", &self.port.to_string(), "-h"])
-            .arg(self.folder.path())
+            .arg(&self.folder)
             .status()
             .unwrap()
             .success()
     }
 
     fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.folder.join("data")
     }
 
     fn command(&self, program: &str) -> Command {
@@ -162,7 +177,7 @@ impl Cluster {
         command
             .arg("--")
             .arg(if program == "sh" { PathBuf::from(program) } else { programs().expect(MISSING).join(program) })
-            .current_dir(self.folder.path())
+            .current_dir(&self.folder)
             .stdin(Stdio::null());
         command
     }
@@ -172,6 +187,11 @@ impl Drop for Cluster {
     fn drop(&mut self) {
         let _ = self.command("pg_ctl").arg("stop").arg("-D").arg(self.data()).args(["-m", "immediate", "-w"]).output();
     }
+}
+
+fn temporary() -> TempDir {
+    let shm = Path::new("/dev/shm");
+    if shm.is_dir() { TempDir::new_in(shm).unwrap() } else { TempDir::new().unwrap() }
 }
 
 fn is_root() -> bool {

@@ -9,6 +9,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::bench::{Bench, fields};
+use crate::cluster::address_in;
 use crate::world::Fault;
 
 #[tokio::test]
@@ -238,6 +239,7 @@ async fn a_lost_store_is_rebuilt_without_a_create_or_a_write() {
     bench.cycle().await;
     let writes = bench.operate.writes() + bench.salesforce.writes();
     bench.folder = TempDir::new().unwrap();
+    bench.address = address_in(bench.folder.path());
     bench.restart().await;
     bench.cycle().await;
     assert_eq!((bench.operate.leads().len(), bench.salesforce.leads().len()), (2, 2));

@@ -1,5 +1,6 @@
 //! A store in PostgreSQL: what is said when it cannot be had, what becomes of work when it goes, and moving into it and back.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -9,6 +10,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::cluster::{Cluster, execute, rows};
+use crate::hardship::disk::Disk;
 use crate::hardship::{assert_ends_well, edit_both, have};
 use crate::program::{ShowLog, log, run, signal, start, until, wait};
 use crate::systems::Systems;
@@ -148,6 +150,45 @@ async fn a_daemon_that_starts_before_its_server_waits_for_it() {
     until("it polls", edit_both(&systems, "Edited after the start")).await;
     signal(&daemon, "-TERM");
     assert_eq!(wait(daemon).await, 0);
+}
+
+/// Takes all the space that a disk has left.
+fn fill(filler: &Path) {
+    let mut file = std::fs::File::create(filler).unwrap();
+    for size in [64 * 1_024, 512] {
+        while file.write_all(&vec![0; size]).is_ok() {}
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_whose_disk_fills_up_costs_time_and_nothing_else() {
+    if !Cluster::is_possible() {
+        return;
+    }
+    let folder = TempDir::new().unwrap();
+    let place = folder.path().join("disk");
+    let Some(_disk) = Disk::mount(&place, 128 * 1_024) else {
+        return eprintln!("not tested: no disk can be mounted here");
+    };
+    let cluster = Cluster::start_in(&place);
+    let systems = Systems::of(600, 400, 200).await;
+    systems.put_store_in(&cluster.address());
+    let _shown = ShowLog(log(&systems));
+    let daemon = start(&systems);
+    until("the first sync is under way", || systems.traffic().2 >= 100).await;
+    let filler = place.join("filler");
+    fill(&filler);
+    let said = || std::fs::read_to_string(log(&systems)).unwrap();
+    until("the daemon says so", || said().contains("cycle.failed")).await;
+    std::fs::remove_file(filler).unwrap();
+    // Where not even its log finds space, the server stops.
+    if !cluster.answers() {
+        cluster.serve(&[]);
+    }
+    until("both sides have all", || have(&systems, 800)).await;
+    signal(&daemon, "-TERM");
+    assert_eq!(wait(daemon).await, 0);
+    assert_ends_well(&systems, 800).await;
 }
 
 /// Everything that a store holds, a text a row.

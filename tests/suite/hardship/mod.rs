@@ -4,7 +4,7 @@
 
 mod clock;
 mod damaged;
-mod disk;
+pub mod disk;
 mod ending;
 mod full;
 mod network;
