@@ -5,7 +5,9 @@
 //! likes. A property that does not hold ends in a panic. The properties themselves stand next to the parsers, in files of this name.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
+use apache_avro::Schema;
 use serde_json::Value as Json;
 
 use crate::config::Config;
@@ -19,7 +21,8 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 15] = [
+    Target { name: "change_event", check: change_event },
     Target { name: "config_toml", check: config::fuzz::toml },
     Target { name: "http_headers", check: http_headers },
     Target { name: "mapping_lens", check: mapping::fuzz::lens },
@@ -56,6 +59,13 @@ pub fn check(name: &str, data: &[u8]) {
     let target = TARGETS.iter().find(|target| target.name == name);
     let Some(target) = target else { panic!("there is no target {name}") };
     target.check(data);
+}
+
+/// A change event's payload, by the schema of leads.
+fn change_event(data: &[u8]) {
+    static SCHEMA: LazyLock<Option<Schema>> = LazyLock::new(|| Schema::parse_str(&sandbox::fuzz::event_schema()).ok());
+    let Some(schema) = &*SCHEMA else { panic!("the sandbox's schema is none") };
+    salesforce::events::fuzz(schema, data);
 }
 
 /// Headers, a line each.

@@ -2,6 +2,7 @@
 //! from the system itself, and polls find all that no hint was given of.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::Notify;
@@ -18,6 +19,8 @@ const BATCH: usize = 50;
 #[derive(Debug, Default)]
 pub struct Hints {
     waiting: Mutex<PerSide<BTreeSet<String>>>,
+    /// Whether any lead may have changed.
+    all: AtomicBool,
     came: Notify,
 }
 
@@ -40,9 +43,21 @@ impl Hints {
         refused
     }
 
+    /// Any lead may have changed: only a whole cycle tells which.
+    pub fn tell_all(&self) {
+        self.all.store(true, Ordering::Relaxed);
+        self.came.notify_one();
+    }
+
+    /// Whether a whole cycle is due. It is not any more after this.
+    #[must_use]
+    pub fn take_all(&self) -> bool {
+        self.all.swap(false, Ordering::Relaxed)
+    }
+
     /// Waits until there are some.
     pub async fn arrived(&self) {
-        while self.are_none() {
+        while !self.all.load(Ordering::Relaxed) && self.are_none() {
             self.came.notified().await;
         }
     }
@@ -78,6 +93,16 @@ mod tests {
         }
         assert!(hints.arrived().now_or_never().is_some());
         assert_eq!(hints.take(), PerSide { operate: vec!["7".to_owned(), "8".to_owned()], salesforce: Vec::new() });
+        assert!(hints.arrived().now_or_never().is_none());
+    }
+
+    #[test]
+    fn a_whole_cycle_is_due_once_however_often_it_is_told() {
+        let hints = Hints::default();
+        hints.tell_all();
+        hints.tell_all();
+        assert!(hints.arrived().now_or_never().is_some());
+        assert_eq!((hints.take_all(), hints.take_all()), (true, false));
         assert!(hints.arrived().now_or_never().is_none());
     }
 

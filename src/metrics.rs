@@ -3,6 +3,7 @@
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
@@ -22,6 +23,10 @@ pub struct Metrics {
     pub leads_seen: Family<OfSide, Counter>,
     /// Leads that hints named.
     pub leads_hinted: Family<OfSide, Counter>,
+    /// Change events that came.
+    pub change_events: Family<Heard, Counter>,
+    /// Whether change events are subscribed to: 1 or 0, and nothing where they are not wanted.
+    pub subscribed: Family<OfSide, Gauge>,
     /// Attempts to write a lead.
     pub pushes: Family<Pushed, Counter>,
     /// HTTP requests, sign-ins not counted.
@@ -57,6 +62,13 @@ pub struct Ended {
 pub struct OfSide {
     /// Which.
     pub side: Side,
+}
+
+/// Labels of a change event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct Heard {
+    /// What it says: `changed`, `own` (leadsync's own write), `all` (any lead may have changed), `other` (no lead) or `unreadable`.
+    pub says: &'static str,
 }
 
 /// Labels of a poll.
@@ -110,6 +122,8 @@ impl Default for Metrics {
             polls: Family::default(),
             leads_seen: Family::default(),
             leads_hinted: Family::default(),
+            change_events: Family::default(),
+            subscribed: Family::default(),
             pushes: Family::default(),
             requests: Family::default(),
         }
@@ -124,6 +138,8 @@ impl Metrics {
         registry.register("polls", "Polls that have ended", self.polls.clone());
         registry.register("leads_seen", "Leads that polls found new or changed", self.leads_seen.clone());
         registry.register("leads_hinted", "Leads that messages from outside named", self.leads_hinted.clone());
+        registry.register("change_events", "Change events of Salesforce, by what they say", self.change_events.clone());
+        registry.register("subscribed", "1 while change events are subscribed to", self.subscribed.clone());
         registry.register("pushes", "Attempts to write a lead, by what came of them", self.pushes.clone());
         registry.register("requests", "HTTP requests, sign-ins not counted, by what came of them", self.requests.clone());
     }

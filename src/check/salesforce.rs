@@ -7,6 +7,7 @@ use crate::config::sync::{CreateRule, DeleteRule};
 use crate::daemon::Systems;
 use crate::lead::Side;
 use crate::mapping::find;
+use crate::salesforce::events::can_subscribe;
 use crate::salesforce::{Identity, Rights};
 use crate::side::{FieldRole, NativeField};
 
@@ -42,6 +43,7 @@ pub(super) async fn check(config: &Config, systems: &Systems) -> (Vec<Finding>, 
     }
     findings.extend(required(config, &described));
     findings.extend(filter(config, systems).await);
+    findings.extend(change_events(config, systems).await);
     (findings, described)
 }
 
@@ -81,6 +83,20 @@ async fn filter(config: &Config, systems: &Systems) -> Option<Finding> {
             let help =
                 "it stands in brackets after WHERE in a query of Leads: write it as in SOQL, and name fields by their API names";
             finding(Severity::Error, about, error.to_string(), Some(help))
+        }
+    })
+}
+
+/// Whether change events can be subscribed to, where they are wanted.
+async fn change_events(config: &Config, systems: &Systems) -> Option<Finding> {
+    let about = "salesforce.change_events";
+    let wanted = config.salesforce.change_events.as_ref()?;
+    Some(match can_subscribe(&systems.salesforce, wanted).await {
+        Ok(()) => finding(Severity::Ok, about, format!("{} can be subscribed to", wanted.channel), None),
+        Err((problem, advice)) => {
+            let help = advice
+                .unwrap_or("let this address be reached over HTTPS, and its certificate be trusted; polls go on without it");
+            finding(Severity::Error, about, problem, Some(help))
         }
     })
 }

@@ -28,6 +28,9 @@ pub struct Systems {
     /// Where Salesforce listens: a loopback address, port 0 for a free one.
     #[arg(long, default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), value_name = "ADDR")]
     pub salesforce: SocketAddr,
+    /// Where Salesforce's Pub/Sub API listens: a loopback address, port 0 for a free one.
+    #[arg(long, default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), value_name = "ADDR")]
+    pub pubsub: SocketAddr,
 }
 
 /// How the demo runs.
@@ -68,6 +71,7 @@ impl Systems {
             seed: self.seed,
             operate_addr: self.operate,
             salesforce_addr: self.salesforce,
+            pubsub_addr: self.pubsub,
             timezone: ZONE,
             ..SandboxOptions::default()
         }
@@ -86,7 +90,7 @@ pub(super) async fn sandbox(systems: &Systems) -> Result<Ended, Failure> {
 pub(super) async fn demo(options: Demo) -> Result<Ended, Failure> {
     let stop = daemon::stop_on_signal()?;
     let options = DemoOptions { folder: options.dir, duration: options.duration, sandbox: options.systems.options() };
-    demo::run(options, stop, Arc::new(|line| output::line(line))).await?;
+    Box::pin(demo::run(options, stop, Arc::new(|line| output::line(line)))).await?;
     Ok(Ended::Done)
 }
 

@@ -42,6 +42,17 @@ pub struct SalesforceConfig {
     pub bulk_creates: u64,
     /// From this many leads on the first read goes by Bulk API. 200,000.
     pub bulk_read: u64,
+    /// Where changes of leads are told as they happen. Nowhere.
+    pub change_events: Option<ChangeEvents>,
+}
+
+/// Change Data Capture, through the Pub/Sub API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangeEvents {
+    /// `/data/LeadChangeEvent`, or a channel of the org's own.
+    pub channel: String,
+    /// `https://api.pubsub.salesforce.com:7443`.
+    pub url: String,
 }
 
 /// How to sign in to Salesforce.
@@ -114,10 +125,31 @@ impl SalesforceConfig {
             guarded_updates: section.or("guarded_updates", 500, |given| given.whole(0..=1_000_000)),
             bulk_creates: bulk_creates(section),
             bulk_read: section.or("bulk_read", 200_000, |given| given.whole(1..=1_000_000_000)),
+            change_events: ChangeEvents::read(section),
             login_url: section.required("login_url", "\"https://acme.my.salesforce.com\"", Given::base_address),
             auth: SalesforceAuth::read(section),
         }
     }
+}
+
+impl ChangeEvents {
+    fn read(section: &Section<'_>) -> Option<Self> {
+        // Both are looked at in any case, so that what is wrong with them is said before they are needed.
+        let channel = section.or("change_events_channel", "/data/LeadChangeEvent".to_owned(), channel);
+        let url = section.or("pubsub_url", "https://api.pubsub.salesforce.com:7443".to_owned(), Given::base_address);
+        section.or("change_events", false, Given::flag).then_some(Self { channel, url })
+    }
+}
+
+fn channel(given: &Given<'_>) -> Result<String, Fault> {
+    let text = given.filled()?;
+    let name = text.strip_prefix("/data/").unwrap_or_default();
+    let is_name = !name.is_empty() && name.bytes().all(|each| each.is_ascii_alphanumeric() || each == b'_');
+    if is_name {
+        return Ok(text);
+    }
+    let help = "write \"/data/LeadChangeEvent\", or a channel of the org's own such as \"/data/Leads__chn\"";
+    Err(Fault::new(format!("{} is not a channel of change events", super::value::quote(&text)), help))
 }
 
 /// Creates that go in one ordinary request. As many as that are never loaded by a job.

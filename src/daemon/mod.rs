@@ -1,5 +1,6 @@
 //! The daemon: everything wired together, a cycle at each tick of the schedule, never two at once, and an orderly end.
 
+mod listening;
 mod orders;
 mod replica;
 mod systems;
@@ -15,13 +16,13 @@ use chrono::Utc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use self::listening::Listening;
 use self::ticks::Ticks;
 use self::upkeep::Upkeep;
 use self::waits::{Refusals, SecretFiles};
 use self::work::{Ended, Work, carry_out, sweep};
 use crate::config::{Config, Finding, Loaded};
 use crate::hints::Hints;
-use crate::lead::PerSide;
 use crate::mapping::Mapping;
 use crate::ops::{self, Ops, Served};
 use crate::side::SideError;
@@ -83,7 +84,7 @@ async fn run_while_held(config: &Config, store: Store, lost: &CancellationToken,
                 Work::Cycle
             }
             () = daemon.ticks.next() => Work::Cycle,
-            hints = hints => Work::Hints(hints),
+            hinted = hints => hinted,
         };
         if matches!(work, Work::Cycle) {
             daemon.ticks.came();
@@ -96,7 +97,7 @@ async fn run_while_held(config: &Config, store: Store, lost: &CancellationToken,
 }
 
 /// Waits for hints, or until it is time to look again at what had to wait; and in any case until requests are not spared any more.
-async fn hinted(hints: Arc<Hints>, again_at: Option<Instant>, not_before: Option<Instant>) -> PerSide<Vec<String>> {
+async fn hinted(hints: Arc<Hints>, again_at: Option<Instant>, not_before: Option<Instant>) -> Work {
     let again = async {
         match again_at {
             Some(moment) => tokio::time::sleep_until(moment).await,
@@ -110,7 +111,7 @@ async fn hinted(hints: Arc<Hints>, again_at: Option<Instant>, not_before: Option
     if let Some(moment) = not_before {
         tokio::time::sleep_until(moment).await;
     }
-    hints.take()
+    if hints.take_all() { Work::Cycle } else { Work::Hints(hints.take()) }
 }
 
 /// What runs at each tick.
@@ -126,6 +127,8 @@ struct Daemon {
     /// Before this no cycle starts, to spare requests.
     not_before: Option<Instant>,
     hints: Arc<Hints>,
+    /// Salesforce's change events, where they are wanted, once a cycle has ended well.
+    listening: Option<Listening>,
     /// When to look again at what had to wait for a second to pass.
     again_at: Option<Instant>,
     /// Before this no sweep starts: the last one failed, and reads far more than a cycle.
@@ -153,6 +156,7 @@ impl Daemon {
             secret_files: SecretFiles::as_they_are(&config.secret_files),
             store,
             hints: ops.hints(),
+            listening: None,
             ops,
             served,
             engine: None,
@@ -167,6 +171,9 @@ impl Daemon {
 
     async fn end(self) {
         self.ticks.stop().await;
+        if let Some(listening) = self.listening {
+            listening.end().await;
+        }
         if let Some(served) = self.served {
             served.stop().await;
         }
@@ -233,6 +240,7 @@ impl Daemon {
                 self.again_at = waits.then(|| Instant::now() + AGAIN);
                 self.refusals.end();
                 self.ops.pulse().well(Utc::now());
+                self.listen();
             }
             Ended::Stopped => {}
             Ended::Badly(error) => {
@@ -244,6 +252,18 @@ impl Daemon {
         }
         self.engine = Some(engine);
         Ok(())
+    }
+
+    /// Listens to Salesforce's change events, where the configuration says so. Not before a cycle has ended well: whoever cannot sign in
+    /// should try it in one place only.
+    fn listen(&mut self) {
+        if self.listening.as_ref().is_some_and(|listening| !listening.has_ended()) {
+            return;
+        }
+        if let Some(wanted) = &self.config.salesforce.change_events {
+            let told = (Arc::clone(&self.store), Arc::clone(&self.hints), self.ops.metrics().clone());
+            self.listening = Some(Listening::start(wanted.clone(), Arc::clone(&self.systems.salesforce), told));
+        }
     }
 
     /// `None`: it is time to stop.
@@ -319,6 +339,7 @@ impl Daemon {
         let exhausted_until = self.systems.tally().exhausted_until;
         systems.keep(Tally { exhausted_until });
         (self.systems, self.engine, self.not_before) = (systems, None, None);
+        self.listening = None;
         self.refusals.end();
     }
 

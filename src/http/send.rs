@@ -151,6 +151,11 @@ impl Transport {
         })
     }
 
+    /// The session that requests go by, or a new one where that was `refused`: for what takes another way than this transport.
+    pub async fn session(&self, how: &dyn SignIn, refused: Option<&Arc<Session>>) -> Result<Arc<Session>, SideError> {
+        self.sessions.get(self, how, refused).await
+    }
+
     /// Posts a sign-in form. It is tried again like a read.
     pub async fn post_form(&self, url: &Url, form: &[(&str, &str)]) -> Result<Answer, SideError> {
         let attempt = || async {

@@ -8,6 +8,7 @@ mod budget;
 mod bulk;
 mod check;
 mod describe;
+pub mod events;
 pub(crate) mod fuzz;
 mod outcome;
 mod read;

@@ -41,6 +41,7 @@ pub fn router(side: SimulatedSide) -> Router {
         .route("/_sandbox/hide", post(hide))
         .route("/_sandbox/fault", get(faults).post(fault))
         .route("/_sandbox/clear", post(clear))
+        .route("/_sandbox/events", post(events))
         .route("/_sandbox/switch", post(switch))
         .fallback(serve)
         .with_state(side)
@@ -195,6 +196,10 @@ async fn faults(State(side): State<SimulatedSide>) -> Response<Body> {
 async fn clear(State(side): State<SimulatedSide>) -> Response<Body> {
     side.clear_faults();
     done(Ok(json!({ "waiting": 0 })))
+}
+
+async fn events(State(side): State<SimulatedSide>, body: Bytes) -> Response<Body> {
+    done(read::<Json>(&body).and_then(|wish| side.events(&wish)))
 }
 
 async fn switch(State(side): State<SimulatedSide>, body: Bytes) -> Response<Body> {

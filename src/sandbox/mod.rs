@@ -63,6 +63,8 @@ pub struct SandboxOptions {
     pub operate_addr: SocketAddr,
     /// Where Salesforce listens: a loopback address; port 0 takes a free one.
     pub salesforce_addr: SocketAddr,
+    /// Where Salesforce's Pub/Sub API listens: a loopback address; port 0 takes a free one.
+    pub pubsub_addr: SocketAddr,
     /// The Operate workspace's zone, in which its timestamps are written.
     pub timezone: Tz,
     /// How long an access token lives (Salesforce: after its last use).
@@ -90,6 +92,7 @@ impl Default for SandboxOptions {
             seed: 1,
             operate_addr: loopback,
             salesforce_addr: loopback,
+            pubsub_addr: loopback,
             timezone: Tz::UTC,
             token_lifetime: Duration::from_hours(2),
             daily_requests: 100_000,
@@ -155,6 +158,8 @@ pub struct OperateAddress {
 pub struct SalesforceAddress {
     /// Scheme, host and port.
     pub login_url: String,
+    /// Those of the Pub/Sub API.
+    pub pubsub_url: String,
     /// The consumer key.
     pub client_id: String,
     /// The consumer secret, known to everybody.
@@ -188,19 +193,23 @@ impl Sandbox {
         let salesforce_listener = listen(options.salesforce_addr).await?;
         let second_addr = SocketAddr::new(options.salesforce_addr.ip(), 0);
         let second_listener = listen(second_addr).await?;
+        let events_listener = listen(options.pubsub_addr).await?;
+        let pubsub_url = url(&events_listener, options.pubsub_addr)?;
         let base_url = url(&operate_listener, options.operate_addr)?;
         let login_url = url(&salesforce_listener, options.salesforce_addr)?;
         let second_url = url(&second_listener, second_addr)?;
 
         let seeded = seed::Seeded::draw(&options);
         let operate = SimulatedSide::new(Arc::new(Operate::new(&options, seeded.operate)));
-        let salesforce = SimulatedSide::new(Arc::new(Salesforce::new(&options, [&login_url, &second_url], seeded.salesforce)));
+        let org = Arc::new(Salesforce::new(&options, [&login_url, &second_url], seeded.salesforce));
+        let salesforce = SimulatedSide::new(Arc::clone(&org) as _);
 
         let stop = CancellationToken::new();
         let servers = vec![
             serve(operate_listener, operate.clone(), stop.clone()),
             serve(salesforce_listener, salesforce.clone(), stop.clone()),
             serve(second_listener, salesforce.clone(), stop.clone()),
+            salesforce::serve_events(events_listener, org, stop.clone()),
         ];
         let addresses = Addresses {
             operate: OperateAddress {
@@ -210,6 +219,7 @@ impl Sandbox {
             },
             salesforce: SalesforceAddress {
                 login_url,
+                pubsub_url,
                 client_id: SALESFORCE_CLIENT_ID.to_owned(),
                 client_secret: SALESFORCE_CLIENT_SECRET.to_owned(),
                 username: SALESFORCE_USERNAME.to_owned(),

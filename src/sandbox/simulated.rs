@@ -78,6 +78,10 @@ pub trait System: Send + Sync {
     fn suspected(&self, id: &str) -> Result<Vec<Json>, String> {
         Err(format!("this system suspects nothing of {id}"))
     }
+    /// Does something to the stream of change events; what came and went.
+    fn events(&self, _wish: &Json) -> Result<Json, String> {
+        Err("this system has no change events".to_owned())
+    }
     /// Changes the system's switches; what they are, and how they stand then.
     fn switch(&self, switches: &Json) -> Result<Json, String>;
 }
@@ -232,6 +236,11 @@ impl SimulatedSide {
     /// Hides a Salesforce lead from the API's user, or shows it again.
     pub fn hide(&self, id: &str, hidden: bool) -> Result<(), SandboxError> {
         self.system.hide(id, hidden).map_err(SandboxError::Refused)
+    }
+
+    /// Does something to Salesforce's change events (`{}` nothing), and gives what came and went.
+    pub fn events(&self, wish: &Json) -> Result<Json, SandboxError> {
+        self.system.events(wish).map_err(SandboxError::Refused)
     }
 
     /// Changes the system's switches (`{}` changes none) and gives all of them.

@@ -127,7 +127,7 @@ macro_rules! targets {
 }
 
 targets! {
-    config_toml, http_headers, mapping_lens, operate_rows, operate_time, operate_where, operate_write_answer, outbound_message,
+    change_event, config_toml, http_headers, mapping_lens, operate_rows, operate_time, operate_where, operate_write_answer, outbound_message,
     salesforce_bulk_csv, salesforce_describe, salesforce_outcomes, salesforce_query_page, sign_in_answer, soql,
 }
 

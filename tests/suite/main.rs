@@ -18,6 +18,7 @@ mod decided;
 mod doubtful;
 mod edges;
 mod engine;
+mod events;
 mod expressions;
 mod fields;
 mod fixtures;

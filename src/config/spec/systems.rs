@@ -139,6 +139,24 @@ const SALESFORCE: &[Key] = &[
         "From this many creates that are due on they go by Bulk API; 201 at least.",
     ),
     default("bulk_read", Form::Whole(1, 1_000_000_000), "200000", "From this many leads on the first read goes by Bulk API."),
+    default(
+        "change_events",
+        Form::Flag,
+        "false",
+        "Whether Salesforce's change events (Change Data Capture) are subscribed to, so that changes are seen before the next poll.",
+    ),
+    default(
+        "change_events_channel",
+        Form::Filled,
+        r#""/data/LeadChangeEvent""#,
+        "The channel of change events: that of Lead, or one of the org's own.",
+    ),
+    default(
+        "pubsub_url",
+        Form::Address,
+        r#""https://api.pubsub.salesforce.com:7443""#,
+        "The address of the Pub/Sub API, where change events come from: https, a host, no path.",
+    ),
 ];
 
 const SALESFORCE_AUTH: &[Key] = &[

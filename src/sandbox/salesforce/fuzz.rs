@@ -7,6 +7,11 @@ use super::ids;
 use super::soql::{Column, Condition, Fields, Held, Literal, Operator, Query, Select, Terms};
 use super::switches::SalesforceSwitches;
 
+/// The schema of leads' change events, as the service gives it.
+pub fn event_schema() -> String {
+    super::events::schema_of_lead().to_string()
+}
+
 /// A row to ask conditions of.
 struct Sample {
     id: ids::Key,

@@ -1,10 +1,14 @@
-//! `/limits`: what the org may use in 24 hours, and of storage.
+//! `/limits`: what the org may use in 24 hours, and of storage; and how long the head of a request may be.
 
 use axum::http::StatusCode;
 use serde_json::{Map, Value as Json, json};
 
 use super::Salesforce;
-use crate::sandbox::http::Answer;
+use super::errors::Fail;
+use crate::sandbox::http::{Answer, Call};
+
+/// The longest address, and the longest address and headers together.
+const LONGEST_HEAD: usize = 16_384;
 
 /// What an org of this size has, and nothing here uses up.
 const UNUSED: [(&str, u64); 20] = [
@@ -50,5 +54,19 @@ impl Salesforce {
         };
         let all: Map<String, Json> = used.into_iter().chain(unused).map(limit).collect();
         Answer::json(StatusCode::OK, &all)
+    }
+}
+
+/// Refuses a request whose address, or address and headers, are too long.
+pub(super) fn too_long(call: &Call) -> Option<Answer> {
+    let headers: usize = call.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    let refuse = |status, code, message: &str| Some(Fail::new(status, code, message).answer());
+    if call.uri_length > LONGEST_HEAD {
+        refuse(StatusCode::URI_TOO_LONG, "URI_TOO_LONG", "URI Too Long")
+    } else if call.uri_length + headers > LONGEST_HEAD {
+        let message = "Request Header Fields Too Large";
+        refuse(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "REQUEST_HEADER_FIELDS_TOO_LARGE", message)
+    } else {
+        None
     }
 }

@@ -9,6 +9,7 @@ mod composite;
 mod describe;
 mod describe_field;
 mod errors;
+mod events;
 mod fields;
 pub(super) mod fuzz;
 mod graph;
@@ -29,8 +30,9 @@ mod switches;
 mod tests;
 mod tree;
 mod values;
+mod writer;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::http::{Method, StatusCode};
@@ -39,6 +41,8 @@ use serde_json::{Map, Value as Json};
 
 use self::bulk::Jobs;
 use self::errors::Fail;
+use self::events::Bus;
+pub use self::events::serve as serve_events;
 use self::query::Cursors;
 use self::rows::{Table, Writer};
 use self::setup::Setup;
@@ -55,8 +59,6 @@ use crate::sandbox::{SALESFORCE_REFRESH_TOKEN, SandboxOptions};
 const ORGANIZATION: &str = "00D5g0000000001EAA";
 /// API versions, the oldest and the newest.
 const VERSIONS: (u32, u32) = (50, 68);
-/// The longest address, and the longest address and headers together.
-const LONGEST_HEAD: usize = 16_384;
 
 /// The simulated Salesforce.
 pub struct Salesforce {
@@ -67,6 +69,8 @@ pub struct Salesforce {
     /// The server that the org moves to.
     second_address: String,
     daily_requests: u64,
+    /// What is told of changes. Whoever holds it takes no `state`.
+    bus: Bus,
     state: Mutex<State>,
 }
 
@@ -84,6 +88,8 @@ struct State {
     requests: u64,
     refresh_token: String,
     rotations: usize,
+    /// The addresses that sign-ins gave.
+    instances: BTreeSet<String>,
 }
 
 impl Salesforce {
@@ -102,6 +108,7 @@ impl Salesforce {
             requests: 0,
             refresh_token: SALESFORCE_REFRESH_TOKEN.to_owned(),
             rotations: 0,
+            instances: BTreeSet::new(),
         };
         let prefix = format!("{}!", ORGANIZATION.get(..15).unwrap_or_default());
         Self {
@@ -110,6 +117,7 @@ impl Salesforce {
             address: address.to_owned(),
             second_address: second_address.to_owned(),
             daily_requests: options.daily_requests,
+            bus: Bus::default(),
             state: Mutex::new(state),
         }
     }
@@ -198,20 +206,6 @@ fn with_usage(answer: Answer, (used, allowed): (u64, u64)) -> Answer {
     answer.with_header("sforce-limit-info", format!("api-usage={used}/{allowed}"))
 }
 
-/// Refuses a request whose address, or address and headers, are too long.
-fn too_long(call: &Call) -> Option<Answer> {
-    let headers: usize = call.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    let refuse = |status, code, message: &str| Some(Fail::new(status, code, message).answer());
-    if call.uri_length > LONGEST_HEAD {
-        refuse(StatusCode::URI_TOO_LONG, "URI_TOO_LONG", "URI Too Long")
-    } else if call.uri_length + headers > LONGEST_HEAD {
-        let message = "Request Header Fields Too Large";
-        refuse(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "REQUEST_HEADER_FIELDS_TOO_LARGE", message)
-    } else {
-        None
-    }
-}
-
 /// The method, tunnelled or not.
 fn method_of(call: &Call) -> Method {
     call.parameter("_HttpMethod").and_then(|name| Method::from_bytes(name.as_bytes()).ok()).unwrap_or_else(|| call.method.clone())
@@ -253,19 +247,21 @@ impl System for Salesforce {
     }
 
     fn answer(&self, call: &Call) -> Answer {
-        if let Some(refusal) = too_long(call) {
+        if let Some(refusal) = limits::too_long(call) {
             return refusal;
         }
         let segments = call.segments();
         // A slash at the end makes no difference anywhere.
         let parts: Vec<&str> = segments.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
-        match parts.as_slice() {
+        let answer = match parts.as_slice() {
             ["services", "oauth2", what] => self.oauth(call, what),
             ["id", _, _] => self.identity(call),
             ["services", "data"] => describe::versions(VERSIONS),
             ["services", "data", version, rest @ ..] if is_version(version) => self.rest(call, version, rest),
             _ => Fail::not_found().answer(),
-        }
+        };
+        self.tell(&mut self.state(), &events::origin(call));
+        answer
     }
 
     fn fault_answer(&self, call: &Call, status: StatusCode) -> Answer {
@@ -308,6 +304,7 @@ impl System for Salesforce {
         let key =
             values::read(fields).and_then(|given| state.leads.create(given, &Writer::person(now))).map_err(|fail| said(&fail))?;
         state.leads.delay(&key, None, self.clock.now());
+        self.tell(&mut state, "");
         Ok(ids::full(&key))
     }
 
@@ -347,6 +344,10 @@ impl System for Salesforce {
         self.behind(id, |leads, key| leads.hide(key, hidden))
     }
 
+    fn events(&self, wish: &Json) -> Result<Json, String> {
+        self.order(wish)
+    }
+
     fn switch(&self, switches: &Json) -> Result<Json, String> {
         let mut state = self.state();
         let mut merged = state.leads.switches.merged(switches)?;
@@ -361,6 +362,7 @@ impl System for Salesforce {
             state.schema_changed = self.clock.now();
         }
         state.leads.switches = merged;
+        self.bus.wake();
         Ok(shown)
     }
 }
@@ -373,6 +375,7 @@ impl Salesforce {
         let before = state.leads.get(&key).cloned();
         act(&mut state.leads, &key).map_err(|fail| said(&fail))?;
         state.leads.delay(&key, before, self.clock.now());
+        self.tell(&mut state, "");
         Ok(())
     }
 }

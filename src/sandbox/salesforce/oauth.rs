@@ -51,6 +51,7 @@ impl Salesforce {
         // Where the client reached it, which may be a proxy or a forwarded port.
         let host = call.headers.get(HOST).and_then(|host| host.to_str().ok()).filter(|_| !sign_ins.second_instance);
         let instance_url = host.map_or_else(|| self.instance_url().to_owned(), |host| format!("http://{host}"));
+        self.state().instances.insert(instance_url.clone());
         let mut answer = json!({
             "access_token": self.sessions.issue(),
             "scope": "api",

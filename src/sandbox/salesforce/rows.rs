@@ -6,8 +6,8 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value as Json, json};
 
-use crate::sandbox::http::Call;
 use crate::sandbox::salesforce::errors::Fail;
+use crate::sandbox::salesforce::events::Touched;
 use crate::sandbox::salesforce::fields::{Access, CONVERTED_STATUS, EXTERNAL_ID, Field, Kind, Source};
 use crate::sandbox::salesforce::ids::{self, Key};
 use crate::sandbox::salesforce::lead_fields::{LEAD, STATUSES};
@@ -17,6 +17,7 @@ use crate::sandbox::salesforce::setup::{DEFAULT_RECORD_TYPE, Setup};
 use crate::sandbox::salesforce::soql::Held;
 use crate::sandbox::salesforce::switches::{Right, SalesforceSwitches};
 use crate::sandbox::salesforce::values::{self, Checked};
+pub use crate::sandbox::salesforce::writer::Writer;
 use crate::sandbox::seed::SeedLead;
 
 /// The user that the app runs as.
@@ -120,35 +121,6 @@ pub fn stamp(time: DateTime<Utc>) -> String {
     time.format("%Y-%m-%dT%H:%M:%S.000+0000").to_string()
 }
 
-/// Who writes, and on what terms.
-#[derive(Debug, Clone)]
-pub struct Writer {
-    pub now: DateTime<Utc>,
-    /// The user.
-    pub by: &'static str,
-    /// Whether duplicates are saved all the same.
-    pub allow_save: bool,
-    /// Whether assignment rules run.
-    pub assign: bool,
-}
-
-impl Writer {
-    /// The user of a request.
-    pub fn of(call: &Call, now: DateTime<Utc>) -> Self {
-        let says = |name: &str, word: &str| {
-            let text = call.header(name).unwrap_or_default().replace(' ', "").to_ascii_lowercase();
-            text.split([';', ',']).any(|part| part == word)
-        };
-        let allow_save = says("sforce-duplicate-rule-header", "allowsave=true");
-        Self { now, by: USER, allow_save, assign: !says("sforce-auto-assign", "false") }
-    }
-
-    /// Somebody in the user interface, who is asked about duplicates and says yes.
-    pub fn person(now: DateTime<Utc>) -> Self {
-        Self { now, by: OTHER_USER, allow_save: true, assign: false }
-    }
-}
-
 /// The leads.
 #[derive(Debug, Clone, Default)]
 pub struct Table {
@@ -158,6 +130,8 @@ pub struct Table {
     made: u64,
     /// Leads that are gone for good.
     pub purged: Vec<Purged>,
+    /// What was changed and not told yet.
+    pub touched: Touched,
     /// The org's variants.
     pub switches: SalesforceSwitches,
     /// What administrators have set up.
@@ -177,7 +151,12 @@ impl Table {
                 table.mark_converted(&key, seed.modified);
             }
         }
+        table.touched = Touched::default();
         table
+    }
+
+    fn touch(&mut self, key: &Key) {
+        self.touched.note(*key, self.rows.get(key));
     }
 
     pub fn all(&self) -> impl Iterator<Item = &Row> {
@@ -218,6 +197,7 @@ impl Table {
         let (created, stamp) = (writer.now, writer.now);
         let row =
             Row { key, created, stamp, deleted: false, converted: false, hidden: false, late: None, values: HashMap::new() };
+        self.touch(&key);
         self.rows.insert(key, row);
         let status = STATUSES.first().copied().unwrap_or_default();
         let given = [
@@ -263,6 +243,7 @@ impl Table {
     /// Puts a lead into the recycle bin.
     pub fn delete(&mut self, key: &Key, writer: &Writer) -> Result<(), Fail> {
         self.switches.permit(Right::Delete, writer)?;
+        self.touch(key);
         let Some(row) = self.rows.get_mut(key) else { return Err(Fail::not_found()) };
         if row.deleted {
             return Err(Fail::deleted());
@@ -288,6 +269,7 @@ impl Table {
     }
 
     fn mark_converted(&mut self, key: &Key, now: DateTime<Utc>) {
+        self.touch(key);
         let Some(row) = self.rows.get_mut(key) else { return };
         row.converted = true;
         row.stamp = now;
@@ -315,10 +297,12 @@ impl Table {
     }
 
     pub fn row_mut(&mut self, key: &Key) -> Option<&mut Row> {
+        self.touch(key);
         self.rows.get_mut(key)
     }
 
     pub fn take(&mut self, key: &Key) -> Option<Row> {
+        self.touch(key);
         self.rows.remove(key)
     }
 
@@ -329,6 +313,7 @@ impl Table {
     }
 
     fn apply(&mut self, key: &Key, checked: Checked, writer: &Writer) {
+        self.touch(key);
         let Some(row) = self.rows.get_mut(key) else { return };
         row.stamp = writer.now;
         row.values.insert("LastModifiedById", json!(writer.by));

@@ -69,6 +69,26 @@ pub struct SignIns {
     pub second_instance: bool,
 }
 
+/// What is told of changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Capture {
+    /// Lead is selected for Change Data Capture.
+    pub change_events: bool,
+    /// This user may not subscribe to events.
+    pub deny_events: bool,
+    /// After so long without an event, a stream shows that it lives.
+    pub event_keep_alive_ms: u64,
+    /// So long after a change its event comes.
+    pub event_delay_ms: u64,
+}
+
+impl Default for Capture {
+    fn default() -> Self {
+        Self { change_events: true, deny_events: false, event_keep_alive_ms: 270_000, event_delay_ms: 0 }
+    }
+}
+
 /// The variants; `POST /_sandbox/switch` takes any of these keys.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -96,6 +116,9 @@ pub struct SalesforceSwitches {
     /// How programs may sign in.
     #[serde(flatten)]
     pub sign_ins: SignIns,
+    /// What is told of changes.
+    #[serde(flatten)]
+    pub capture: Capture,
     /// What is limited.
     #[serde(flatten)]
     pub limits: Limits,
