@@ -2,6 +2,9 @@
 // A test that cannot go on should panic; of what it shares with the suite it uses a part.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::print_stderr, dead_code)]
 
+#[allow(dead_code, reason = "only what the systems need")]
+#[path = "cluster/mod.rs"]
+mod cluster;
 #[path = "suite/program.rs"]
 mod program;
 #[path = "suite/systems.rs"]

@@ -47,7 +47,9 @@ fn url(given: &Given<'_>, report: &Report<'_>, literal: &mut bool) -> Result<Str
     let is_reference = secret::is_reference(&text) && !text.starts_with("sqlite:");
     let url = if is_reference { secret::named(&text, report)? } else { text };
     if is_postgres(&url) {
-        Address::from(&url).place().map_err(|_| Fault::new("this is not the address of a PostgreSQL database", HELP))?;
+        Address::from(&url).place().map_err(|_| {
+            Fault::new("this is not the address of a PostgreSQL database, or has a parameter that is not known", HELP)
+        })?;
         *literal = !is_reference && !given.from_environment && has_password(&url);
         return Ok(url);
     }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::SqlSafeStr as _;
+use sqlx::error::DatabaseError;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Database, Executor as _, Postgres};
 use sqlx_core::transaction::TransactionManager as _;
@@ -27,6 +28,10 @@ const SETTINGS: [(&str, &str); 8] = [
     ("tcp_keepalives_count", "3"),
 ];
 
+/// What may stand behind the `?` of an address. sqlx would pass over anything else, and log it.
+const PARAMETERS: [&str; 10] =
+    ["sslmode", "sslrootcert", "sslcert", "sslkey", "host", "hostaddr", "port", "dbname", "user", "password"];
+
 /// Where it is.
 #[derive(Clone)]
 pub(super) struct Server {
@@ -37,6 +42,11 @@ pub(super) struct Server {
 impl Server {
     /// `None`: the address is not understood.
     pub(super) fn of(url: &str, password: Option<&SecretString>, schema: &str) -> Option<Self> {
+        let parameters = url.split_once('?').map_or("", |(_, parameters)| parameters);
+        let mut keys = parameters.split('&').filter_map(|each| each.split('=').next()).filter(|key| !key.is_empty());
+        if keys.any(|key| !PARAMETERS.contains(&key)) {
+            return None;
+        }
         let mut options = PgConnectOptions::from_str(url).ok()?;
         if let Some(password) = password {
             options = options.password(password.expose_secret());
@@ -83,6 +93,15 @@ const CONNECT: Duration = Duration::from_secs(10);
 const BEGIN: Duration = Duration::from_secs(40);
 /// A connection that was not used for this long is asked whether it is still there: what lies in between may have forgotten it.
 const IDLE: Duration = Duration::from_secs(20);
+
+/// Begins a transaction that sees the store as it is now, however long whoever reads does something else meanwhile.
+const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0";
+
+/// Whether the connection is gone, or about to be: class 57P is a server that stops, or that ends a session.
+fn is_of_connection(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(DatabaseError::code).unwrap_or_default();
+    matches!(error, sqlx::Error::Io(_)) || code.starts_with("57P")
+}
 
 /// Does not wait for an answer that may never come: nobody tells a client that its server is cut off.
 async fn within<T>(time: Duration, work: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
@@ -163,7 +182,7 @@ impl Session {
         self.unsure = true;
         let began = self.try_to_begin().await;
         match began {
-            Err(sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed) => {
+            Err(error) if is_of_connection(&error) => {
                 // The server was started anew, or closed what nobody used: nothing of this transaction is there yet.
                 self.connection = connect(&self.server.options).await?;
                 self.try_to_begin().await
@@ -184,7 +203,7 @@ impl Session {
     /// Reads the store as it is now until [`Session::end_snapshot`].
     pub(super) async fn begin_snapshot(&mut self) -> Result<(), sqlx::Error> {
         self.unsure = true;
-        Manager::begin(&mut self.connection, Some("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY".into_sql_str())).await
+        Manager::begin(&mut self.connection, Some(SNAPSHOT.into_sql_str())).await
     }
 
     pub(super) async fn end_snapshot(&mut self) -> Result<(), sqlx::Error> {

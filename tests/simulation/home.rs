@@ -18,11 +18,16 @@ impl Home {
         // Tests play the same seed at the same time.
         static RUNS: AtomicU64 = AtomicU64::new(0);
         if cluster::is_asked_for() {
-            return Self { address: Cluster::shared().address(), file: None };
+            return Self::in_server();
         }
         let file = folder.join(format!("{}.db", RUNS.fetch_add(1, Ordering::Relaxed)));
         std::fs::copy(folder.join("empty.db"), &file).unwrap();
         Self { address: Address::from(&format!("sqlite:{}", file.display())), file: Some(file) }
+    }
+
+    /// In a schema of PostgreSQL.
+    pub fn in_server() -> Self {
+        Self { address: Cluster::shared().address(), file: None }
     }
 
     /// Another one beside it.
@@ -32,7 +37,7 @@ impl Home {
                 let file = file.with_extension("copy");
                 Self { address: Address::from(&format!("sqlite:{}", file.display())), file: Some(file) }
             }
-            None => Self { address: Cluster::shared().address(), file: None },
+            None => Self::in_server(),
         }
     }
 

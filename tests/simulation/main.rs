@@ -34,7 +34,9 @@ use leadsync::store::Store;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use tempfile::TempDir;
 
+use self::cluster::Cluster;
 use self::history::{Kind, Step, hinted, history};
+use self::home::Home;
 use self::run::{Ran, Run};
 
 /// How many seeds a test run plays, unless `SEEDS` says otherwise.
@@ -187,5 +189,20 @@ fn simulation_replays_exactly() {
     for seed in 0..10 {
         let (once, again) = (play(seed, &history(seed), folder()), play(seed, &history(seed), folder()));
         assert_eq!(once.trace, again.trace, "SEED={seed} does not replay: {:#?}", difference(&once, &again));
+    }
+}
+
+/// Whichever database the store is in, the same is asked of both systems and written there, in the same order.
+#[test]
+fn simulation_is_the_same_on_either_database() {
+    if !Cluster::is_possible() {
+        return;
+    }
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    for seed in 0..6 {
+        let in_file = play(seed, &hinted(seed), folder());
+        let in_server = runtime().block_on(Run::at(seed, Home::in_server()).play(&hinted(seed)));
+        assert_eq!(in_file.trace, in_server.trace, "SEED={seed}: {:#?}", difference(&in_file, &in_server));
+        assert!(in_server.broken.is_empty(), "SEED={seed}: {:?}", in_server.broken);
     }
 }

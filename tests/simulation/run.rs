@@ -48,20 +48,24 @@ pub struct Ran {
 impl Run {
     /// In a folder that holds an empty store, `empty.db`.
     pub fn new(seed: u64, folder: &Path) -> Self {
+        Self::at(seed, Home::new(folder))
+    }
+
+    /// With its store there.
+    pub fn at(seed: u64, home: Home) -> Self {
         let mut model = Model::new(seed);
         let setup = Setup::draw(&mut model.rng);
-        Self::of(model, setup, folder)
+        Self::of(model, setup, home)
     }
 
     /// Under this configuration, with systems that have no rules of their own.
     pub fn under(draws: u64, setup: Setup, folder: &Path) -> Self {
         let mut model = Model::new(draws);
         model.shouts = false;
-        Self::of(model, setup, folder)
+        Self::of(model, setup, Home::new(folder))
     }
 
-    fn of(model: Model, setup: Setup, folder: &Path) -> Self {
-        let home = Home::new(folder);
+    fn of(model: Model, setup: Setup, home: Home) -> Self {
         Self { shared: Arc::new(Shared::new(model)), home, setup, open: None, starts: 0, engine: None }
     }
 
