@@ -15,7 +15,7 @@ static POSTGRES_MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
 impl Store {
     /// Opens the store at this address for writing, makes it if it is missing, and brings its schema up to date. Take
-    /// [`Hold`](super::Hold) first.
+    /// [`Hold`] first.
     pub async fn open(address: impl Into<Address>) -> Result<Self, StoreError> {
         let address = address.into();
         let store = match address.locate()? {

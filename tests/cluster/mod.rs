@@ -62,7 +62,15 @@ impl Cluster {
         cluster
     }
 
-    /// The same on a port of this machine's loopback address, with the certificate and the key in this folder.
+    /// The same on a port of this machine's loopback address too.
+    #[allow(dead_code, reason = "the other test binary uses it")]
+    pub fn start_on(port: u16) -> Self {
+        let cluster = Self::make(temporary(), port);
+        cluster.serve(&["listen_addresses=localhost"]);
+        cluster
+    }
+
+    /// The same, with the certificate and the key in this folder.
     #[allow(dead_code, reason = "the other test binary uses it")]
     pub fn start_with_certificate(folder: &Path, port: u16) -> Self {
         let cluster = Self::make(temporary(), port);

@@ -3,7 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use leadsync::store::Address;
 use serde_json::{Value as Json, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 use crate::cluster::Cluster;
 use crate::hardship::{assert_ends_well, edit_both, have};
@@ -19,8 +24,12 @@ struct Replica {
 
 impl Replica {
     fn start(systems: &Systems, name: &str) -> Self {
+        Self::start_under(&systems.configuration, systems, name)
+    }
+
+    fn start_under(configuration: &Path, systems: &Systems, name: &str) -> Self {
         let log = systems.folder.path().join(name);
-        let process = start_with(program(&systems.configuration, &["run"]), &log);
+        let process = start_with(program(configuration, &["run"]), &log);
         Self { process, _shown: ShowLog(log.clone()), log }
     }
 
@@ -158,4 +167,92 @@ async fn leaders_that_are_killed_in_the_middle_of_the_first_sync_lose_and_double
     signal(&leader.process, "-TERM");
     assert_eq!(wait(leader.process).await, 0);
     assert_ends_well(&systems, 800).await;
+}
+
+/// A way to a server on this machine that can be cut: then nothing passes any more, and neither end is told.
+struct Wire {
+    port: u16,
+    passes: watch::Sender<bool>,
+}
+
+impl Wire {
+    async fn to(server: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let (passes, passing) = watch::channel(true);
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let passing = passing.clone();
+                tokio::spawn(async move {
+                    let server = TcpStream::connect(("127.0.0.1", server)).await.unwrap();
+                    let ((from_client, to_client), (from_server, to_server)) = (client.into_split(), server.into_split());
+                    tokio::join!(carry(from_client, to_server, passing.clone()), carry(from_server, to_client, passing));
+                });
+            }
+        });
+        Self { port, passes }
+    }
+}
+
+async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut passes: watch::Receiver<bool>) {
+    let mut piece = [0; 8_192];
+    while let Ok(length @ 1..) = from.read(&mut piece).await {
+        if passes.wait_for(|passes| *passes).await.is_err() || to.write_all(&piece[..length]).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// A leader that is cut off from the server in the middle of its writes: another one takes over, and it does no harm when the wire is
+/// mended.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_that_is_cut_off_from_the_server_is_replaced_and_stands_by_when_it_is_back() {
+    if !Cluster::is_possible() {
+        return;
+    }
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let cluster = Cluster::start_on(port);
+    let wire = Wire::to(port).await;
+    let systems = Systems::of(150, 150, 150).await;
+    let address = cluster.address();
+    let direct = format!("postgres://leadsync@127.0.0.1:{port}/postgres");
+    systems.put_store_in(&Address { url: direct.clone(), ..address });
+    assert_eq!(run(&systems, &["once"]).await.0, 0);
+    systems.configure("requests_per_second = 1000", "requests_per_second = 20");
+    systems.configure("[sync]\n", "[sync]\nmax_change = \"off\"\n");
+    let text = std::fs::read_to_string(&systems.configuration).unwrap();
+    let by_wire = systems.folder.path().join("by-wire.toml");
+    std::fs::write(&by_wire, text.replace(&format!(":{port}/"), &format!(":{}/", wire.port))).unwrap();
+
+    let (operate, salesforce) = (systems.sandbox.operate(), systems.sandbox.salesforce());
+    let first = Replica::start_under(&by_wire, &systems, "first");
+    until("the first leads", || first.says("daemon.started")).await;
+    for lead in salesforce.leads() {
+        salesforce.edit(lead["Id"].as_str().unwrap(), &json!({ "Title": "From Salesforce" })).unwrap();
+    }
+    let arrived = || operate.leads().iter().filter(|lead| lead["jobtitle"] == json!("From Salesforce")).count();
+    until("it writes", || arrived() >= 30).await;
+    wire.passes.send_replace(false);
+    let second = Replica::start(&systems, "second");
+    until("the second leads", || second.says("daemon.started")).await;
+    until("it writes the rest", || arrived() == 150).await;
+    for lead in operate.leads() {
+        operate.edit(&lead["leadid"].to_string(), &json!({ "jobtitle": "From Operate" })).unwrap();
+    }
+    until("what people said last is on both sides", || {
+        salesforce.leads().iter().all(|lead| lead["Title"] == json!("From Operate"))
+    })
+    .await;
+    wire.passes.send_replace(true);
+    until("the first one learns that it was replaced", || first.says("lease.lost")).await;
+    until("and stands by", || first.says("lease.waiting")).await;
+    assert_eq!(arrived(), 0, "an old word was written");
+    // It is of use again.
+    signal(&second.process, "-TERM");
+    assert_eq!(wait(second.process).await, 0);
+    until("the first leads again", || said(&first.log).matches("daemon.started").count() == 2).await;
+    until("it works", edit_both(&systems, "Edited under the first")).await;
+    signal(&first.process, "-TERM");
+    assert_eq!(wait(first.process).await, 0);
+    assert_ends_well(&systems, 150).await;
 }
