@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::ops::{ListenError, Reason, Served, serve_standing_by};
-use crate::store::{Hold, StoreError};
+use crate::store::{Candidate, Hold, StoreError};
 
 /// How often it is looked whether the store is free.
 const LOOK: Duration = Duration::from_secs(1);
@@ -26,12 +26,13 @@ pub enum StandByError {
 /// to stop.
 pub async fn stand_by(config: &Config, stop: &CancellationToken) -> Result<Option<Hold>, StandByError> {
     let (reason, mut told) = (Reason::default(), String::new());
+    let mut candidate = Candidate::for_store(&config.store);
     let mut served: Option<Served> = None;
     loop {
         let taken = tokio::select! {
             biased;
             () = stop.cancelled() => return Ok(None),
-            taken = Hold::try_to_take(&config.store) => taken,
+            taken = candidate.try_to_take() => taken,
         };
         let waits_for = match taken {
             Ok(hold) => {

@@ -83,14 +83,15 @@ impl OperateClient {
         while let Some(rows) = answer.next().await.map_err(broke)? {
             let mut records = rows.into_iter().map(|row| self.record(row)).collect::<Result<Vec<_>, _>>().map_err(broke)?;
             self.name_references(&mut records).await.map_err(broke)?;
+            // A piece may hold more than one page.
             for record in records {
                 newest = newest.max(Some(reached(&record, now)));
                 page.push(record);
-            }
-            if page.len() >= PAGE {
-                let records = std::mem::take(&mut page);
-                let full = Page { records, checkpoint: None, as_of: answer.as_of };
-                pages.send(full).await.map_err(|_| broke(SideError::Abandoned))?;
+                if page.len() >= PAGE {
+                    let records = std::mem::take(&mut page);
+                    let full = Page { records, checkpoint: None, as_of: answer.as_of };
+                    pages.send(full).await.map_err(|_| broke(SideError::Abandoned))?;
+                }
             }
         }
         let last = Page { records: page, checkpoint: newest.clone(), as_of: answer.as_of };

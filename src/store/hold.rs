@@ -9,7 +9,7 @@ use chrono::Utc;
 use tokio_util::sync::CancellationToken;
 
 use super::address::Located;
-use super::lease::Lease;
+use super::lease::{Lease, Seen};
 use super::{Address, Place, StoreError, stamp};
 use crate::permit::Permit;
 
@@ -32,29 +32,14 @@ enum Kind {
 impl Hold {
     /// Takes the store, or says who has it. Who was killed has a PostgreSQL store for a few seconds still: that is waited for.
     pub async fn take(address: impl Into<Address>) -> Result<Self, StoreError> {
-        let address = address.into();
+        let mut candidate = Candidate::for_store(address);
         let began = tokio::time::Instant::now();
         loop {
-            match Self::try_to_take(&address).await {
+            match candidate.try_to_take().await {
                 Err(StoreError::Held { place: Place::Server(_), .. }) if began.elapsed() < LINGERS => {
                     tokio::time::sleep(LOOK).await;
                 }
                 taken => return taken,
-            }
-        }
-    }
-
-    /// Takes the store where it is free, or says who has it.
-    pub async fn try_to_take(address: &Address) -> Result<Self, StoreError> {
-        match address.locate()? {
-            Located::File(path) => lock(&path).map(|file| Self(Kind::File(file))),
-            Located::Server(server) => {
-                let place = address.place()?;
-                match Lease::take(*server).await {
-                    Ok(Ok(lease)) => Ok(Self(Kind::Lease(Box::new(lease)))),
-                    Ok(Err(holder)) => Err(StoreError::Held { place, holder }),
-                    Err(error) => Err(StoreError::from(error).at(&place)),
-                }
             }
         }
     }
@@ -88,6 +73,35 @@ impl Hold {
         match &self.0 {
             Kind::File(_) => None,
             Kind::Lease(lease) => Some(lease.fence()),
+        }
+    }
+}
+
+/// Who wants to hold a store, and looks from time to time whether it is free.
+#[derive(Debug)]
+pub struct Candidate {
+    address: Address,
+    seen: Seen,
+}
+
+impl Candidate {
+    /// Of this store.
+    pub fn for_store(address: impl Into<Address>) -> Self {
+        Self { address: address.into(), seen: Seen::default() }
+    }
+
+    /// Takes the store where it is free, or says who has it.
+    pub async fn try_to_take(&mut self) -> Result<Hold, StoreError> {
+        match self.address.locate()? {
+            Located::File(path) => lock(&path).map(|file| Hold(Kind::File(file))),
+            Located::Server(server) => {
+                let place = self.address.place()?;
+                match Lease::take(*server, &mut self.seen).await {
+                    Ok(Ok(lease)) => Ok(Hold(Kind::Lease(Box::new(lease)))),
+                    Ok(Err(holder)) => Err(StoreError::Held { place, holder }),
+                    Err(error) => Err(StoreError::from(error).at(&place)),
+                }
+            }
         }
     }
 }

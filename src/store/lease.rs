@@ -17,9 +17,10 @@ use super::sql::query;
 use super::{Store, StoreError, stamp};
 use crate::permit::{self, Permit};
 
-/// A lease that was not renewed for this long can be taken.
+/// A lease that somebody has seen for this long without a renewal can be taken by them. It goes by their own clock, and not by the
+/// server's, which may be set, or be another one after a failover.
 const EXPIRES: Duration = Duration::from_secs(6);
-/// By its holder's own clock it ends after so long: earlier than anybody can take it.
+/// By its holder's own clock it ends after so long: earlier than anybody can take it, since they see a renewal after it was asked for.
 const HOLDS: Duration = Duration::from_secs(5);
 /// How often it is renewed. Two renewals may fail.
 const RENEWAL: Duration = Duration::from_millis(1_500);
@@ -35,13 +36,12 @@ pub(super) const TABLE: &str = "CREATE TABLE IF NOT EXISTS lease (
     renewed_at  TIMESTAMPTZ NOT NULL
 )";
 
-const FREE: &str =
-    "SELECT NOT EXISTS (SELECT 1 FROM lease WHERE holder <> '' AND renewed_at >= clock_timestamp() - make_interval(secs => $1))";
+const LOOK: &str = "SELECT fence, CAST(renewed_at AS TEXT) FROM lease WHERE holder <> ''";
 
 const TAKE: &str = "INSERT INTO lease (fence, holder, taken_at, renewed_at) VALUES (1, $1, clock_timestamp(), clock_timestamp())
     ON CONFLICT (only_one) DO UPDATE SET fence = lease.fence + 1, holder = excluded.holder, taken_at = excluded.taken_at,
         renewed_at = excluded.renewed_at
-    WHERE lease.holder = '' OR lease.renewed_at < clock_timestamp() - make_interval(secs => $2)
+    WHERE lease.holder = '' OR (lease.fence = $2 AND CAST(lease.renewed_at AS TEXT) = $3)
     RETURNING fence";
 
 const HOLDER: &str =
@@ -70,20 +70,40 @@ pub struct Lease {
     _renewing: DropGuard,
 }
 
+/// What somebody who wants the lease has seen of it.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    fence: i64,
+    renewed_at: String,
+    /// Since when it is like that, by [`permit::now`].
+    since: i64,
+}
+
+impl Seen {
+    /// Looks again, and gives whether it can be taken.
+    async fn look(&mut self, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+        let Some((fence, renewed_at)) = sqlx::query_as(LOOK).fetch_optional(connection).await? else { return Ok(true) };
+        let now = permit::now();
+        if (fence, &renewed_at) != (self.fence, &self.renewed_at) {
+            *self = Self { fence, renewed_at, since: now };
+        }
+        Ok(u128::from((now - self.since).unsigned_abs()) >= EXPIRES.as_millis())
+    }
+}
+
 impl Lease {
     /// Takes the lease, or says who has it.
-    pub(super) async fn take(server: Server) -> Result<Result<Self, String>, sqlx::Error> {
+    pub(super) async fn take(server: Server, seen: &mut Seen) -> Result<Result<Self, String>, sqlx::Error> {
         let mut session = server.connect().await?;
         session.make_schema(TABLE).await?;
-        let expires = EXPIRES.as_secs_f64();
         // Whoever writes is not held up by those who only look.
-        if !sqlx::query_scalar::<_, bool>(FREE).bind(expires).fetch_one(session.connection()).await? {
+        if !seen.look(session.connection()).await? {
             return Ok(Err(holder(session.connection()).await?));
         }
         let asked = permit::now();
         session.begin().await?;
-        let fence: Option<i64> =
-            sqlx::query_scalar(TAKE).bind(own_name()).bind(expires).fetch_optional(session.connection()).await?;
+        let taking = sqlx::query_scalar(TAKE).bind(own_name()).bind(seen.fence).bind(&seen.renewed_at);
+        let fence: Option<i64> = taking.fetch_optional(session.connection()).await?;
         session.commit().await?;
         let Some(fence) = fence else { return Ok(Err(holder(session.connection()).await?)) };
         let _ = Box::new(session).close().await;

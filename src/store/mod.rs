@@ -58,7 +58,7 @@ pub use decide::{Decided, DirtyLink, FormerRow, LeadRow, Names, NewConflict, New
 pub use dossier::{Dossier, Event, LinkRow, Of, SeenLead};
 pub use error::StoreError;
 pub use exchange::{ExportedLink, Imported, KnownPair, REFUSED_LINES, RefusedLine};
-pub use hold::Hold;
+pub use hold::{Candidate, Hold};
 pub use lease::Leader;
 pub use listing::{Done, Hour, ListedConflict, Slice};
 pub use observe::{Observation, Observed};

@@ -144,16 +144,21 @@ impl Session {
 
     /// Makes the schema, and the table of the lease in it, where they are missing.
     pub(super) async fn make_schema(&mut self, lease: &'static str) -> Result<(), sqlx::Error> {
-        let is_there = "SELECT to_regnamespace($1) IS NOT NULL";
+        let is_there = "SELECT to_regclass($1 || '.lease') IS NOT NULL";
         let schema = self.server.schema.clone();
-        if !sqlx::query_scalar::<_, bool>(is_there).bind(&schema).fetch_one(&mut self.connection).await? {
+        if sqlx::query_scalar(is_there).bind(&schema).fetch_one(&mut self.connection).await? {
+            return Ok(());
+        }
+        // Several replicas may start at the same time: IF NOT EXISTS alone does not keep them apart.
+        self.begin().await?;
+        let has_schema = "SELECT to_regnamespace($1) IS NOT NULL";
+        if !sqlx::query_scalar::<_, bool>(has_schema).bind(&schema).fetch_one(&mut self.connection).await? {
             // Its letters are those that need no quotes.
-            self.connection.execute(AssertSqlSafe(format!("CREATE SCHEMA IF NOT EXISTS {schema}"))).await?;
+            self.connection.execute(AssertSqlSafe(format!("CREATE SCHEMA {schema}"))).await?;
         }
-        let has_lease = "SELECT to_regclass($1 || '.lease') IS NOT NULL";
-        if !sqlx::query_scalar::<_, bool>(has_lease).bind(&schema).fetch_one(&mut self.connection).await? {
-            self.connection.execute(lease).await?;
-        }
+        self.connection.execute(lease).await?;
+        Manager::commit(&mut self.connection).await?;
+        self.unsure = false;
         Ok(())
     }
 

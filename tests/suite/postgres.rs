@@ -5,7 +5,8 @@ use std::path::Path;
 use std::process::Command;
 
 use chrono::Utc;
-use leadsync::store::{Actor, Address, CopyError, Hold, Store, StoreError};
+use futures_util::future::join_all;
+use leadsync::store::{Actor, Address, Candidate, CopyError, Hold, Store, StoreError};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -67,10 +68,31 @@ async fn a_second_program_waits_its_turn_and_is_told_who_works() {
     }
     let address = Cluster::shared().address();
     let hold = Hold::take(&address).await.unwrap();
-    let error = Hold::try_to_take(&address).await.unwrap_err().to_string();
+    let error = Candidate::for_store(&address).try_to_take().await.unwrap_err().to_string();
     assert!(error.contains(&format!("process {} since 2", std::process::id())), "{error}");
     hold.give_back().await;
-    Hold::try_to_take(&address).await.unwrap();
+    Candidate::for_store(&address).try_to_take().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_replicas_that_start_at_the_same_moment_one_leads_and_the_others_wait() {
+    if !Cluster::is_possible() {
+        return;
+    }
+    let address = Cluster::shared().address();
+    let starting = (0..8).map(|_| {
+        let mut candidate = Candidate::for_store(&address);
+        tokio::spawn(async move { candidate.try_to_take().await })
+    });
+    let (mut holds, mut waiting) = (Vec::new(), 0);
+    for taken in join_all(starting).await {
+        match taken.unwrap() {
+            Ok(hold) => holds.push(hold),
+            Err(StoreError::Held { .. }) => waiting += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert_eq!((holds.len(), waiting), (1, 7));
 }
 
 /// Whoever was stopped for so long that another one took over can keep nothing, and may send nothing.
@@ -85,15 +107,13 @@ async fn who_was_replaced_keeps_nothing_and_sends_nothing() {
     assert!(first.permit().holds() && store.permit().holds());
     store.pause(Actor::Command, Utc::now()).await.unwrap();
     let lost = first.lost();
-    // As if it had not been renewed for long.
+    // The server's clock says nothing of it, whoever sets that.
+    let mut candidate = Candidate::for_store(&address);
     execute(&address, "UPDATE lease SET renewed_at = now() - interval '1 hour'").await;
-    let second = loop {
-        // The first one may be quicker.
-        match Hold::try_to_take(&address).await {
-            Ok(hold) => break hold,
-            Err(_) => execute(&address, "UPDATE lease SET renewed_at = now() - interval '1 hour'").await,
-        }
-    };
+    assert!(candidate.try_to_take().await.is_err());
+    // As if it had been seen for long without a renewal.
+    execute(&address, "UPDATE lease SET holder = ''").await;
+    let second = candidate.try_to_take().await.unwrap();
     let error = store.resume(true, Actor::Command, Utc::now()).await.unwrap_err();
     assert!(matches!(error, StoreError::TakenOver { .. }), "{error}");
     lost.cancelled().await;
