@@ -22,10 +22,12 @@ use crate::permit::{self, Permit};
 const EXPIRES: Duration = Duration::from_secs(6);
 /// By its holder's own clock it ends after so long: earlier than anybody can take it, since they see a renewal after it was asked for.
 const HOLDS: Duration = Duration::from_secs(5);
-/// How often it is renewed. Two renewals may fail.
+/// How often it is renewed.
 const RENEWAL: Duration = Duration::from_millis(1_500);
-/// The longest that a renewal may take.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// The longest that a renewal may take: two that hang leave time for a third.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// The longest that giving it back may take.
+const LAST_WORD: Duration = Duration::from_secs(2);
 
 /// Where it stands: beside the tables, since whoever makes these must hold it.
 pub(super) const TABLE: &str = "CREATE TABLE IF NOT EXISTS lease (
@@ -100,8 +102,8 @@ impl Lease {
         if !seen.look(session.connection()).await? {
             return Ok(Err(holder(session.connection()).await?));
         }
-        let asked = permit::now();
         session.begin().await?;
+        let asked = permit::now();
         let taking = sqlx::query_scalar(TAKE).bind(own_name()).bind(seen.fence).bind(&seen.renewed_at);
         let fence: Option<i64> = taking.fetch_optional(session.connection()).await?;
         session.commit().await?;
@@ -138,7 +140,7 @@ impl Lease {
             sqlx::query("UPDATE lease SET holder = '' WHERE fence = $1").bind(self.fence).execute(session.connection()).await
         };
         // Where that fails it ends by itself.
-        let _ = tokio::time::timeout(PATIENCE, giving).await;
+        let _ = tokio::time::timeout(LAST_WORD, giving).await;
     }
 }
 
