@@ -10,6 +10,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use leadsync::store::Address;
+use rustix::fs::statvfs;
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _};
@@ -26,6 +27,9 @@ const WATCHED: &str = r#"folder=$1; shift
 trap 'kill -QUIT $server; wait $server; rm -rf "$folder"; exit' TERM
 "$@" & server=$!
 wait $server"#;
+
+/// Bytes that a server and its log take at most, in all tests together.
+const ENOUGH: u64 = 2 * 1_024 * 1_024 * 1_024;
 
 const MISSING: &str = "no PostgreSQL server is installed (apt-get install postgresql)";
 
@@ -197,9 +201,11 @@ impl Drop for Cluster {
     }
 }
 
+/// In memory, where there is enough of it: containers often have little.
 fn temporary() -> TempDir {
     let shm = Path::new("/dev/shm");
-    if shm.is_dir() { TempDir::new_in(shm).unwrap() } else { TempDir::new().unwrap() }
+    let is_large = statvfs(shm).is_ok_and(|space| space.f_bavail.saturating_mul(space.f_frsize) > ENOUGH);
+    if is_large { TempDir::new_in(shm).unwrap() } else { TempDir::new().unwrap() }
 }
 
 fn is_root() -> bool {
