@@ -39,19 +39,15 @@ impl Store {
         let rows = query("SELECT * FROM open_conflict ORDER BY conflict_id").fetch_all(&self.read).await?;
         rows.iter()
             .map(|row| {
-                let json = |name: &str| -> Result<Json, StoreError> {
-                    let text: Option<&str> = row.try_get(name)?;
-                    Ok(text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default())
-                };
                 Ok(OpenConflict {
                     conflict_id: row.try_get("conflict_id")?,
                     link_id: row.try_get("link_id")?,
                     operate_id: row.try_get("operate_id")?,
                     salesforce_id: row.try_get("salesforce_id")?,
                     field: row.try_get("field")?,
-                    base_value: json("base_value")?,
-                    operate_value: json("operate_value")?,
-                    salesforce_value: json("salesforce_value")?,
+                    base_value: row.json("base_value")?,
+                    operate_value: row.json("operate_value")?,
+                    salesforce_value: row.json("salesforce_value")?,
                     found_at: row.try_get("found_at")?,
                 })
             })

@@ -164,16 +164,11 @@ impl Store {
 /// More than there can be: one unsettled write a side, one open conflict a field.
 const ALL: Slice = Slice { skip: 0, take: 10_000 };
 
-fn json(row: &Row, name: &str) -> Result<Json, StoreError> {
-    let text: Option<&str> = row.try_get(name)?;
-    Ok(text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default())
-}
-
 fn seen(row: &Row) -> Result<SeenLead, StoreError> {
     Ok(SeenLead {
         lead_id: row.try_get("lead_id")?,
         modified_at: row.try_get("modified_at")?,
-        fields: json(row, "fields")?,
+        fields: row.json("fields")?,
         deleted_at: row.try_get("deleted_at")?,
         converted: row.try_get("converted")?,
         dirty: row.try_get("dirty")?,
@@ -185,7 +180,7 @@ fn link_row(row: &Row, link_id: i64) -> Result<LinkRow, StoreError> {
         link_id,
         state: row.try_get("state")?,
         reason: row.try_get("reason")?,
-        base: json(row, "base")?,
+        base: row.json("base")?,
         created_at: row.try_get("created_at")?,
     })
 }
@@ -203,8 +198,8 @@ fn event(row: &Row) -> Result<Event, StoreError> {
         kind: row.try_get("kind")?,
         field: row.try_get("field")?,
         state: row.try_get("state")?,
-        before: json(row, "before")?,
-        after: json(row, "after")?,
+        before: row.json("before")?,
+        after: row.json("after")?,
         attempts: row.try_get("attempts")?,
         error: row.try_get("error")?,
         since: row.try_get("since")?,

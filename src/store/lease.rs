@@ -38,16 +38,15 @@ pub(super) const TABLE: &str = "CREATE TABLE IF NOT EXISTS lease (
     renewed_at  TIMESTAMPTZ NOT NULL
 )";
 
-const LOOK: &str = "SELECT fence, CAST(renewed_at AS TEXT) FROM lease WHERE holder <> ''";
+const LOOK: &str = "SELECT fence, CAST(renewed_at AS TEXT),
+        holder || ' since ' || to_char(taken_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')
+    FROM lease WHERE holder <> ''";
 
 const TAKE: &str = "INSERT INTO lease (fence, holder, taken_at, renewed_at) VALUES (1, $1, clock_timestamp(), clock_timestamp())
     ON CONFLICT (only_one) DO UPDATE SET fence = lease.fence + 1, holder = excluded.holder, taken_at = excluded.taken_at,
         renewed_at = excluded.renewed_at
     WHERE lease.holder = '' OR (lease.fence = $2 AND CAST(lease.renewed_at AS TEXT) = $3)
     RETURNING fence";
-
-const HOLDER: &str =
-    "SELECT holder || ' since ' || to_char(taken_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') FROM lease";
 
 /// Which replica leads, for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -77,6 +76,8 @@ pub struct Lease {
 pub(super) struct Seen {
     fence: i64,
     renewed_at: String,
+    /// Who has it and since when, for people.
+    holder: String,
     /// Since when it is like that, by [`permit::now`].
     since: i64,
 }
@@ -84,10 +85,10 @@ pub(super) struct Seen {
 impl Seen {
     /// Looks again, and gives whether it can be taken.
     async fn look(&mut self, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
-        let Some((fence, renewed_at)) = sqlx::query_as(LOOK).fetch_optional(connection).await? else { return Ok(true) };
+        let Some((fence, renewed_at, holder)) = sqlx::query_as(LOOK).fetch_optional(connection).await? else { return Ok(true) };
         let now = permit::now();
         if (fence, &renewed_at) != (self.fence, &self.renewed_at) {
-            *self = Self { fence, renewed_at, since: now };
+            *self = Self { fence, renewed_at, holder, since: now };
         }
         Ok(u128::from((now - self.since).unsigned_abs()) >= EXPIRES.as_millis())
     }
@@ -100,15 +101,19 @@ impl Lease {
         session.make_schema(TABLE).await?;
         // Whoever writes is not held up by those who only look.
         if !seen.look(session.connection()).await? {
-            return Ok(Err(holder(session.connection()).await?));
+            return Ok(Err(seen.holder.clone()));
         }
         session.begin().await?;
         let asked = permit::now();
         let taking = sqlx::query_scalar(TAKE).bind(own_name()).bind(seen.fence).bind(&seen.renewed_at);
         let fence: Option<i64> = taking.fetch_optional(session.connection()).await?;
         session.commit().await?;
-        let Some(fence) = fence else { return Ok(Err(holder(session.connection()).await?)) };
-        let _ = Box::new(session).close().await;
+        let Some(fence) = fence else {
+            // Another one was quicker.
+            seen.look(session.connection()).await?;
+            return Ok(Err(seen.holder.clone()));
+        };
+        let _ = session.close().await;
         let (permit, lost, ended) = (Permit::limited(), CancellationToken::new(), CancellationToken::new());
         permit.renew(asked, HOLDS);
         let server = Arc::new(server);
@@ -210,10 +215,6 @@ impl Renewal {
         self.permit.renew(asked, HOLDS);
         Ok(Renewed::InTime)
     }
-}
-
-async fn holder(connection: &mut PgConnection) -> Result<String, sqlx::Error> {
-    Ok(sqlx::query_scalar(HOLDER).fetch_optional(connection).await?.unwrap_or_default())
 }
 
 /// This machine and process.

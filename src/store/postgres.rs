@@ -157,9 +157,7 @@ impl Session {
             self.connection.execute(AssertSqlSafe(format!("CREATE SCHEMA {schema}"))).await?;
         }
         self.connection.execute(lease).await?;
-        Manager::commit(&mut self.connection).await?;
-        self.unsure = false;
-        Ok(())
+        self.commit().await
     }
 
     /// Whether somebody has made the tables.
@@ -247,7 +245,7 @@ impl Session {
         Ok(())
     }
 
-    pub(super) async fn close(self: Box<Self>) -> Result<(), sqlx::Error> {
+    pub(super) async fn close(self) -> Result<(), sqlx::Error> {
         self.connection.close().await
     }
 }

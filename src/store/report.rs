@@ -252,7 +252,7 @@ impl Store {
         .await?;
         rows.iter()
             .map(|row| {
-                let (fields, before, rules) = (json(row, "fields")?, json(row, "before")?, json(row, "rules")?);
+                let (fields, before, rules) = (row.json("fields")?, row.json("before")?, row.json("rules")?);
                 let kind: String = row.try_get("kind")?;
                 let usual = match kind.as_str() {
                     _ if row.try_get("undo")? => "undo",
@@ -348,7 +348,7 @@ impl Store {
                 *leads.get_mut(side) = Some(LeadReport {
                     lead_id: row.try_get("lead_id")?,
                     modified_at: row.try_get("modified_at")?,
-                    fields: json(&row, "fields")?,
+                    fields: row.json("fields")?,
                     deleted_at: row.try_get("deleted_at")?,
                 });
             }
@@ -358,7 +358,7 @@ impl Store {
         let history = query(HISTORY).bind(link_id).bind(ids).fetch_all(&self.read).await?;
         let (state, reason, base) = match link {
             None => ("unlinked".to_owned(), None, Json::Null),
-            Some(link) => (link.try_get("state")?, link.try_get("reason")?, json(&link, "base")?),
+            Some(link) => (link.try_get("state")?, link.try_get("reason")?, link.json("base")?),
         };
         let history = history.iter().map(event).collect::<Result<_, _>>()?;
         Ok(Some(LinkReport { link_id, state, reason, base, leads, history }))
@@ -376,11 +376,6 @@ fn last_cycle(row: &Row) -> Result<Json, StoreError> {
     Ok(Json::Object(shown))
 }
 
-fn json(row: &Row, name: &str) -> Result<Json, StoreError> {
-    let text: Option<&str> = row.try_get(name)?;
-    Ok(text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default())
-}
-
 fn event(row: &Row) -> Result<History, StoreError> {
     Ok(History {
         at: row.try_get("at")?,
@@ -390,8 +385,8 @@ fn event(row: &Row) -> Result<History, StoreError> {
         side: row.try_get("side")?,
         kind: row.try_get("kind")?,
         state: row.try_get("state")?,
-        before: json(row, "before")?,
-        after: json(row, "after")?,
+        before: row.json("before")?,
+        after: row.json("after")?,
         error: row.try_get("error")?,
     })
 }

@@ -70,7 +70,7 @@ impl Store {
             let mut pushes = Vec::new();
             for row in &rows {
                 let place = usize::try_from(row.try_get::<i64, _>("place")?).unwrap_or(usize::MAX);
-                let (ours, theirs) = (json_of(row, "ours")?, json_of(row, "theirs")?);
+                let (ours, theirs) = (row.json("ours")?, row.json("theirs")?);
                 pushes.extend(some.get(place).and_then(|reverse| push(reverse, &ours, &theirs)));
             }
             insert_pushes(&mut tx, &pushes, now).await?;
@@ -126,7 +126,7 @@ fn push(reverse: &Reverse, ours: &Json, theirs: &Json) -> Option<NewPush> {
 }
 
 fn written(row: &Row) -> Result<Written, StoreError> {
-    let (fields, mapped, mapped_now) = (json_of(row, "fields")?, json_of(row, "mapped")?, json_of(row, "mapped_now")?);
+    let (fields, mapped, mapped_now) = (row.json("fields")?, row.json("mapped")?, row.json("mapped_now")?);
     let names = fields.as_object().into_iter().flat_map(Map::keys);
     let remapped = names.filter(|name| mapped_now.get(*name).is_none() || mapped.get(*name) != mapped_now.get(*name));
     Ok(Written {
@@ -136,15 +136,10 @@ fn written(row: &Row) -> Result<Written, StoreError> {
         kind: WriteKind::parse(row.try_get("kind")?).unwrap_or(WriteKind::Update),
         done_at: row.try_get("done_at")?,
         remapped: remapped.cloned().collect(),
-        before: json_of(row, "before")?,
+        before: row.json("before")?,
         lead_id: row.try_get("lead_id")?,
         now: row.try_get::<Option<&str>, _>("now")?.and_then(|now| serde_json::from_str(now).ok()),
         busy: row.try_get("busy")?,
         fields,
     })
-}
-
-fn json_of(row: &Row, name: &str) -> Result<Json, StoreError> {
-    let text: Option<&str> = row.try_get(name)?;
-    Ok(text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default())
 }

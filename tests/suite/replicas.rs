@@ -58,6 +58,19 @@ async fn systems(leads: usize) -> Systems {
     systems
 }
 
+/// Twenty writes a second to Operate, however many they are.
+fn write_slowly(systems: &Systems) {
+    systems.configure("requests_per_second = 1000", "requests_per_second = 20");
+    systems.configure("[sync]\n", "[sync]\nmax_change = \"off\"\n");
+}
+
+/// Somebody gives every lead in Salesforce this title.
+fn title_all(systems: &Systems, title: &str) {
+    for lead in systems.sandbox.salesforce().leads() {
+        systems.sandbox.salesforce().edit(lead["Id"].as_str().unwrap(), &json!({ "Title": title })).unwrap();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_stands_by_and_takes_over_whether_the_leader_ends_or_is_killed() {
     if !Cluster::is_possible() {
@@ -110,14 +123,11 @@ async fn a_leader_that_wakes_after_it_was_replaced_sends_nothing_and_stands_by()
     }
     let systems = systems(150).await;
     assert_eq!(run(&systems, &["once"]).await.0, 0);
-    systems.configure("requests_per_second = 1000", "requests_per_second = 20");
-    systems.configure("[sync]\n", "[sync]\nmax_change = \"off\"\n");
+    write_slowly(&systems);
     let (operate, salesforce) = (systems.sandbox.operate(), systems.sandbox.salesforce());
     let first = Replica::start(&systems, "first");
     until("the first leads", || first.says("daemon.started")).await;
-    for lead in salesforce.leads() {
-        salesforce.edit(lead["Id"].as_str().unwrap(), &json!({ "Title": "From Salesforce" })).unwrap();
-    }
+    title_all(&systems, "From Salesforce");
     let arrived = || operate.leads().iter().filter(|lead| lead["jobtitle"] == json!("From Salesforce")).count();
     // They go out twenty at a time: it is in the middle of some that it has noted as sent.
     until("it writes", || arrived() >= 30).await;
@@ -218,8 +228,7 @@ async fn a_leader_that_is_cut_off_from_the_server_is_replaced_and_stands_by_when
     let direct = format!("postgres://leadsync@127.0.0.1:{port}/postgres");
     systems.put_store_in(&Address { url: direct.clone(), ..address });
     assert_eq!(run(&systems, &["once"]).await.0, 0);
-    systems.configure("requests_per_second = 1000", "requests_per_second = 20");
-    systems.configure("[sync]\n", "[sync]\nmax_change = \"off\"\n");
+    write_slowly(&systems);
     let text = std::fs::read_to_string(&systems.configuration).unwrap();
     let by_wire = systems.folder.path().join("by-wire.toml");
     std::fs::write(&by_wire, text.replace(&format!(":{port}/"), &format!(":{}/", wire.port))).unwrap();
@@ -227,9 +236,7 @@ async fn a_leader_that_is_cut_off_from_the_server_is_replaced_and_stands_by_when
     let (operate, salesforce) = (systems.sandbox.operate(), systems.sandbox.salesforce());
     let first = Replica::start_under(&by_wire, &systems, "first");
     until("the first leads", || first.says("daemon.started")).await;
-    for lead in salesforce.leads() {
-        salesforce.edit(lead["Id"].as_str().unwrap(), &json!({ "Title": "From Salesforce" })).unwrap();
-    }
+    title_all(&systems, "From Salesforce");
     let arrived = || operate.leads().iter().filter(|lead| lead["jobtitle"] == json!("From Salesforce")).count();
     until("it writes", || arrived() >= 30).await;
     wire.passes.send_replace(false);

@@ -1,5 +1,6 @@
 //! Rows, and what is in their columns.
 
+use serde_json::Value as Json;
 use sqlx::error::{BoxDynError, UnexpectedNullError};
 use sqlx::postgres::{PgRow, PgValueRef, Postgres};
 use sqlx::sqlite::{Sqlite, SqliteRow, SqliteValueRef};
@@ -30,6 +31,14 @@ impl Row {
             }
         };
         read.map_err(failed)
+    }
+}
+
+impl Row {
+    /// The JSON that is in a column as text; null where there is none.
+    pub(in crate::store) fn json(&self, column: &str) -> Result<Json, sqlx::Error> {
+        let text: Option<&str> = self.try_get(column)?;
+        Ok(text.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default())
     }
 }
 
