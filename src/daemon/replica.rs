@@ -1,15 +1,10 @@
 //! One of several replicas: it leads, or stands by until it can.
 
-use std::time::Duration;
-
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::ops::{ListenError, Reason, Served, serve_standing_by};
 use crate::store::{Candidate, Hold, StoreError};
-
-/// How often it is looked whether the store is free.
-const LOOK: Duration = Duration::from_secs(1);
 
 /// Why a replica cannot even stand by.
 #[derive(Debug, thiserror::Error)]
@@ -55,7 +50,7 @@ pub async fn stand_by(config: &Config, stop: &CancellationToken) -> Result<Optio
         }
         tokio::select! {
             () = stop.cancelled() => return Ok(None),
-            () = tokio::time::sleep(LOOK) => {}
+            () = candidate.wait() => {}
         }
     }
 }

@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use sqlx::sqlite::SqliteConnectOptions;
 
 use super::StoreError;
-use super::postgres::Server;
+use super::postgres::{Databases, Server};
 
 /// The longest name that PostgreSQL has.
 const LONGEST_NAME: usize = 63;
@@ -25,12 +25,19 @@ pub struct Address {
     pub password: Option<SecretString>,
     /// Where PostgreSQL has the tables.
     pub schema: String,
+    /// Where the connections are that stores of one process share.
+    pub databases: Databases,
 }
 
 /// An address alone; `schema=NAME` among the parameters of PostgreSQL's names the schema.
 impl From<&str> for Address {
     fn from(url: &str) -> Self {
-        let of = |url: &str, schema: &str| Self { url: url.to_owned(), password: None, schema: schema.to_owned() };
+        let of = |url: &str, schema: &str| Self {
+            url: url.to_owned(),
+            password: None,
+            schema: schema.to_owned(),
+            databases: Databases::default(),
+        };
         let Some((before, parameters)) = url.split_once('?').filter(|_| url.starts_with("postgres")) else {
             return of(url, SCHEMA);
         };
@@ -92,7 +99,7 @@ impl Address {
         // What is not understood may hold a password.
         let unknown = || StoreError::Url { scheme: self.url.split(':').next().unwrap_or_default().to_owned() };
         if self.url.starts_with("postgres:") || self.url.starts_with("postgresql:") {
-            let server = Server::of(&self.url, self.password.as_ref(), &self.schema);
+            let server = Server::of(&self.url, self.password.as_ref(), &self.schema, &self.databases);
             let server = server.filter(|_| is_schema_name(&self.schema)).ok_or_else(unknown)?;
             return Ok(Located::Server(Box::new(server)));
         }

@@ -188,7 +188,7 @@ async fn fill(table: &Table, from: &mut Connection, to: &mut Connection) -> Resu
         after: "",
     };
     let (mut sum, mut chunk) = (Sum::default(), Vec::with_capacity(CHUNK));
-    let mut rows = query(table.select()).stream_on(from);
+    let mut rows = query(table.select()).stream_on(from)?;
     loop {
         let row = rows.try_next().await?;
         if let Some(row) = &row {
@@ -208,7 +208,7 @@ async fn fill(table: &Table, from: &mut Connection, to: &mut Connection) -> Resu
 
 async fn sum(table: &Table, connection: &mut Connection) -> Result<Sum, CopyError> {
     let mut sum = Sum::default();
-    let mut rows = query(table.select()).stream_on(connection);
+    let mut rows = query(table.select()).stream_on(connection)?;
     while let Some(row) = rows.try_next().await? {
         sum.add(&table.cells(&row)?);
     }

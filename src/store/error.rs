@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use sqlx::error::DatabaseError;
 use sqlx::postgres::PgDatabaseError;
@@ -126,6 +127,9 @@ pub enum StoreError {
         /// Which store.
         place: Place,
     },
+    /// What all stores in a database fail with.
+    #[error(transparent)]
+    Common(Arc<Self>),
     /// A statement failed.
     #[error("the store failed: {0}")]
     Sql(sqlx::Error),
@@ -225,6 +229,9 @@ impl StoreError {
     /// Whether the server may be there again by itself, and a daemon that starts had better wait for it.
     #[must_use]
     pub fn is_passing(&self) -> bool {
+        if let Self::Common(error) = self {
+            return error.is_passing();
+        }
         matches!(self, Self::Server { advice, .. } if *advice == UNREACHABLE || *advice == NO_ROOM)
     }
 

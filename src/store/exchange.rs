@@ -116,9 +116,9 @@ const LINK: [&str; 11] = [
 impl Store {
     /// Hands out every link, the oldest first, until `take` says no.
     pub async fn each_link(&self, mut take: impl FnMut(ExportedLink) -> bool) -> Result<(), StoreError> {
-        let mut rows =
-            query("SELECT operate_id, salesforce_id, state, reason, created_at, updated_at FROM link ORDER BY link_id")
-                .stream(&self.read);
+        let mut reader = self.read.reader().await?;
+        let links = "SELECT operate_id, salesforce_id, state, reason, created_at, updated_at FROM link ORDER BY link_id";
+        let mut rows = query(links).stream(&mut reader);
         while let Some(row) = rows.try_next().await? {
             let link = ExportedLink {
                 operate_id: row.try_get("operate_id")?,

@@ -6,17 +6,20 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::Utc;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::address::Located;
-use super::lease::{Lease, Seen};
+use super::keeper::{Keeper, View};
+use super::lease::{Lease, TABLE};
+use super::postgres::Server;
 use super::{Address, Place, StoreError, stamp};
 use crate::permit::Permit;
 
 /// How long somebody who was killed may still be taken for one who holds a store.
 const LINGERS: Duration = Duration::from_secs(8);
-/// How often it is looked whether it is free.
-const LOOK: Duration = Duration::from_millis(500);
+/// How often it is looked whether a file is free, or a server is there.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Held for as long as a daemon works on a store.
 #[derive(Debug)]
@@ -36,9 +39,7 @@ impl Hold {
         let began = tokio::time::Instant::now();
         loop {
             match candidate.try_to_take().await {
-                Err(StoreError::Held { place: Place::Server(_), .. }) if began.elapsed() < LINGERS => {
-                    tokio::time::sleep(LOOK).await;
-                }
+                Err(StoreError::Held { place: Place::Server(_), .. }) if began.elapsed() < LINGERS => candidate.wait().await,
                 taken => return taken,
             }
         }
@@ -62,6 +63,15 @@ impl Hold {
         }
     }
 
+    /// Is cancelled once another replica asks for it, which leads fewer stores.
+    #[must_use]
+    pub fn wanted(&self) -> CancellationToken {
+        match &self.0 {
+            Kind::File(_) => CancellationToken::new(),
+            Kind::Lease(lease) => lease.wanted(),
+        }
+    }
+
     /// Gives it back.
     pub async fn give_back(self) {
         if let Kind::Lease(lease) = self.0 {
@@ -81,13 +91,13 @@ impl Hold {
 #[derive(Debug)]
 pub struct Candidate {
     address: Address,
-    seen: Seen,
+    seen: Option<watch::Receiver<View>>,
 }
 
 impl Candidate {
     /// Of this store.
     pub fn for_store(address: impl Into<Address>) -> Self {
-        Self { address: address.into(), seen: Seen::default() }
+        Self { address: address.into(), seen: None }
     }
 
     /// Takes the store where it is free, or says who has it.
@@ -96,14 +106,41 @@ impl Candidate {
             Located::File(path) => lock(&path).map(|file| Hold(Kind::File(file))),
             Located::Server(server) => {
                 let place = self.address.place()?;
-                match Lease::take(*server, &mut self.seen).await {
-                    Ok(Ok(lease)) => Ok(Hold(Kind::Lease(Box::new(lease)))),
-                    Ok(Err(holder)) => Err(StoreError::Held { place, holder }),
-                    Err(error) => Err(StoreError::from(error).at(&place)),
+                let seen = match &mut self.seen {
+                    Some(seen) => seen,
+                    none => none.insert(watch(&server).await.map_err(|error| StoreError::from(error).at(&place))?),
+                };
+                let view = seen.wait_for(|view| !matches!(view, View::Unseen)).await.map(|view| view.clone());
+                match view.unwrap_or(View::Unseen) {
+                    View::Free { fence, renewed_at } => match Lease::take(*server, fence, &renewed_at).await {
+                        Ok(Some(lease)) => Ok(Hold(Kind::Lease(Box::new(lease)))),
+                        Ok(None) => Err(StoreError::Held { place, holder: "another replica".to_owned() }),
+                        Err(error) => Err(StoreError::from(error).at(&place)),
+                    },
+                    View::Held(holder) => Err(StoreError::Held { place, holder }),
+                    View::Trouble(error) => Err(StoreError::Common(error)),
+                    View::Unseen => Err(StoreError::Sql(sqlx::Error::PoolClosed)),
                 }
             }
         }
     }
+
+    /// Waits until it is worth another try.
+    pub async fn wait(&mut self) {
+        match &mut self.seen {
+            // A round of looking is longer where the server is slow.
+            Some(seen) => drop(tokio::time::timeout(LOOK * 3, seen.changed()).await),
+            None => tokio::time::sleep(LOOK).await,
+        }
+    }
+}
+
+async fn watch(server: &Server) -> Result<watch::Receiver<View>, sqlx::Error> {
+    let mut session = server.session();
+    session.ready().await?;
+    session.make_schema(TABLE).await?;
+    session.rest();
+    Ok(Keeper::watch(server.database(), server.schema()))
 }
 
 fn lock(store: &Path) -> Result<File, StoreError> {

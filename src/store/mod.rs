@@ -15,6 +15,7 @@ mod dossier;
 mod error;
 mod exchange;
 mod hold;
+mod keeper;
 mod lease;
 mod listing;
 mod many;
@@ -31,6 +32,7 @@ mod report;
 mod reread;
 mod search;
 mod settle;
+mod share;
 mod sql;
 mod sqlite;
 mod state;
@@ -38,6 +40,7 @@ mod sweep;
 mod undo;
 mod waiting;
 
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -63,6 +66,7 @@ pub use lease::Leader;
 pub use listing::{Done, Hour, ListedConflict, Slice};
 pub use observe::{Observation, Observed};
 pub use pair::{Ambiguous, Part};
+pub use postgres::Databases;
 pub use prune::{PRUNE, Pruned};
 pub use push::{LONGEST_WAIT, Outbox, PushRow};
 pub use relink::{LinkRefusal, Relinked};
@@ -127,11 +131,35 @@ impl Store {
     }
 
     /// The connection that writes, once nobody else has it.
-    async fn write(&self) -> Result<MappedMutexGuard<'_, Connection>, sqlx::Error> {
+    async fn write(&self) -> Result<Writing<'_>, sqlx::Error> {
         let connection = self.write.lock().await;
-        let mut connection = MutexGuard::try_map(connection, Option::as_mut).map_err(|_| sqlx::Error::PoolClosed)?;
-        connection.ready().await?;
-        Ok(connection)
+        let connection = MutexGuard::try_map(connection, Option::as_mut).map_err(|_| sqlx::Error::PoolClosed)?;
+        let mut writing = Writing(connection);
+        writing.ready().await?;
+        Ok(writing)
+    }
+}
+
+/// The connection that writes, while somebody has it.
+struct Writing<'s>(MappedMutexGuard<'s, Connection>);
+
+impl Deref for Writing<'_> {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.0
+    }
+}
+
+impl DerefMut for Writing<'_> {
+    fn deref_mut(&mut self) -> &mut Connection {
+        &mut self.0
+    }
+}
+
+impl Drop for Writing<'_> {
+    fn drop(&mut self) {
+        self.0.rest();
     }
 }
 

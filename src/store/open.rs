@@ -1,5 +1,7 @@
 //! Opening a store: whichever database it is in, and whatever version wrote it.
 
+use std::borrow::Cow;
+
 use sqlx::migrate::{MigrateError, Migrator};
 use tokio::sync::Mutex;
 
@@ -17,27 +19,33 @@ impl Store {
     /// Opens the store at this address for writing, makes it if it is missing, and brings its schema up to date. Take
     /// [`Hold`] first.
     pub async fn open(address: impl Into<Address>) -> Result<Self, StoreError> {
-        let address = address.into();
-        let store = match address.locate()? {
-            Located::File(path) => sqlite::open(path).await?,
-            Located::Server(server) => {
-                let place = address.place()?;
-                let opening = |error| StoreError::from(error).at(&place);
-                let mut session = server.connect().await.map_err(opening)?;
-                session.make_schema(super::lease::TABLE).await.map_err(opening)?;
-                Self::of(place, Connection::Postgres(Box::new(session)), Pool::Postgres(server.readers()))
-            }
-        };
-        store.migrate().await?;
-        Ok(store)
+        Self::open_as(address.into(), None).await
     }
 
     /// The same for whoever holds it: nothing is written any more once somebody else does.
     pub async fn open_held(address: impl Into<Address>, hold: &Hold) -> Result<Self, StoreError> {
-        let store = Self { permit: hold.permit(), ..Self::open(address).await? };
+        let store = Self { permit: hold.permit(), ..Self::open_as(address.into(), Some(hold)).await? };
         if let (Connection::Postgres(session), Some(fence)) = (&mut *store.write().await?, hold.fence()) {
             session.fence_in(fence);
         }
+        Ok(store)
+    }
+
+    async fn open_as(address: Address, hold: Option<&Hold>) -> Result<Self, StoreError> {
+        let store = match address.locate()? {
+            Located::File(path) => sqlite::open(path).await?,
+            Located::Server(server) => {
+                let (place, mut session) = (address.place()?, server.session());
+                let making = async {
+                    session.ready().await?;
+                    session.make_schema(super::lease::TABLE).await
+                };
+                making.await.map_err(|error| StoreError::from(error).at(&place))?;
+                session.rest();
+                Self::of(place, Connection::Postgres(Box::new(session)), Pool::Postgres(*server))
+            }
+        };
+        store.migrate(hold.is_none()).await?;
         Ok(store)
     }
 
@@ -47,13 +55,16 @@ impl Store {
         match address.locate()? {
             Located::File(path) => sqlite::open_existing(path).await,
             Located::Server(server) => {
-                let place = address.place()?;
-                let opening = |error| StoreError::from(error).at(&place);
-                let mut session = server.connect().await.map_err(opening)?;
-                if !session.has_store().await.map_err(opening)? {
+                let (place, mut session) = (address.place()?, server.session());
+                let looking = async {
+                    session.ready().await?;
+                    session.has_store().await
+                };
+                if !looking.await.map_err(|error| StoreError::from(error).at(&place))? {
                     return Err(StoreError::Missing { place });
                 }
-                let store = Self::of(place, Connection::Postgres(Box::new(session)), Pool::Postgres(server.readers()));
+                session.rest();
+                let store = Self::of(place, Connection::Postgres(Box::new(session)), Pool::Postgres(*server));
                 store.check_version().await?;
                 Ok(store)
             }
@@ -64,10 +75,20 @@ impl Store {
         Self { place, write: Mutex::new(Some(write)), read, permit: Permit::default() }
     }
 
-    async fn migrate(&self) -> Result<(), StoreError> {
+    /// `locking`: others may do the same at the same time, since nobody holds the store. The lock is that of the whole database.
+    async fn migrate(&self, locking: bool) -> Result<(), StoreError> {
         let migrated = match &mut *self.write().await? {
             Connection::Sqlite(connection) => MIGRATIONS.run(connection).await,
-            Connection::Postgres(session) => POSTGRES_MIGRATIONS.run(session.connection()).await,
+            Connection::Postgres(session) => {
+                let migrations = Cow::Borrowed(POSTGRES_MIGRATIONS.migrations.as_ref());
+                let migrations = Migrator { migrations, locking, ..Migrator::DEFAULT };
+                session.asked();
+                let migrated = migrations.run(session.connection()?).await;
+                if migrated.is_ok() {
+                    session.answered();
+                }
+                migrated
+            }
         };
         migrated.map_err(|error| match error {
             MigrateError::VersionMissing(version) => StoreError::Newer { place: self.place.clone(), version },

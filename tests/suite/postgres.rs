@@ -113,7 +113,7 @@ async fn who_was_replaced_keeps_nothing_and_sends_nothing() {
     assert!(candidate.try_to_take().await.is_err());
     // As if it had been seen for long without a renewal.
     execute(&address, "UPDATE lease SET holder = ''").await;
-    let second = candidate.try_to_take().await.unwrap();
+    let second = Hold::take(&address).await.unwrap();
     let error = store.resume(true, Actor::Command, Utc::now()).await.unwrap_err();
     assert!(matches!(error, StoreError::TakenOver { .. }), "{error}");
     lost.cancelled().await;

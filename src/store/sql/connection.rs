@@ -2,25 +2,55 @@
 
 use std::ops::{Deref, DerefMut};
 
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{Sqlite, SqliteConnection, SqlitePool};
-use sqlx::{Connection as _, Database, PgConnection, PgPool};
+use sqlx::{Connection as _, Database, PgConnection};
 use sqlx_core::transaction::TransactionManager as _;
 
-use super::super::postgres::Session;
+use super::super::postgres::{self, Server, Session};
 use super::query::{query, query_scalar};
 
 /// The connections of those who only read.
 #[derive(Debug)]
 pub(in crate::store) enum Pool {
     Sqlite(SqlitePool),
-    Postgres(PgPool),
+    Postgres(Server),
 }
 
 impl Pool {
+    /// One of them.
+    pub(in crate::store) async fn reader(&self) -> Result<Reader, sqlx::Error> {
+        Ok(match self {
+            Self::Sqlite(pool) => Reader::Sqlite(pool.acquire().await?),
+            Self::Postgres(server) => Reader::Postgres(Box::new(Box::pin(server.reader()).await?)),
+        })
+    }
+
     pub(in crate::store) async fn close(&self) {
+        if let Self::Sqlite(pool) = self {
+            pool.close().await;
+        }
+    }
+}
+
+/// A connection that only reads, for a moment.
+pub(in crate::store) enum Reader {
+    Sqlite(PoolConnection<Sqlite>),
+    Postgres(Box<postgres::Reader>),
+}
+
+impl Reader {
+    pub(super) fn raw(&mut self) -> Raw<'_> {
         match self {
-            Self::Sqlite(pool) => pool.close().await,
-            Self::Postgres(pool) => pool.close().await,
+            Self::Sqlite(connection) => Raw::Sqlite(connection),
+            Self::Postgres(reader) => Raw::Postgres(reader.connection()),
+        }
+    }
+
+    /// Gives it back, after an answer that was read to its end.
+    pub(super) fn done(self) {
+        if let Self::Postgres(reader) = self {
+            reader.done();
         }
     }
 }
@@ -62,7 +92,15 @@ impl Connection {
     pub(in crate::store) async fn close(self) -> Result<(), sqlx::Error> {
         match self {
             Self::Sqlite(connection) => connection.close().await,
-            Self::Postgres(session) => Box::pin(session.close()).await,
+            // The connection is shared.
+            Self::Postgres(_) => Ok(()),
+        }
+    }
+
+    /// Lets others have their turn.
+    pub(in crate::store) fn rest(&mut self) {
+        if let Self::Postgres(session) = self {
+            session.rest();
         }
     }
 
@@ -115,10 +153,19 @@ impl Connection {
         Ok(())
     }
 
-    pub(super) fn raw(&mut self) -> Raw<'_> {
-        match self {
+    pub(super) fn raw(&mut self) -> Result<Raw<'_>, sqlx::Error> {
+        Ok(match self {
             Self::Sqlite(connection) => Raw::Sqlite(connection),
-            Self::Postgres(session) => Raw::Postgres(session.connection()),
+            Self::Postgres(session) => {
+                session.asked();
+                Raw::Postgres(session.connection()?)
+            }
+        })
+    }
+
+    fn answered(&mut self) {
+        if let Self::Postgres(session) = self {
+            session.answered();
         }
     }
 }
@@ -132,16 +179,20 @@ pub(super) enum Working<'c> {
 }
 
 impl Working<'_> {
-    pub(super) fn raw(&mut self) -> Raw<'_> {
+    pub(super) fn raw(&mut self) -> Result<Raw<'_>, sqlx::Error> {
         match self {
             Self::Within(connection) => connection.raw(),
             Self::Alone(transaction) => transaction.raw(),
         }
     }
 
+    /// After an answer that was read to its end.
     pub(super) async fn end(self) -> Result<(), sqlx::Error> {
         match self {
-            Self::Within(_) => Ok(()),
+            Self::Within(connection) => {
+                connection.answered();
+                Ok(())
+            }
             Self::Alone(transaction) => transaction.commit().await,
         }
     }

@@ -5,7 +5,14 @@ use std::fmt::Write as _;
 /// What is spelled otherwise, each at the beginning of a word.
 ///
 /// `SQLite` takes the tables of a `CROSS JOIN` in the order written, and lets it have a condition; PostgreSQL finds the order by itself.
-const SPELLED: [(&str, &str); 3] = [("temp.", "pg_temp."), ("CROSS JOIN", "JOIN"), ("WITHOUT ROWID", "")];
+/// The list of a sweep is filled by many statements, between which other stores have the connection: there it is a table like any other.
+const SPELLED: [(&str, &str); 5] = [
+    ("TEMP TABLE IF NOT EXISTS listed", "TABLE IF NOT EXISTS listed"),
+    ("temp.listed", "listed"),
+    ("temp.", "pg_temp."),
+    ("CROSS JOIN", "JOIN"),
+    ("WITHOUT ROWID", ""),
+];
 
 /// The same statement for PostgreSQL: parameters are `$1`, and a few words are spelled otherwise. Texts and comments stay as they are.
 pub(super) fn for_postgres(text: &str) -> String {
@@ -63,9 +70,10 @@ mod tests {
     #[test]
     fn words_are_spelled_as_postgres_knows_them() {
         assert_eq!(
-            for_postgres("DELETE FROM temp.listed; SELECT 1 FROM a CROSS JOIN b ON b.x = a.attemp.y"),
-            "DELETE FROM pg_temp.listed; SELECT 1 FROM a JOIN b ON b.x = a.attemp.y"
+            for_postgres("DELETE FROM temp.import; SELECT 1 FROM a CROSS JOIN b ON b.x = a.attemp.y"),
+            "DELETE FROM pg_temp.import; SELECT 1 FROM a JOIN b ON b.x = a.attemp.y"
         );
+        assert_eq!(for_postgres("DELETE FROM temp.listed WHERE EXISTS"), "DELETE FROM listed WHERE EXISTS");
         assert_eq!(for_postgres("CREATE TEMP TABLE t (a TEXT) WITHOUT ROWID"), "CREATE TEMP TABLE t (a TEXT) ");
         assert_eq!(for_postgres("SELECT 'Grüße', ?"), "SELECT 'Grüße', $1");
     }

@@ -9,7 +9,7 @@ use sqlx::postgres::PgArguments;
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, Postgres, Sqlite};
 
-use super::connection::{Connection, Pool, Raw};
+use super::connection::{Connection, Pool, Raw, Reader};
 use super::dialect::for_postgres;
 use super::row::{Cell, Columns, Row};
 
@@ -52,14 +52,15 @@ impl<'q> Query<'q> {
     /// Runs it, and gives how many rows it concerned.
     pub(in crate::store) async fn execute<'c>(self, on: impl Into<On<'c>>) -> Result<u64, sqlx::Error> {
         match on.into() {
-            On::Pool(Pool::Sqlite(pool)) => Ok(self.sqlite().execute(pool).await?.rows_affected()),
-            On::Pool(Pool::Postgres(pool)) => Ok(Box::pin(self.postgres().execute(pool)).await?.rows_affected()),
+            On::Pool(pool) => {
+                let mut reader = pool.reader().await?;
+                let rows = self.count(reader.raw()).await?;
+                reader.done();
+                Ok(rows)
+            }
             On::Connection(connection) => {
                 let mut working = connection.work(&self.text).await?;
-                let rows = match working.raw() {
-                    Raw::Sqlite(connection) => self.sqlite().execute(connection).await?.rows_affected(),
-                    Raw::Postgres(connection) => Box::pin(self.postgres().execute(connection)).await?.rows_affected(),
-                };
+                let rows = self.count(working.raw()?).await?;
                 working.end().await?;
                 Ok(rows)
             }
@@ -69,15 +70,15 @@ impl<'q> Query<'q> {
     /// Runs it, and gives its rows.
     pub(in crate::store) async fn fetch_all<'c>(self, on: impl Into<On<'c>>) -> Result<Vec<Row>, sqlx::Error> {
         match on.into() {
-            On::Pool(pool) => self.stream(pool).try_collect().await,
+            On::Pool(pool) => {
+                let mut reader = pool.reader().await?;
+                let rows = self.rows(reader.raw()).try_collect().await?;
+                reader.done();
+                Ok(rows)
+            }
             On::Connection(connection) => {
                 let mut working = connection.work(&self.text).await?;
-                let rows = match working.raw() {
-                    Raw::Sqlite(connection) => self.sqlite().fetch(connection).map_ok(Row::Sqlite).try_collect().await?,
-                    Raw::Postgres(connection) => {
-                        Box::pin(self.postgres().fetch(connection).map_ok(Row::Postgres).try_collect()).await?
-                    }
-                };
+                let rows = self.rows(working.raw()?).try_collect().await?;
                 working.end().await?;
                 Ok(rows)
             }
@@ -95,22 +96,36 @@ impl<'q> Query<'q> {
     }
 
     /// Its rows as they come.
-    pub(in crate::store) fn stream<'p>(self, pool: &'p Pool) -> BoxStream<'p, Result<Row, sqlx::Error>>
+    pub(in crate::store) fn stream<'r>(self, reader: &'r mut Reader) -> BoxStream<'r, Result<Row, sqlx::Error>>
     where
-        'q: 'p,
+        'q: 'r,
     {
-        match pool {
-            Pool::Sqlite(pool) => self.sqlite().fetch(pool).map_ok(Row::Sqlite).boxed(),
-            Pool::Postgres(pool) => self.postgres().fetch(pool).map_ok(Row::Postgres).boxed(),
-        }
+        self.rows(reader.raw())
     }
 
-    /// The same over one connection.
-    pub(in crate::store) fn stream_on<'c>(self, connection: &'c mut Connection) -> BoxStream<'c, Result<Row, sqlx::Error>>
+    /// The same over a connection that writes.
+    pub(in crate::store) fn stream_on<'c>(
+        self,
+        connection: &'c mut Connection,
+    ) -> Result<BoxStream<'c, Result<Row, sqlx::Error>>, sqlx::Error>
     where
         'q: 'c,
     {
-        match connection.raw() {
+        Ok(self.rows(connection.raw()?))
+    }
+
+    async fn count(self, raw: Raw<'_>) -> Result<u64, sqlx::Error> {
+        Ok(match raw {
+            Raw::Sqlite(connection) => self.sqlite().execute(connection).await?.rows_affected(),
+            Raw::Postgres(connection) => Box::pin(self.postgres().execute(connection)).await?.rows_affected(),
+        })
+    }
+
+    fn rows<'c>(self, raw: Raw<'c>) -> BoxStream<'c, Result<Row, sqlx::Error>>
+    where
+        'q: 'c,
+    {
+        match raw {
             Raw::Sqlite(connection) => self.sqlite().fetch(connection).map_ok(Row::Sqlite).boxed(),
             Raw::Postgres(connection) => self.postgres().fetch(connection).map_ok(Row::Postgres).boxed(),
         }
