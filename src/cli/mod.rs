@@ -21,7 +21,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 
 use self::copy::StoreCommand;
 use crate::config::{Config, ConfigError, Finding, Loaded, schema};
-use crate::daemon::{AssemblyError, SignalError, StandByError};
+use crate::daemon::{AssemblyError, LeadError, PairsError, ProcessError, SignalError};
 use crate::demo::DemoError;
 use crate::lead::Side;
 use crate::logging::LogFormat;
@@ -52,7 +52,11 @@ pub struct Arguments {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// The daemon: cycles on schedule until SIGTERM or SIGINT.
-    Run,
+    Run {
+        /// Serve many pairs of systems: each file *.toml in this folder is the configuration of one, and its name without that is the pair's.
+        #[arg(long, value_name = "DIR", env = "LEADSYNC_CONFIG_DIR")]
+        config_dir: Option<PathBuf>,
+    },
     /// One cycle, then end.
     Once {
         /// Before it, look for what polls cannot see: leads that were deleted for good.
@@ -238,7 +242,7 @@ impl Command {
     /// Whether it goes on until it is told to stop.
     #[must_use]
     pub const fn is_daemon(&self) -> bool {
-        matches!(self, Self::Run)
+        matches!(self, Self::Run { .. })
     }
 }
 
@@ -277,7 +281,13 @@ pub enum Failure {
     Sandbox(#[from] SandboxError),
     /// Status 1.
     #[error(transparent)]
-    StandBy(#[from] StandByError),
+    Lead(#[from] LeadError),
+    /// Status 1, or 2 where it is the configurations.
+    #[error(transparent)]
+    Pairs(#[from] PairsError),
+    /// Status 1.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
     /// Status 1.
     #[error(transparent)]
     Demo(#[from] DemoError),
@@ -297,7 +307,7 @@ impl Failure {
     fn at(self, place: &Place) -> Self {
         match self {
             Self::Store(error)
-            | Self::StandBy(StandByError::Store(error))
+            | Self::Lead(LeadError::Store(error))
             | Self::Cycle(CycleError::Store(error))
             | Self::Assembly(AssemblyError::Store(error)) => Self::Store(error.at(place)),
             other => other,
@@ -329,7 +339,7 @@ pub async fn run(arguments: Arguments) -> ExitCode {
                 output::error(&failure);
             }
             ExitCode::from(match failure {
-                Failure::Config(_) | Failure::Mapping(_) | Failure::Assembly(AssemblyError::Mapping(_)) | Failure::Usage(_) => 2,
+                Failure::Config(_) | Failure::Pairs(PairsError::Config(_)) | Failure::Mapping(_) | Failure::Assembly(AssemblyError::Mapping(_)) | Failure::Usage(_) => 2,
                 _ => 1,
             })
         }
@@ -339,8 +349,14 @@ pub async fn run(arguments: Arguments) -> ExitCode {
 async fn dispatch(arguments: Arguments) -> Result<Ended, Failure> {
     let file = arguments.config.as_deref();
     match arguments.command {
-        Command::Run if arguments.log_format == LogFormat::Json => work::run(&load_telling(file, Finding::log)?).await,
-        Command::Run => work::run(&load(file)?).await,
+        Command::Run { config_dir: Some(folder) } => {
+            if file.is_some_and(|file| std::env::var_os("LEADSYNC_CONFIG").is_none_or(|named| named != file)) {
+                return Err(Failure::Usage("--config names one pair, and --config-dir many: give one of them".to_owned()));
+            }
+            work::run_pairs(&folder).await
+        }
+        Command::Run { .. } if arguments.log_format == LogFormat::Json => work::run(&load_telling(file, Finding::log)?).await,
+        Command::Run { .. } => work::run(&load(file)?).await,
         Command::Once { sweep, report } => work::once(&load(file)?, sweep, report).await,
         Command::Undo(wanted) => undo::undo(&load(file)?, wanted).await,
         Command::Pause => people::pause(&load(file)?).await,

@@ -1,6 +1,7 @@
 //! `run`, `once`, `plan`, `verify`: the commands that talk to both systems.
 
 use chrono::Utc;
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
@@ -8,7 +9,7 @@ use tempfile::TempDir;
 
 use super::{Ended, Failure, Report, output};
 use crate::config::Config;
-use crate::daemon::{self, Stopped};
+use crate::daemon;
 use crate::lead::Side;
 use crate::mapping::Mapping;
 use crate::store::{Actor, Hold, Store};
@@ -20,17 +21,13 @@ const PATIENCE: Duration = Duration::from_mins(2);
 pub(super) async fn run(config: &Config) -> Result<Ended, Failure> {
     Rules::of(config, &Mapping::build(config)?)?;
     let mut orders = daemon::Orders::by_signal()?;
-    let mut config = config.clone();
-    while let Some(hold) = daemon::stand_by(&config, &orders.stop).await? {
-        let store = Store::open_held(&config.store, &hold).await?;
-        if daemon::run(&config, store, hold, &mut orders).await.map_err(Failure::Other)? == Stopped::Told {
-            break;
-        }
-        // Whoever leads again goes by what the file says by then.
-        if let Ok(loaded) = Config::load(Some(&config.file)) {
-            config = loaded.config;
-        }
-    }
+    daemon::lead(&mut config.clone(), &mut orders, &daemon::Process::new().await?).await?;
+    Ok(Ended::Done)
+}
+
+/// The daemon for many pairs of systems.
+pub(super) async fn run_pairs(folder: &Path) -> Result<Ended, Failure> {
+    daemon::run_pairs(folder, daemon::Orders::by_signal()?).await?;
     Ok(Ended::Done)
 }
 

@@ -4,6 +4,7 @@ mod document;
 pub mod field;
 mod fields;
 pub mod finding;
+pub mod folder;
 pub(crate) mod fuzz;
 mod keys;
 mod layers;

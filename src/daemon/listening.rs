@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::Instrument as _;
 
 use crate::config::salesforce::ChangeEvents;
 use crate::hints::Hints;
@@ -42,12 +43,13 @@ impl Listening {
     ) -> Self {
         let stop = CancellationToken::new();
         let stopped = stop.clone();
-        let task = tokio::spawn(async move {
+        let listening = async move {
             let whole_cycles = Quota::per_minute(NonZeroU32::MIN).allow_burst(WHOLE_CYCLES);
             let hearing = Hearing { store, hints, metrics, whole_cycles: RateLimiter::direct(whole_cycles) };
             watch(&salesforce, &config, &hearing, &stopped).await;
             hearing.metrics.subscribed.remove(&OfSide { side: Side::Salesforce });
-        });
+        };
+        let task = tokio::spawn(listening.in_current_span());
         Self { stop: stop.drop_guard(), task }
     }
 

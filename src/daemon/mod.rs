@@ -2,6 +2,8 @@
 
 mod listening;
 mod orders;
+mod pairs;
+mod process;
 mod replica;
 mod systems;
 mod ticks;
@@ -30,7 +32,9 @@ use crate::store::{Hold, Store, StoreError};
 use crate::sync::{CycleError, Engine, Rules, Tally};
 
 pub use self::orders::{Order, Orders, SignalError, stop_on_signal};
-pub use self::replica::{StandByError, stand_by};
+pub use self::pairs::{PairsError, run_pairs};
+pub use self::process::{Process, ProcessError};
+pub use self::replica::{LeadError, lead};
 pub use self::systems::{AssemblyError, Systems, assemble};
 
 /// Why a daemon does not go on.
@@ -38,41 +42,55 @@ pub use self::systems::{AssemblyError, Systems, assemble};
 pub enum Stopped {
     /// It was told to stop.
     Told,
-    /// Another replica has taken over.
+    /// Another replica has taken over, or asked for it.
     TakenOver,
 }
 
 /// Runs cycles until it is told to stop, or holds the store no more: one at once, then one at each tick of the schedule (UTC) and whenever it
 /// is told. What it does is shown where the configuration says.
-pub async fn run(config: &Config, store: Store, hold: Hold, orders: &mut Orders) -> Result<Stopped, String> {
-    let (told, lost) = (orders.stop.clone(), hold.lost());
-    let ended = run_while_held(config, store, &lost, orders).await;
-    hold.give_back().await;
-    ended?;
-    if told.is_cancelled() || !lost.is_cancelled() {
-        return Ok(Stopped::Told);
-    }
-    tracing::warn!("lease.lost");
-    Ok(Stopped::TakenOver)
-}
-
-async fn run_while_held(config: &Config, store: Store, lost: &CancellationToken, orders: &mut Orders) -> Result<(), String> {
-    let store = Arc::new(store);
-    let ops = Ops::new(config, Arc::clone(&store));
-    let alerts = ops::alert(Arc::clone(&ops));
-    let mut daemon = Daemon::new(config.clone(), store, ops).await?;
-    tracing::info!(schedule = config.schedule.poll, process.id = std::process::id(), "daemon.started");
-    let stop = orders.stop.child_token();
-    let _watch = ops::AbortOnDrop::of(tokio::spawn({
-        let (lost, stop) = (lost.clone(), stop.clone());
+pub async fn run(config: &Config, store: Store, hold: Hold, orders: &mut Orders, process: &Process) -> Result<Stopped, String> {
+    let (told, lost, wanted) = (orders.stop.clone(), hold.lost(), hold.wanted());
+    let stop = told.child_token();
+    let stopping = ops::AbortOnDrop::of(tokio::spawn({
+        let (lost, wanted, stop) = (lost.clone(), wanted.clone(), stop.clone());
         async move {
-            lost.cancelled().await;
+            tokio::select! {
+                () = lost.cancelled() => {}
+                () = wanted.cancelled() => {}
+            }
             stop.cancel();
         }
     }));
+    let ended = run_while_held(config, store, &stop, orders, process).await;
+    drop(stopping);
+    hold.give_back().await;
+    ended?;
+    if told.is_cancelled() {
+        return Ok(Stopped::Told);
+    }
+    if lost.is_cancelled() {
+        tracing::warn!("lease.lost");
+    } else {
+        tracing::info!("lease.handed_over");
+    }
+    Ok(Stopped::TakenOver)
+}
+
+async fn run_while_held(
+    config: &Config,
+    store: Store,
+    stop: &CancellationToken,
+    orders: &mut Orders,
+    process: &Process,
+) -> Result<(), String> {
+    let store = Arc::new(store);
+    let ops = process.ops(config, Arc::clone(&store));
+    let alerts = ops::alert(Arc::clone(&ops));
+    let mut daemon = Daemon::new(config.clone(), store, ops, process.clone()).await?;
+    tracing::info!(schedule = config.schedule.poll, process.id = std::process::id(), "daemon.started");
     let mut work = Work::Cycle;
     let ended = loop {
-        if let Err(error) = daemon.run(&work, &stop).await {
+        if let Err(error) = daemon.run(&work, stop).await {
             break Err(error);
         }
         let hints = hinted(Arc::clone(&daemon.hints), daemon.again_at, daemon.not_before);
@@ -117,6 +135,7 @@ async fn hinted(hints: Arc<Hints>, again_at: Option<Instant>, not_before: Option
 /// What runs at each tick.
 struct Daemon {
     config: Config,
+    process: Process,
     systems: Systems,
     ticks: Ticks,
     store: Arc<Store>,
@@ -145,20 +164,17 @@ const AGAIN: Duration = Duration::from_millis(1_100);
 const SWEEP_AGAIN: Duration = Duration::from_mins(5);
 
 impl Daemon {
-    async fn new(config: Config, store: Arc<Store>, ops: Arc<Ops>) -> Result<Self, String> {
-        let served = match config.ops.listen {
-            Some(address) => Some(ops::serve(Arc::clone(&ops), address).await.map_err(|error| error.to_string())?),
-            None => None,
-        };
+    async fn new(config: Config, store: Arc<Store>, ops: Arc<Ops>, process: Process) -> Result<Self, String> {
         Ok(Self {
-            ticks: Ticks::of(&config.schedule).await?,
+            served: process.show(&ops, config.ops.listen).await?,
+            ticks: Ticks::of(&config.schedule, process.scheduler()).await?,
             systems: Systems::of(&config, ops.metrics(), store.permit()).map_err(|error| error.to_string())?,
             secret_files: SecretFiles::as_they_are(&config.secret_files),
             store,
             hints: ops.hints(),
             listening: None,
             ops,
-            served,
+            process,
             engine: None,
             not_before: None,
             again_at: None,
@@ -170,7 +186,7 @@ impl Daemon {
     }
 
     async fn end(self) {
-        self.ticks.stop().await;
+        drop(self.ticks);
         if let Some(listening) = self.listening {
             listening.end().await;
         }
@@ -318,16 +334,13 @@ impl Daemon {
             return Err("[store] cannot change while the daemon runs: start it anew".to_owned());
         }
         let systems = Systems::of(&config, self.ops.metrics(), self.store.permit()).map_err(|error| error.to_string())?;
-        let ticks = Ticks::of(&config.schedule).await?;
+        let ticks = Ticks::of(&config.schedule, self.process.scheduler()).await?;
         if config.ops.listen != self.config.ops.listen {
-            self.served = match config.ops.listen {
-                Some(address) => Some(ops::serve(Arc::clone(&self.ops), address).await.map_err(|error| error.to_string())?),
-                None => None,
-            };
+            self.served = self.process.show(&self.ops, config.ops.listen).await?;
         }
         warnings.iter().for_each(Finding::log);
         self.ops.configure(&config);
-        std::mem::replace(&mut self.ticks, ticks).stop().await;
+        self.ticks = ticks;
         self.secret_files = SecretFiles::as_they_are(&config.secret_files);
         self.config = config;
         self.start_over_on(systems);

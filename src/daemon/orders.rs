@@ -32,18 +32,23 @@ impl Orders {
     /// It is told nothing but to stop.
     #[must_use]
     pub fn only(stop: CancellationToken) -> Self {
-        let (teller, given) = mpsc::channel(1);
-        Self { stop, given, _teller: teller }
+        Self::told(stop).1
+    }
+
+    /// It is told what is sent here, and to stop.
+    pub(super) fn told(stop: CancellationToken) -> (mpsc::Sender<Order>, Self) {
+        let (teller, given) = mpsc::channel(8);
+        (teller.clone(), Self { stop, given, _teller: teller })
     }
 
     /// SIGTERM and SIGINT stop it, SIGHUP has the configuration read again, SIGUSR1 starts a cycle.
     pub fn by_signal() -> Result<Self, SignalError> {
         let stop = stop_on_signal()?;
-        let (teller, given) = mpsc::channel(8);
+        let (teller, orders) = Self::told(stop);
         for (kind, order) in [(SignalKind::hangup(), Order::Reload), (SignalKind::user_defined1(), Order::CycleNow)] {
             tokio::spawn(pass_on(signal(kind)?, order, teller.clone()));
         }
-        Ok(Self { stop, given, _teller: teller })
+        Ok(orders)
     }
 
     /// The next one.

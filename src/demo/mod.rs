@@ -59,6 +59,9 @@ pub enum DemoError {
     /// The daemon.
     #[error("{0}")]
     Daemon(String),
+    /// The scheduler does not start.
+    #[error(transparent)]
+    Process(#[from] daemon::ProcessError),
 }
 
 /// Where a demo tells what happens, a line at a time.
@@ -75,6 +78,7 @@ pub async fn run(options: DemoOptions, stop: CancellationToken, tell: Tell) -> R
     let config = Config::load(Some(&path))?.config;
     let hold = Hold::take(&config.store).await?;
     let store = Store::open_held(&config.store, &hold).await?;
+    let process = daemon::Process::new().await?;
     introduce(&options, &sandbox, &path, temporary.is_some(), &tell);
     tell(&format!("Status page: http://{listen}/"));
     tell("");
@@ -88,7 +92,7 @@ pub async fn run(options: DemoOptions, stop: CancellationToken, tell: Tell) -> R
     }
     let people = People::new(&sandbox, Store::open_existing(&config.store).await?, started, Arc::clone(&tell));
     let daemon = async {
-        let ran = daemon::run(&config, store, hold, &mut daemon::Orders::only(stop.clone())).await;
+        let ran = daemon::run(&config, store, hold, &mut daemon::Orders::only(stop.clone()), &process).await;
         // A daemon that failed leaves the people nothing to wait for.
         stop.cancel();
         ran

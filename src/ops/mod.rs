@@ -6,6 +6,7 @@ mod figures;
 mod health;
 mod hooks;
 mod page;
+mod pairs;
 mod pulse;
 mod standing_by;
 
@@ -19,7 +20,9 @@ use axum::middleware::from_fn_with_state;
 use chrono::Utc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
+pub use self::pairs::{Pairs, Shown, serve_pairs};
 pub use self::pulse::{Pulse, Trouble};
 pub use self::standing_by::{Reason, serve_standing_by};
 use crate::config::Config;
@@ -111,7 +114,7 @@ impl Ops {
 /// Tells the webhook of the configuration, while there is one, what waits for a person; until it is dropped.
 #[must_use]
 pub fn alert(ops: Arc<Ops>) -> AbortOnDrop {
-    AbortOnDrop(tokio::spawn(alert::watch(ops)))
+    AbortOnDrop(tokio::spawn(alert::watch(ops).in_current_span()))
 }
 
 /// A task that ends with its owner.

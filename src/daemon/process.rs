@@ -1,0 +1,93 @@
+//! What the daemons of one process share: the scheduler that wakes them, and where they are shown.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio_cron_scheduler::{JobScheduler, JobSchedulerError};
+
+use crate::config::Config;
+use crate::ops::{self, ListenError, Ops, Pairs, Reason, Served, Shown};
+use crate::store::Store;
+
+/// The scheduler cannot start.
+#[derive(Debug, thiserror::Error)]
+#[error("the scheduler cannot start: {0}")]
+pub struct ProcessError(#[from] JobSchedulerError);
+
+/// What a daemon has from its process. A clone is the same.
+#[derive(Clone)]
+pub struct Process {
+    scheduler: JobScheduler,
+    place: Place,
+}
+
+/// Where a daemon is shown.
+#[derive(Clone)]
+enum Place {
+    /// At the address that its configuration names.
+    Alone,
+    /// Among others, by a name.
+    Among(Option<Arc<Pairs>>, Arc<str>),
+}
+
+impl Process {
+    /// Of one daemon.
+    pub async fn new() -> Result<Self, ProcessError> {
+        let scheduler = JobScheduler::new().await?;
+        scheduler.start().await?;
+        Ok(Self { scheduler, place: Place::Alone })
+    }
+
+    /// The same for one of several daemons, which is shown among these.
+    pub(super) fn pair(&self, name: &str, pairs: Option<Arc<Pairs>>) -> Self {
+        Self { scheduler: self.scheduler.clone(), place: Place::Among(pairs, name.into()) }
+    }
+
+    pub(super) const fn scheduler(&self) -> &JobScheduler {
+        &self.scheduler
+    }
+
+    pub(super) fn ops(&self, config: &Config, store: Arc<Store>) -> Arc<Ops> {
+        match &self.place {
+            Place::Alone => Ops::new(config, store),
+            Place::Among(_, name) => Ops::of_pair(name, config, store),
+        }
+    }
+
+    /// Shows what this replica leads; at this address, where it is alone.
+    pub(super) async fn show(&self, ops: &Arc<Ops>, address: Option<SocketAddr>) -> Result<Option<Served>, String> {
+        match (&self.place, address) {
+            (Place::Alone, Some(address)) => {
+                Ok(Some(ops::serve(Arc::clone(ops), address).await.map_err(|error| error.to_string())?))
+            }
+            (Place::Alone, None) => Ok(None),
+            (Place::Among(..), _) => {
+                self.tell(Shown::Leads(Arc::clone(ops)));
+                Ok(None)
+            }
+        }
+    }
+
+    /// Shows that another one leads; at this address, where it is alone.
+    pub(super) async fn show_standing_by(
+        &self,
+        reason: &Reason,
+        address: Option<SocketAddr>,
+    ) -> Result<Option<Served>, ListenError> {
+        match (&self.place, address) {
+            (Place::Alone, Some(address)) => Ok(Some(ops::serve_standing_by(reason.clone(), address).await?)),
+            (Place::Alone, None) => Ok(None),
+            (Place::Among(..), _) => {
+                self.tell(Shown::StandsBy(reason.clone()));
+                Ok(None)
+            }
+        }
+    }
+
+    /// Shows it among others.
+    pub(super) fn tell(&self, shown: Shown) {
+        if let Place::Among(Some(pairs), name) = &self.place {
+            pairs.show(name, shown);
+        }
+    }
+}
