@@ -339,7 +339,11 @@ pub async fn run(arguments: Arguments) -> ExitCode {
                 output::error(&failure);
             }
             ExitCode::from(match failure {
-                Failure::Config(_) | Failure::Pairs(PairsError::Config(_)) | Failure::Mapping(_) | Failure::Assembly(AssemblyError::Mapping(_)) | Failure::Usage(_) => 2,
+                Failure::Config(_)
+                | Failure::Pairs(PairsError::Config(_))
+                | Failure::Mapping(_)
+                | Failure::Assembly(AssemblyError::Mapping(_))
+                | Failure::Usage(_) => 2,
                 _ => 1,
             })
         }

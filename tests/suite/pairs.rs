@@ -151,7 +151,8 @@ async fn the_trouble_of_one_pair_is_not_that_of_another() {
     let fleet = Fleet::of(&["calm", "down", "flooded", "paused", "silent"], 40).await;
     for name in ["down", "silent"] {
         let fault = Fault { times: 0, ..Fault::on("any") };
-        let fault = if name == "down" { Fault { status: Some(503), ..fault } } else { Fault { latency_ms: Some(600_000), ..fault } };
+        let fault =
+            if name == "down" { Fault { status: Some(503), ..fault } } else { Fault { latency_ms: Some(600_000), ..fault } };
         fleet.pair(name).sandbox.operate().fault(fault).unwrap();
     }
     fleet.pair("flooded").configure("[sync]\n", "[sync]\nmax_change = \"off\"\n");
@@ -176,7 +177,7 @@ async fn the_trouble_of_one_pair_is_not_that_of_another() {
     let took = began.elapsed() / 5;
     eprintln!("an edit took {:.1} s in the midst of that", took.as_secs_f64());
     assert!(took < Duration::from_secs(5), "{took:?}");
-    assert!(replica.says(&["pair=\"down\"", "cycle.failed"]));
+    until("the outage is told", || replica.says(&["pair=\"down\"", "cycle.failed"])).await;
     replica.end().await;
     assert_ends_well(calm, 40).await;
     let (status, said, _) = run(fleet.pair("paused"), &["status"]).await;

@@ -1,0 +1,153 @@
+"""Many pairs of systems in two replicas on PostgreSQL: memory, processor time, connections, and how long it takes until all are led.
+Arguments: the program, the bench server. PAIRS and LEADS (of each pair, on each side) say how many."""
+
+import os
+import platform
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tools import Server, configuration, cpu_of, memory_of
+
+PAIRS = int(os.environ.get("PAIRS", "200"))
+LEADS = int(os.environ.get("LEADS", "5000"))
+IDLE = int(os.environ.get("IDLE", "60"))
+BIN = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: int(folder.parent.name))
+
+
+class Postgres:
+    """A cluster of its own with the server's defaults, ended with the block."""
+
+    def __init__(self, folder):
+        self.folder = Path(folder) / "postgres"
+        self.folder.mkdir()
+        self.user = {"user": "nobody"} if os.getuid() == 0 else {}
+        if self.user:
+            os.chmod(folder, 0o755)
+            subprocess.run(["chown", "nobody", self.folder], check=True)
+        made = [BIN / "initdb", "--auth=trust", "--username=leadsync", "--encoding=UTF8", "--no-locale", "--pgdata", self.folder / "data"]
+        subprocess.run(made, check=True, stdout=subprocess.DEVNULL, cwd="/", **self.user)
+
+    def __enter__(self):
+        command = [BIN / "postgres", "-D", self.folder / "data", "-k", self.folder, "-c", "listen_addresses="]
+        self.process = subprocess.Popen(command, stderr=open(self.folder.parent / "postgres.log", "w"), cwd="/", **self.user)
+        while subprocess.run([BIN / "pg_isready", "-q", "-h", self.folder]).returncode:
+            time.sleep(0.1)
+        return self
+
+    def __exit__(self, *_):
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait()
+
+    def url(self):
+        return f"postgres://leadsync@localhost/postgres?host={self.folder}"
+
+    def ask(self, sql):
+        command = [BIN / "psql", "-h", self.folder, "-U", "leadsync", "-d", "postgres", "-qAtc", sql]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    def each(self, select):
+        """The same of every pair's schema, one after the other."""
+        found = self.ask(" UNION ALL ".join(select.replace("$", schema(number)) for number in range(PAIRS)))
+        return found.splitlines()
+
+    def cpu(self):
+        children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(self.process.pid)], capture_output=True, text=True).stdout.split()
+        total = 0.0
+        for pid in children:
+            try:
+                total += cpu_of(pid)
+            except OSError:
+                pass
+        return total
+
+
+def schema(number):
+    return f"pair_{number:03}"
+
+
+def configure(folder, url, server):
+    pairs = Path(folder) / "pairs"
+    pairs.mkdir()
+    for number in range(PAIRS):
+        file = Path(configuration(folder, server.address))
+        text = file.read_text().replace(f'url = "sqlite:{folder}/leadsync.db"', f'url = "{url}"\nschema = "{schema(number)}"')
+        (pairs / f"pair-{number:03}.toml").write_text(text.replace('"* * * * * *"', '"*/30 * * * * *"'))
+    return pairs
+
+
+class Replica:
+    def __init__(self, program, pairs, name):
+        environment = {**os.environ, "BENCH_SECRET": "bench", "MIMALLOC_ALLOW_THP": "0", "MIMALLOC_PURGE_DELAY": "0"}
+        log = open(pairs.parent / f"{name}.log", "w")
+        self.process = subprocess.Popen([program, "run", "--config-dir", str(pairs)], env=environment, stderr=log)
+        self.holder = f"{platform.node()} process {self.process.pid}"
+
+    def leads(self, postgres):
+        return sum(holder == self.holder for holder in postgres.each("SELECT holder FROM $.lease"))
+
+
+def until(what, is_so, most=600):
+    began = time.monotonic()
+    while not is_so():
+        if time.monotonic() - began > most:
+            sys.exit(f"still not: {what}")
+        time.sleep(0.2)
+    return time.monotonic() - began
+
+
+def idle(postgres, server, replicas, what):
+    used = lambda: ([cpu_of(replica.process.pid) for replica in replicas], postgres.cpu(), server.requests())
+    before = used()
+    time.sleep(IDLE)
+    after = used()
+    cpu = ", ".join(f"{(later - earlier) / IDLE:.1%}" for earlier, later in zip(before[0], after[0]))
+    memory = ", ".join(f"{memory_of(replica.process.pid):.0f} MiB" for replica in replicas)
+    requests = {side: (after[2][side] - before[2][side]) / IDLE for side in after[2]}
+    connections = postgres.ask("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'leadsync'")
+    print(
+        f"{what}: {cpu} of a processor and {memory}; PostgreSQL {(after[1] - before[1]) / IDLE:.1%} of a processor, {connections} connections; "
+        f"{requests['operate']:.1f} + {requests['salesforce']:.1f} requests a second",
+        flush=True,
+    )
+
+
+program, server_program = sys.argv[1:3]
+print(f"{platform.machine()}, {os.cpu_count()} processors; {PAIRS} pairs of {LEADS:,} leads on each side, polls every 30 seconds\n")
+with tempfile.TemporaryDirectory() as folder, Postgres(folder) as postgres, Server(server_program, leads=LEADS) as server:
+    pairs = configure(folder, postgres.url(), server)
+    began = time.time()
+    first = Replica(program, pairs, "first")
+    most = 0.0
+    while True:
+        most = max(most, memory_of(first.process.pid))
+        try:
+            if sum(map(int, postgres.each("SELECT count(*) FROM $.link WHERE state = 'in_step'"))) == PAIRS * LEADS:
+                break
+        except subprocess.CalledProcessError:
+            pass
+        time.sleep(2)
+        if first.process.poll() is not None or time.time() - began > 3_000:
+            sys.exit("the first synchronisation does not come to its end")
+    print(f"all linked at first by one replica: {time.time() - began:.0f} s, {most:.0f} MiB at most", flush=True)
+    idle(postgres, server, [first], "idle, one replica")
+    second = Replica(program, pairs, "second")
+    shared = until("both lead as many", lambda: abs(first.leads(postgres) - second.leads(postgres)) <= 1)
+    print(f"a second replica leads half of them after {shared:.1f} s", flush=True)
+    idle(postgres, server, [first, second], "idle, two replicas")
+    for name, which in (("SIGKILL", signal.SIGKILL), ("SIGTERM", signal.SIGTERM)):
+        first.process.send_signal(which)
+        moment = postgres.ask("SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')")
+        led = until("the other one leads all", lambda: second.leads(postgres) == PAIRS)
+        cycles = lambda: min(postgres.each("SELECT max(started_at) FROM $.cycle")) > moment
+        worked = led + until("each has had a cycle", cycles)
+        print(f"after {name} of one the other leads all after {led:.1f} s, and each has had a cycle after {worked:.1f} s", flush=True)
+        first.process.wait()
+        first, second = second, Replica(program, pairs, "third")
+        until("both lead as many", lambda: abs(first.leads(postgres) - second.leads(postgres)) <= 1)
+    for replica in (first, second):
+        replica.process.send_signal(signal.SIGTERM)
+        replica.process.wait()
