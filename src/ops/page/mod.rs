@@ -13,6 +13,7 @@ mod happenings;
 mod lead;
 mod lists;
 mod overview;
+mod place;
 mod search;
 mod sign_in;
 mod words;
@@ -21,16 +22,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use askama::Template;
-use axum::Router;
 use axum::extract::{DefaultBodyLimit, Form, State};
 use axum::http::{HeaderMap, Method, StatusCode};
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, map_response_with_state};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use chrono::Utc;
 
 pub(super) use self::door::{Door, same};
 pub(super) use self::guard::only_local_names;
+pub(super) use self::place::Place;
 use self::words::When;
 use super::Ops;
 use crate::store::StoreError;
@@ -41,8 +43,9 @@ const LONGEST_FORM: usize = 16 * 1024;
 /// What a form sends.
 type Sent = Form<HashMap<String, String>>;
 
-pub(super) fn routes() -> Router<Arc<Ops>> {
-    Router::new()
+/// The pages of a pair.
+pub(super) fn routes(place: Place) -> Router<Arc<Ops>> {
+    let pages = Router::new()
         .route("/", get(overview::overview))
         .route("/parked", get(lists::parked))
         .route("/conflicts", get(lists::conflicts))
@@ -54,15 +57,23 @@ pub(super) fn routes() -> Router<Arc<Ops>> {
         .route("/retry", post(act::retry))
         .route("/pause", post(act::pause))
         .route("/resume", post(act::resume))
+        .fallback(missing);
+    dressed(pages, place)
+}
+
+/// Pages with what all of them need.
+fn dressed<S: Clone + Send + Sync + 'static>(pages: Router<S>, place: Place) -> Router<S> {
+    pages
         .merge(assets::routes())
-        .fallback(missing)
         .method_not_allowed_fallback(not_so)
         .layer(DefaultBodyLimit::max(LONGEST_FORM))
+        .layer(map_response_with_state(place, in_words))
         .layer(from_fn(guard::headers))
 }
 
 /// What a page has around what it shows.
 struct Frame {
+    place: Place,
     title: String,
     /// The path of the page in the menu that this is, or nothing.
     here: &'static str,
@@ -90,12 +101,12 @@ impl Frame {
             None => May::Read,
             Some(token) => ops.door.session(token, headers).map_or(May::SignIn, May::Act),
         };
-        Self { title: title.into(), here, may, at: When::now(), refreshes: true, done: None }
+        Self { may, ..Self::bare(ops.place.clone(), here, title) }
     }
 
-    /// A page that stands by itself.
-    fn alone(title: &str) -> Self {
-        Self { title: title.to_owned(), here: "", may: May::Read, at: When::now(), refreshes: false, done: None }
+    /// Of a page that only shows.
+    fn bare(place: Place, here: &'static str, title: impl Into<String>) -> Self {
+        Self { place, title: title.into(), here, may: May::Read, at: When::now(), refreshes: true, done: None }
     }
 
     /// The sentence for the word in the address that a form has led to.
@@ -112,6 +123,18 @@ impl Frame {
     /// Whether nobody may act from the page.
     const fn is_read_only(&self) -> bool {
         matches!(self.may, May::Read)
+    }
+
+    fn base(&self) -> &str {
+        self.place.base()
+    }
+
+    fn pair(&self) -> Option<&str> {
+        self.place.pair()
+    }
+
+    fn menu(&self) -> &'static [(&'static str, &'static str)] {
+        self.place.menu()
     }
 
     const fn version() -> &'static str {
@@ -177,6 +200,13 @@ struct Message {
     words: String,
 }
 
+/// What is refused, on its way to [`in_words`], which knows whose pages these are.
+#[derive(Clone)]
+struct Why {
+    title: &'static str,
+    words: String,
+}
+
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let status = self.status();
@@ -184,11 +214,18 @@ impl IntoResponse for Refused {
             tracing::error!(error = %error, "ops.store_unreadable");
         }
         let (title, words) = self.words();
-        // What failed may pass: the script asks again.
-        let frame = Frame { refreshes: status == StatusCode::SERVICE_UNAVAILABLE, ..Frame::alone(title) };
-        let page = Message { frame, words }.render().unwrap_or_else(|_| title.to_owned());
-        (status, Html(page)).into_response()
+        (status, Extension(Why { title, words })).into_response()
     }
+}
+
+/// Makes a page of a refusal.
+async fn in_words(State(place): State<Place>, mut response: Response) -> Response {
+    let Some(Why { title, words }) = response.extensions_mut().remove::<Why>() else { return response };
+    let status = response.status();
+    // What failed may pass: the script asks again.
+    let frame = Frame { refreshes: status == StatusCode::SERVICE_UNAVAILABLE, ..Frame::bare(place, "", title) };
+    let page = Message { frame, words }.render().unwrap_or_else(|_| title.to_owned());
+    (status, Html(page)).into_response()
 }
 
 fn shown(page: &impl Template) -> Result<Response, Refused> {
@@ -199,7 +236,7 @@ fn shown(page: &impl Template) -> Result<Response, Refused> {
     Ok(Html(text).into_response())
 }
 
-async fn missing(State(_): State<Arc<Ops>>) -> Refused {
+async fn missing() -> Refused {
     Refused::Missing("There is no page at this address.".to_owned())
 }
 
