@@ -6,6 +6,7 @@ mod figures;
 mod health;
 mod hooks;
 mod page;
+mod pairs;
 mod pulse;
 mod standing_by;
 
@@ -20,6 +21,7 @@ use chrono::Utc;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+pub use self::pairs::{Pairs, Shown, serve_pairs};
 pub use self::pulse::{Pulse, Trouble};
 pub use self::standing_by::{Reason, serve_standing_by};
 use crate::config::Config;

@@ -43,6 +43,7 @@ mod org_trouble;
 mod org_writes;
 mod outcomes;
 mod page;
+mod pairs_page;
 mod plans;
 mod postgres;
 mod program;

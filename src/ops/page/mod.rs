@@ -13,6 +13,7 @@ mod happenings;
 mod lead;
 mod lists;
 mod overview;
+mod pairs;
 mod place;
 mod search;
 mod sign_in;
@@ -34,7 +35,7 @@ pub(super) use self::door::{Door, same};
 pub(super) use self::guard::only_local_names;
 pub(super) use self::place::Place;
 use self::words::When;
-use super::Ops;
+use super::{Ops, Pairs};
 use crate::store::StoreError;
 
 /// More than any form here sends.
@@ -59,6 +60,16 @@ pub(super) fn routes(place: Place) -> Router<Arc<Ops>> {
         .route("/resume", post(act::resume))
         .fallback(missing);
     dressed(pages, place)
+}
+
+/// The page about all pairs, for who asks for none of them.
+pub(super) fn routes_of_all() -> Router<Arc<Pairs>> {
+    dressed(Router::new().route("/", get(pairs::pairs)).fallback(pairs::missing), Place::All)
+}
+
+/// What a pair that cannot run has in the place of pages.
+pub(super) fn routes_of_failing(place: Place, reason: String) -> Router {
+    dressed(Router::new().fallback(move || async { Refused::Failing(reason) }), place)
 }
 
 /// Pages with what all of them need.
@@ -149,6 +160,8 @@ enum Refused {
     Missing(String),
     /// The store does not answer.
     Store(StoreError),
+    /// The pair does not run.
+    Failing(String),
     /// It is not allowed.
     Forbidden(String),
     /// The form or the address is wrong.
@@ -171,7 +184,7 @@ impl Refused {
     fn status(&self) -> StatusCode {
         match self {
             Self::Missing(_) => StatusCode::NOT_FOUND,
-            Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Store(_) | Self::Failing(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::Wrong(_) => StatusCode::BAD_REQUEST,
             Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
@@ -184,6 +197,7 @@ impl Refused {
         match self {
             Self::Missing(what) => ("Not found", what),
             Self::Store(error) => ("The store does not answer", error.to_string()),
+            Self::Failing(reason) => ("This pair does not run", reason),
             Self::Forbidden(why) => ("Not allowed", why),
             Self::Wrong(why) => ("Not understood", why),
             Self::TooMany => ("Too many attempts", "Wait a minute, then try to sign in again.".to_owned()),
