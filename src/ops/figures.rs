@@ -38,12 +38,34 @@ pub(super) fn routes() -> Router<Arc<Ops>> {
 }
 
 async fn metrics(State(ops): State<Arc<Ops>>) -> Response {
-    let now = Utc::now();
     let mut registry = Registry::default();
     let own = registry.sub_registry_with_prefix("leadsync");
     ops.metrics.register(own);
+    build(own);
+    of_daemon(own, &ops);
+    asked_of_store(own, &ops).await;
+    of_process(&mut registry, ops.pulse.started_at());
+    told(&registry)
+}
+
+/// The program.
+pub(super) fn build(own: &mut Registry) {
     own.register("build", "The program", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
-    own.register("leader", LEADER, ConstGauge::new(i64::from(ops.store.permit().holds())));
+}
+
+/// Whether this process does the work.
+pub(super) fn leader(own: &mut Registry, leads: bool) {
+    own.register("leader", LEADER, ConstGauge::new(i64::from(leads)));
+}
+
+/// What was counted of one of several pairs, and is known without its store.
+pub(super) fn counted(own: &mut Registry, ops: &Ops) {
+    ops.metrics.register(own);
+    of_daemon(own, ops);
+}
+
+fn of_daemon(own: &mut Registry, ops: &Ops) {
+    leader(own, ops.store.permit().holds());
     if let Some(well_at) = ops.pulse.well_at() {
         let gauge = ConstGauge::new(seconds(well_at));
         own.register_with_unit("last_cycle_timestamp", "When a cycle ended well last", Unit::Seconds, gauge);
@@ -51,21 +73,24 @@ async fn metrics(State(ops): State<Arc<Ops>>) -> Response {
     if let Some(file) = ops.store.file() {
         store_size(own, file);
     }
+}
+
+/// What only the store knows.
+pub(super) async fn asked_of_store(own: &mut Registry, ops: &Ops) {
+    let now = Utc::now();
     match ops.store.status(now).await {
         Ok(status) => of_store(own, &status, now),
         // What was counted is shown all the same; a figure that is missing is an alert of its own.
         Err(error) => tracing::error!(error = %error, "ops.store_unreadable"),
     }
-    of_process(&mut registry, ops.pulse.started_at());
-    told(&registry)
 }
 
 /// The figures of a replica that does nothing but wait.
 pub(super) fn standing_by(started_at: DateTime<Utc>) -> Response {
     let mut registry = Registry::default();
     let own = registry.sub_registry_with_prefix("leadsync");
-    own.register("build", "The program", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
-    own.register("leader", LEADER, ConstGauge::new(0_i64));
+    build(own);
+    leader(own, false);
     of_process(&mut registry, started_at);
     told(&registry)
 }
@@ -75,6 +100,11 @@ fn told(registry: &Registry) -> Response {
     if encode(&mut text, registry).is_err() {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     }
+    answer(text)
+}
+
+/// With what it is.
+pub(super) fn answer(text: String) -> Response {
     ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response()
 }
 
@@ -137,7 +167,7 @@ fn store_size(own: &mut Registry, store: &Path) {
 }
 
 /// The figures that every process is expected to have.
-fn of_process(registry: &mut Registry, started_at: DateTime<Utc>) {
+pub(super) fn of_process(registry: &mut Registry, started_at: DateTime<Utc>) {
     let used = clock_gettime(ClockId::ProcessCPUTime);
     // Nanoseconds of a process fit a double's 53 bits for a hundred days to the nanosecond, and are only shown.
     let cpu = std::time::Duration::try_from(used).unwrap_or_default().as_secs_f64();

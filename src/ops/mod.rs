@@ -33,6 +33,7 @@ use crate::store::Store;
 /// What there is to show.
 #[derive(Debug)]
 pub struct Ops {
+    place: page::Place,
     store: Arc<Store>,
     config: RwLock<Arc<Config>>,
     metrics: Metrics,
@@ -69,10 +70,20 @@ impl Ops {
     /// Of a daemon that starts on this store.
     #[must_use]
     pub fn new(config: &Config, store: Arc<Store>) -> Arc<Self> {
+        Self::at(page::Place::Alone, config, store)
+    }
+
+    /// Of one of several pairs, whose pages are below `/pairs/NAME`. A name is of letters, figures, `-` and `_`.
+    #[must_use]
+    pub fn of_pair(name: &str, config: &Config, store: Arc<Store>) -> Arc<Self> {
+        Self::at(page::Place::of_pair(name), config, store)
+    }
+
+    fn at(place: page::Place, config: &Config, store: Arc<Store>) -> Arc<Self> {
         let (config, metrics) = (RwLock::new(Arc::new(config.clone())), Metrics::default());
         let (door, searches) = (page::Door::default(), tokio::sync::Mutex::default());
         let (hints, gate) = (Arc::default(), hooks::Gate::default());
-        Arc::new(Self { store, config, metrics, pulse: Pulse::starting(Utc::now()), door, hints, gate, searches })
+        Arc::new(Self { place, store, config, metrics, pulse: Pulse::starting(Utc::now()), door, hints, gate, searches })
     }
 
     /// Where things are counted.
@@ -165,7 +176,7 @@ impl Drop for Served {
 
 /// Serves at this address, in the background.
 pub async fn serve(ops: Arc<Ops>, address: SocketAddr) -> Result<Served, ListenError> {
-    serve_app(address, |address| routes(ops, address)).await
+    serve_app(address, |address| routes(ops).layer(from_fn_with_state(address, page::only_local_names))).await
 }
 
 async fn serve_app(address: SocketAddr, app: impl FnOnce(SocketAddr) -> Router) -> Result<Served, ListenError> {
@@ -183,12 +194,12 @@ async fn serve_app(address: SocketAddr, app: impl FnOnce(SocketAddr) -> Router) 
     Ok(Served { address, stop, serving })
 }
 
-fn routes(ops: Arc<Ops>, address: SocketAddr) -> Router {
-    let all = Router::new()
+/// All that is served of a pair.
+fn routes(ops: Arc<Ops>) -> Router {
+    Router::new()
         .merge(health::routes())
         .merge(figures::routes())
         .merge(hooks::routes())
-        .merge(page::routes())
-        .with_state(ops);
-    all.layer(from_fn_with_state(address, page::only_local_names))
+        .merge(page::routes(ops.place.clone()))
+        .with_state(ops)
 }

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::{ListenError, Served, figures, page, serve_app};
@@ -24,22 +24,25 @@ impl Reason {
         reason.clone_into(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    fn get(&self) -> String {
+    pub(super) fn get(&self) -> String {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
 /// Serves that at this address, in the background.
 pub async fn serve_standing_by(reason: Reason, address: SocketAddr) -> Result<Served, ListenError> {
-    let started_at = Utc::now();
-    let app = Router::new()
+    let app = routes(reason, Utc::now());
+    serve_app(address, |address| app.layer(from_fn_with_state(address, page::only_local_names))).await
+}
+
+pub(super) fn routes(reason: Reason, started_at: DateTime<Utc>) -> Router {
+    Router::new()
         .route("/livez", get(|| async { "live\n" }))
         .route("/readyz", get(ready))
         .route("/leaderz", get(leads_not))
         .route("/metrics", get(move || async move { figures::standing_by(started_at) }))
         .fallback(leads_not)
-        .with_state(reason);
-    serve_app(address, |address| app.layer(from_fn_with_state(address, page::only_local_names))).await
+        .with_state(reason)
 }
 
 /// It is ready to take over, which is all that it is there for.

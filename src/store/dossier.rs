@@ -144,7 +144,7 @@ impl Store {
     }
 
     async fn events(&self, of: &str, link_id: i64, slice: Slice) -> Result<Vec<Event>, StoreError> {
-        let sql = format!("SELECT * FROM ({of}) ORDER BY at DESC, event DESC, number DESC LIMIT ?2 OFFSET ?3");
+        let sql = format!("SELECT * FROM ({of}) happened ORDER BY at DESC, event DESC, number DESC LIMIT ?2 OFFSET ?3");
         let rows = query(sql).bind(link_id).bind(slice.take).bind(slice.skip);
         rows.fetch_all(&self.read).await?.iter().map(event).collect()
     }

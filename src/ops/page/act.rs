@@ -50,13 +50,14 @@ pub(super) fn allowed(ops: &Ops, headers: &HeaderMap, sent: &HashMap<String, Str
 }
 
 /// Back to the page of the form, which says what was done.
-fn back(sent: &HashMap<String, String>, done: &str) -> Redirect {
-    let is_ours = |path: &&String| {
-        path.starts_with('/') && !path.starts_with("//") && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
-    };
-    let path = sent.get("back").filter(is_ours).map_or("/", |path| path.as_str());
+fn back(ops: &Ops, sent: &HashMap<String, String>, done: &str) -> Redirect {
+    let Some(path) = sent.get("back").filter(|path| ops.place.has(path)) else { return to_overview(ops, done) };
     let path = path.split('?').next().unwrap_or("/");
     Redirect::to(&format!("{path}?done={done}"))
+}
+
+pub(super) fn to_overview(ops: &Ops, done: &str) -> Redirect {
+    Redirect::to(&format!("{}/?done={done}", ops.place.base()))
 }
 
 pub(super) async fn resolve(State(ops): State<Arc<Ops>>, headers: HeaderMap, sent: Sent) -> Result<Redirect, Refused> {
@@ -67,10 +68,10 @@ pub(super) async fn resolve(State(ops): State<Arc<Ops>>, headers: HeaderMap, sen
         return Err(Refused::Wrong("The form names no conflict, or no side.".to_owned()));
     };
     if !ops.store.resolve(conflict, winner, Actor::Page, now()).await? {
-        return Ok(back(&sent, "not-open"));
+        return Ok(back(&ops, &sent, "not-open"));
     }
     did("resolve", Some(&conflict.to_string()));
-    Ok(back(&sent, "resolved"))
+    Ok(back(&ops, &sent, "resolved"))
 }
 
 pub(super) async fn retry(State(ops): State<Arc<Ops>>, headers: HeaderMap, sent: Sent) -> Result<Redirect, Refused> {
@@ -82,17 +83,17 @@ pub(super) async fn retry(State(ops): State<Arc<Ops>>, headers: HeaderMap, sent:
     };
     let count = ops.store.retry(ids.as_deref(), Actor::Page, now()).await?;
     if count == 0 {
-        return Ok(back(&sent, "not-parked"));
+        return Ok(back(&ops, &sent, "not-parked"));
     }
     did("retry", Some(subject));
-    Ok(back(&sent, "retried"))
+    Ok(back(&ops, &sent, "retried"))
 }
 
 pub(super) async fn pause(State(ops): State<Arc<Ops>>, headers: HeaderMap, sent: Sent) -> Result<Redirect, Refused> {
     allowed(&ops, &headers, &sent)?;
     ops.store.pause(Actor::Page, now()).await?;
     did("pause", None);
-    Ok(back(&sent, "paused"))
+    Ok(back(&ops, &sent, "paused"))
 }
 
 pub(super) async fn resume(State(ops): State<Arc<Ops>>, headers: HeaderMap, sent: Sent) -> Result<Redirect, Refused> {
@@ -100,11 +101,11 @@ pub(super) async fn resume(State(ops): State<Arc<Ops>>, headers: HeaderMap, sent
     let accepted = sent.get("accept");
     // Who accepts what a brake has stopped accepts what they have read, and nothing that came later.
     if accepted.is_some() && ops.store.stops().await?.braked.as_ref() != accepted {
-        return Ok(back(&sent, "another-brake"));
+        return Ok(back(&ops, &sent, "another-brake"));
     }
     let goes_on = ops.store.resume(accepted.is_some(), Actor::Page, now()).await?;
     did("resume", None);
-    Ok(back(&sent, if goes_on { "resumed" } else { "braked" }))
+    Ok(back(&ops, &sent, if goes_on { "resumed" } else { "braked" }))
 }
 
 /// The store has kept it.

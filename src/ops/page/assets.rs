@@ -1,15 +1,11 @@
 //! The style, the script and the icon, out of the program itself.
 
-use std::sync::Arc;
-
 use axum::Router;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
-use super::Ops;
-
-pub(super) fn routes() -> Router<Arc<Ops>> {
+pub(super) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     let style = || async { asset("text/css; charset=utf-8", include_str!("assets/style.css")) };
     let script = || async { asset("text/javascript; charset=utf-8", include_str!("assets/page.js")) };
     let icon = || async { asset("image/svg+xml", include_str!("assets/icon.svg")) };

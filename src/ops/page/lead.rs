@@ -75,10 +75,10 @@ pub(super) async fn lead(
     let config = ops.config();
     let state = dossier.link.as_ref().map_or("unlinked", |link| &link.state);
     let lead_id = |side: Side| dossier.leads.get(side).as_ref().map(|lead| lead.lead_id.clone());
-    let ids = Ids::of(lead_id(Side::Operate), lead_id(Side::Salesforce));
+    let ids = Ids::of(&ops.place, lead_id(Side::Operate), lead_id(Side::Salesforce));
     shown(&LeadPage {
         frame: Frame::of(&ops, &headers, "", format!("Lead {}", ids.one())).after(query.get("done")),
-        path: lead_path(side, &id),
+        path: lead_path(&ops.place, side, &id),
         name: name(&config, &dossier),
         state: state.replace('_', " "),
         mark: state.to_owned(),

@@ -9,6 +9,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use chrono::{DateTime, Utc};
 
+use super::place::Place;
 use super::words::{When, counted, number};
 use super::{Frame, May, Ops, Refused, now, page_number, shown};
 use crate::config::Config;
@@ -55,11 +56,11 @@ pub(super) struct Ids {
 }
 
 impl Ids {
-    pub(super) fn of(operate: Option<String>, salesforce: Option<String>) -> Self {
+    pub(super) fn of(place: &Place, operate: Option<String>, salesforce: Option<String>) -> Self {
         let path = match (&operate, &salesforce) {
-            (Some(id), _) => lead_path(Side::Operate, id),
-            (None, Some(id)) => lead_path(Side::Salesforce, id),
-            (None, None) => "/".to_owned(),
+            (Some(id), _) => lead_path(place, Side::Operate, id),
+            (None, Some(id)) => lead_path(place, Side::Salesforce, id),
+            (None, None) => format!("{}/", place.base()),
         };
         Self { path, operate, salesforce }
     }
@@ -71,9 +72,9 @@ impl Ids {
 }
 
 /// Where a lead's page is.
-pub(super) fn lead_path(side: Side, id: &str) -> String {
+pub(super) fn lead_path(place: &Place, side: Side, id: &str) -> String {
     use std::fmt::Write as _;
-    let mut path = format!("/lead/{side}/");
+    let mut path = format!("{}/lead/{side}/", place.base());
     for byte in id.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_') {
             path.push(char::from(byte));
@@ -92,9 +93,9 @@ pub(super) struct Parked {
 }
 
 impl Parked {
-    pub(super) fn of(lead: ParkedLead, now: DateTime<Utc>) -> Self {
+    pub(super) fn of(place: &Place, lead: ParkedLead, now: DateTime<Utc>) -> Self {
         Self {
-            ids: Ids::of(lead.operate_id, lead.salesforce_id),
+            ids: Ids::of(place, lead.operate_id, lead.salesforce_id),
             code: lead.code,
             reason: lead.reason.unwrap_or_default(),
             since: When::of(&lead.since, now),
@@ -112,11 +113,11 @@ pub(super) struct Conflict {
 }
 
 impl Conflict {
-    pub(super) fn of(conflict: ListedConflict, config: &Config, now: DateTime<Utc>) -> Self {
+    pub(super) fn of(place: &Place, conflict: ListedConflict, config: &Config, now: DateTime<Utc>) -> Self {
         let rule = config.fields.iter().find(|field| field.name == conflict.field).and_then(|field| field.conflict);
         Self {
             number: conflict.conflict_id,
-            ids: Ids::of(conflict.operate_id, conflict.salesforce_id),
+            ids: Ids::of(place, conflict.operate_id, conflict.salesforce_id),
             rule: rule_word(rule.unwrap_or(config.sync.conflict)).to_owned(),
             field: conflict.field,
             since: When::of(&conflict.since, now),
@@ -141,13 +142,13 @@ pub(super) async fn parked(
 ) -> Result<Response, Refused> {
     let now = now();
     let (total, _) = ops.store.waiting_counts().await?;
-    let pager = Pager::of("/parked".to_owned(), page_number(&query), total, ROWS);
+    let pager = Pager::of(format!("{}/parked", ops.place.base()), page_number(&query), total, ROWS);
     let rows = ops.store.parked_slice(pager.slice(ROWS)).await?;
     shown(&ParkedPage {
         frame: Frame::of(&ops, &headers, "/parked", "Parked leads").after(query.get("done")),
         total: counted(total, "lead is parked", "leads are parked"),
         count: number(total),
-        rows: rows.into_iter().map(|lead| Parked::of(lead, now)).collect(),
+        rows: rows.into_iter().map(|lead| Parked::of(&ops.place, lead, now)).collect(),
         pager,
     })
 }
@@ -169,12 +170,12 @@ pub(super) async fn conflicts(
     let now = now();
     let config = ops.config();
     let (_, total) = ops.store.waiting_counts().await?;
-    let pager = Pager::of("/conflicts".to_owned(), page_number(&query), total, ROWS);
+    let pager = Pager::of(format!("{}/conflicts", ops.place.base()), page_number(&query), total, ROWS);
     let rows = ops.store.conflict_slice(pager.slice(ROWS)).await?;
     shown(&ConflictsPage {
         frame: Frame::of(&ops, &headers, "/conflicts", "Open conflicts").after(query.get("done")),
         total: counted(total, "conflict is open", "conflicts are open"),
-        rows: rows.into_iter().map(|conflict| Conflict::of(conflict, &config, now)).collect(),
+        rows: rows.into_iter().map(|conflict| Conflict::of(&ops.place, conflict, &config, now)).collect(),
         pager,
     })
 }
@@ -194,6 +195,6 @@ mod tests {
 
     #[test]
     fn an_id_is_no_part_of_a_path() {
-        assert_eq!(lead_path(Side::Operate, "a/../b?c"), "/lead/operate/a%2F%2E%2E%2Fb%3Fc");
+        assert_eq!(lead_path(&Place::Alone, Side::Operate, "a/../b?c"), "/lead/operate/a%2F%2E%2E%2Fb%3Fc");
     }
 }

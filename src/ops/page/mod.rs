@@ -13,6 +13,8 @@ mod happenings;
 mod lead;
 mod lists;
 mod overview;
+mod pairs;
+mod place;
 mod search;
 mod sign_in;
 mod words;
@@ -21,18 +23,19 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use askama::Template;
-use axum::Router;
 use axum::extract::{DefaultBodyLimit, Form, State};
 use axum::http::{HeaderMap, Method, StatusCode};
-use axum::middleware::from_fn;
+use axum::middleware::{from_fn, map_response_with_state};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 use chrono::Utc;
 
 pub(super) use self::door::{Door, same};
 pub(super) use self::guard::only_local_names;
+pub(super) use self::place::Place;
 use self::words::When;
-use super::Ops;
+use super::{Ops, Pairs};
 use crate::store::StoreError;
 
 /// More than any form here sends.
@@ -41,8 +44,9 @@ const LONGEST_FORM: usize = 16 * 1024;
 /// What a form sends.
 type Sent = Form<HashMap<String, String>>;
 
-pub(super) fn routes() -> Router<Arc<Ops>> {
-    Router::new()
+/// The pages of a pair.
+pub(super) fn routes(place: Place) -> Router<Arc<Ops>> {
+    let pages = Router::new()
         .route("/", get(overview::overview))
         .route("/parked", get(lists::parked))
         .route("/conflicts", get(lists::conflicts))
@@ -54,15 +58,33 @@ pub(super) fn routes() -> Router<Arc<Ops>> {
         .route("/retry", post(act::retry))
         .route("/pause", post(act::pause))
         .route("/resume", post(act::resume))
+        .fallback(missing);
+    dressed(pages, place)
+}
+
+/// The page about all pairs, for who asks for none of them.
+pub(super) fn routes_of_all() -> Router<Arc<Pairs>> {
+    dressed(Router::new().route("/", get(pairs::pairs)).fallback(pairs::missing), Place::All)
+}
+
+/// What a pair that cannot run has in the place of pages.
+pub(super) fn routes_of_failing(place: Place, reason: String) -> Router {
+    dressed(Router::new().fallback(move || async { Refused::Failing(reason) }), place)
+}
+
+/// Pages with what all of them need.
+fn dressed<S: Clone + Send + Sync + 'static>(pages: Router<S>, place: Place) -> Router<S> {
+    pages
         .merge(assets::routes())
-        .fallback(missing)
         .method_not_allowed_fallback(not_so)
         .layer(DefaultBodyLimit::max(LONGEST_FORM))
+        .layer(map_response_with_state(place, in_words))
         .layer(from_fn(guard::headers))
 }
 
 /// What a page has around what it shows.
 struct Frame {
+    place: Place,
     title: String,
     /// The path of the page in the menu that this is, or nothing.
     here: &'static str,
@@ -90,12 +112,12 @@ impl Frame {
             None => May::Read,
             Some(token) => ops.door.session(token, headers).map_or(May::SignIn, May::Act),
         };
-        Self { title: title.into(), here, may, at: When::now(), refreshes: true, done: None }
+        Self { may, ..Self::bare(ops.place.clone(), here, title) }
     }
 
-    /// A page that stands by itself.
-    fn alone(title: &str) -> Self {
-        Self { title: title.to_owned(), here: "", may: May::Read, at: When::now(), refreshes: false, done: None }
+    /// Of a page that only shows.
+    fn bare(place: Place, here: &'static str, title: impl Into<String>) -> Self {
+        Self { place, title: title.into(), here, may: May::Read, at: When::now(), refreshes: true, done: None }
     }
 
     /// The sentence for the word in the address that a form has led to.
@@ -114,6 +136,18 @@ impl Frame {
         matches!(self.may, May::Read)
     }
 
+    fn base(&self) -> &str {
+        self.place.base()
+    }
+
+    fn pair(&self) -> Option<&str> {
+        self.place.pair()
+    }
+
+    fn menu(&self) -> &'static [(&'static str, &'static str)] {
+        self.place.menu()
+    }
+
     const fn version() -> &'static str {
         env!("CARGO_PKG_VERSION")
     }
@@ -126,6 +160,8 @@ enum Refused {
     Missing(String),
     /// The store does not answer.
     Store(StoreError),
+    /// The pair does not run.
+    Failing(String),
     /// It is not allowed.
     Forbidden(String),
     /// The form or the address is wrong.
@@ -148,7 +184,7 @@ impl Refused {
     fn status(&self) -> StatusCode {
         match self {
             Self::Missing(_) => StatusCode::NOT_FOUND,
-            Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Store(_) | Self::Failing(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::Wrong(_) => StatusCode::BAD_REQUEST,
             Self::TooMany => StatusCode::TOO_MANY_REQUESTS,
@@ -161,6 +197,7 @@ impl Refused {
         match self {
             Self::Missing(what) => ("Not found", what),
             Self::Store(error) => ("The store does not answer", error.to_string()),
+            Self::Failing(reason) => ("This pair does not run", reason),
             Self::Forbidden(why) => ("Not allowed", why),
             Self::Wrong(why) => ("Not understood", why),
             Self::TooMany => ("Too many attempts", "Wait a minute, then try to sign in again.".to_owned()),
@@ -177,6 +214,13 @@ struct Message {
     words: String,
 }
 
+/// What is refused, on its way to [`in_words`], which knows whose pages these are.
+#[derive(Clone)]
+struct Why {
+    title: &'static str,
+    words: String,
+}
+
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         let status = self.status();
@@ -184,11 +228,18 @@ impl IntoResponse for Refused {
             tracing::error!(error = %error, "ops.store_unreadable");
         }
         let (title, words) = self.words();
-        // What failed may pass: the script asks again.
-        let frame = Frame { refreshes: status == StatusCode::SERVICE_UNAVAILABLE, ..Frame::alone(title) };
-        let page = Message { frame, words }.render().unwrap_or_else(|_| title.to_owned());
-        (status, Html(page)).into_response()
+        (status, Extension(Why { title, words })).into_response()
     }
+}
+
+/// Makes a page of a refusal.
+async fn in_words(State(place): State<Place>, mut response: Response) -> Response {
+    let Some(Why { title, words }) = response.extensions_mut().remove::<Why>() else { return response };
+    let status = response.status();
+    // What failed may pass: the script asks again.
+    let frame = Frame { refreshes: status == StatusCode::SERVICE_UNAVAILABLE, ..Frame::bare(place, "", title) };
+    let page = Message { frame, words }.render().unwrap_or_else(|_| title.to_owned());
+    (status, Html(page)).into_response()
 }
 
 fn shown(page: &impl Template) -> Result<Response, Refused> {
@@ -199,7 +250,7 @@ fn shown(page: &impl Template) -> Result<Response, Refused> {
     Ok(Html(text).into_response())
 }
 
-async fn missing(State(_): State<Arc<Ops>>) -> Refused {
+async fn missing() -> Refused {
     Refused::Missing("There is no page at this address.".to_owned())
 }
 

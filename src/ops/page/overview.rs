@@ -133,9 +133,14 @@ pub(super) async fn overview(
         cycle: status.last_cycle.as_ref().map(|cycle| cycle_card(cycle, now)),
         written: Chart::of(day.iter().map(|(start, hour)| (*start, hour.written.operate, hour.written.salesforce))),
         errors: Chart::of(day.iter().map(|(start, hour)| (*start, hour.failed, hour.parked))),
-        parked: store.parked_slice(FIRST).await?.into_iter().map(|lead| Parked::of(lead, now)).collect(),
+        parked: store.parked_slice(FIRST).await?.into_iter().map(|lead| Parked::of(&ops.place, lead, now)).collect(),
         parked_count,
-        conflicts: store.conflict_slice(FIRST).await?.into_iter().map(|conflict| Conflict::of(conflict, &config, now)).collect(),
+        conflicts: store
+            .conflict_slice(FIRST)
+            .await?
+            .into_iter()
+            .map(|conflict| Conflict::of(&ops.place, conflict, &config, now))
+            .collect(),
         conflict_count,
         done: store.done_last(DONE).await?.into_iter().map(|done| (When::of(&done.at, now), done)).collect(),
         hold: Hold { is_paused: stops.paused.is_some(), braked: stops.braked },

@@ -10,6 +10,7 @@ use axum::http::HeaderMap;
 use axum::response::{IntoResponse as _, Redirect, Response};
 
 use super::lists::{Ids, lead_path};
+use super::place::Place;
 use super::{Frame, May, Ops, Refused, Sent, shown};
 use crate::config::Config;
 use crate::lead::Side;
@@ -63,9 +64,9 @@ pub(super) async fn search(State(ops): State<Arc<Ops>>, headers: HeaderMap, sent
     }
     let pairs = once_a_pair(found);
     if let ([only], None) = (pairs.as_slice(), &page.on_from) {
-        return Ok(Redirect::to(&lead_path(only.side, &only.lead_id)).into_response());
+        return Ok(Redirect::to(&lead_path(&ops.place, only.side, &only.lead_id)).into_response());
     }
-    page.found = Some(pairs.into_iter().map(row).collect());
+    page.found = Some(pairs.into_iter().map(|lead| row(&ops.place, lead)).collect());
     shown(&page)
 }
 
@@ -97,12 +98,12 @@ fn once_a_pair(found: Vec<FoundLead>) -> Vec<FoundLead> {
     pairs
 }
 
-fn row(lead: FoundLead) -> Row {
+fn row(place: &Place, lead: FoundLead) -> Row {
     let state = lead.state.map_or_else(|| "unlinked".to_owned(), |state| state.replace('_', " "));
     let ids = match lead.side {
-        Side::Operate => Ids::of(Some(lead.lead_id), lead.other_id),
+        Side::Operate => Ids::of(place, Some(lead.lead_id), lead.other_id),
         Side::Salesforce => {
-            Ids { path: lead_path(lead.side, &lead.lead_id), operate: lead.other_id, salesforce: Some(lead.lead_id) }
+            Ids { path: lead_path(place, lead.side, &lead.lead_id), operate: lead.other_id, salesforce: Some(lead.lead_id) }
         }
     };
     Row { side: lead.side.title(), ids, state }

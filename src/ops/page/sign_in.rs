@@ -6,7 +6,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::header::SET_COOKIE;
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{AppendHeaders, IntoResponse as _, Redirect, Response};
+use axum::response::{AppendHeaders, IntoResponse as _, Response};
 
 use super::door::{COOKIE_NAME, Kept, LIFE};
 use super::guard::is_of_this_site;
@@ -31,8 +31,8 @@ pub(super) async fn sign_in(State(ops): State<Arc<Ops>>, headers: HeaderMap, sen
     match ops.door.sign_in(token, given) {
         Ok(id) => {
             tracing::info!("ops.signed_in");
-            let cookie = cookie(&id, LIFE.as_secs(), &headers);
-            Ok((AppendHeaders([(SET_COOKIE, cookie)]), Redirect::to("/?done=signed-in")).into_response())
+            let cookie = cookie(&ops, &id, LIFE.as_secs(), &headers);
+            Ok((AppendHeaders([(SET_COOKIE, cookie)]), act::to_overview(&ops, "signed-in")).into_response())
         }
         Err(Kept::Wrong) => {
             tracing::warn!("ops.sign_in_refused");
@@ -50,12 +50,14 @@ pub(super) async fn sign_in(State(ops): State<Arc<Ops>>, headers: HeaderMap, sen
 pub(super) async fn sign_out(State(ops): State<Arc<Ops>>, headers: HeaderMap, sent: Sent) -> Result<Response, Refused> {
     act::allowed(&ops, &headers, &sent)?;
     ops.door.sign_out(&headers);
-    Ok((AppendHeaders([(SET_COOKIE, cookie("", 0, &headers))]), Redirect::to("/?done=signed-out")).into_response())
+    let cookie = cookie(&ops, "", 0, &headers);
+    Ok((AppendHeaders([(SET_COOKIE, cookie)]), act::to_overview(&ops, "signed-out")).into_response())
 }
 
 /// A proxy says that the browser's own connection is safe: then the cookie goes over no other.
-fn cookie(id: &str, seconds: u64, headers: &HeaderMap) -> String {
+fn cookie(ops: &Ops, id: &str, seconds: u64, headers: &HeaderMap) -> String {
     let is_safe = headers.get("x-forwarded-proto").is_some_and(|protocol| protocol == "https");
+    let path = ops.place.cookie_path();
     let secure = if is_safe { "; Secure" } else { "" };
-    format!("{COOKIE_NAME}={id}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}")
+    format!("{COOKIE_NAME}={id}; Path={path}; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}")
 }
