@@ -69,7 +69,7 @@ async fn look_once(ops: &Ops, config: &Config, alert: &AlertConfig) -> Result<()
         if !is_worth_telling(told, matter.map_or(0, |matter| matter.count), alert.every, now) {
             continue;
         }
-        match post(alert, *kind, matter, now).await {
+        match post(alert, message(alert.format, *kind, matter, ops.place.pair(), now)).await {
             Ok(()) => {
                 tracing::info!(alert.kind = kind.as_str(), alert.firing = matter.is_some(), "alert.told");
                 let told = Told { at: now, count: matter.map_or(0, |matter| matter.count) };
@@ -143,8 +143,7 @@ fn late(config: &Config, lag: TimeDelta, troubles: &Troubles, started_at: DateTi
     late
 }
 
-async fn post(alert: &AlertConfig, kind: AlertKind, matter: Option<&Matter>, now: DateTime<Utc>) -> Result<(), String> {
-    let message = message(alert.format, kind, matter, now);
+async fn post(alert: &AlertConfig, message: Json) -> Result<(), String> {
     // The address is a secret: it is in none of these errors.
     let client = reqwest::Client::builder().timeout(PATIENCE).redirect(reqwest::redirect::Policy::none()).build();
     let client = client.map_err(|error| error.without_url().to_string())?;
@@ -153,7 +152,8 @@ async fn post(alert: &AlertConfig, kind: AlertKind, matter: Option<&Matter>, now
     if status.is_success() { Ok(()) } else { Err(format!("the webhook answers with status {status}")) }
 }
 
-fn message(format: AlertFormat, kind: AlertKind, matter: Option<&Matter>, now: DateTime<Utc>) -> Json {
+/// `pair`: whose it is, where one process serves many.
+fn message(format: AlertFormat, kind: AlertKind, matter: Option<&Matter>, pair: Option<&str>, now: DateTime<Utc>) -> Json {
     let kind = kind.as_str();
     let text = matter.map_or_else(|| format!("over: nothing is left of {kind}"), |matter| matter.text.clone());
     match format {
@@ -161,17 +161,24 @@ fn message(format: AlertFormat, kind: AlertKind, matter: Option<&Matter>, now: D
             let sign = if matter.is_some() { ":warning:" } else { ":white_check_mark:" };
             // Slack reads these three as its own.
             let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-            json!({ "text": format!("{sign} leadsync: {text}") })
+            let pair = pair.map(|pair| format!(", {pair}")).unwrap_or_default();
+            json!({ "text": format!("{sign} leadsync{pair}: {text}") })
         }
-        AlertFormat::Generic => json!({
+        AlertFormat::Generic => {
+            let mut message = json!({
             "source": "leadsync",
             "version": env!("CARGO_PKG_VERSION"),
             "alert": kind,
             "state": if matter.is_some() { "firing" } else { "resolved" },
             "count": matter.map_or(0, |matter| matter.count),
             "message": text,
-            "at": stamp(now),
-        }),
+                "at": stamp(now),
+            });
+            if let (Some(pair), Some(fields)) = (pair, message.as_object_mut()) {
+                fields.insert("pair".to_owned(), json!(pair));
+            }
+            message
+        }
     }
 }
 
@@ -206,10 +213,13 @@ mod tests {
     fn a_message_says_what_in_the_form_that_is_wanted() {
         let now = Utc::now();
         let matter = Matter { count: 2, text: "2 <lead(s)> & more".to_owned() };
-        let slack = message(AlertFormat::Slack, AlertKind::Parked, Some(&matter), now);
+        let slack = message(AlertFormat::Slack, AlertKind::Parked, Some(&matter), None, now);
         assert_eq!(slack, json!({ "text": ":warning: leadsync: 2 &lt;lead(s)&gt; &amp; more" }));
-        let over = message(AlertFormat::Generic, AlertKind::Brake, None, now);
-        assert_eq!((&over["alert"], &over["state"], &over["count"]), (&json!("brake"), &json!("resolved"), &json!(0)));
+        let slack = message(AlertFormat::Slack, AlertKind::Parked, Some(&matter), Some("acme"), now);
+        assert_eq!(slack["text"], json!(":warning: leadsync, acme: 2 &lt;lead(s)&gt; &amp; more"));
+        let over = message(AlertFormat::Generic, AlertKind::Brake, None, Some("acme"), now);
+        let (alert, state) = (json!("brake"), json!("resolved"));
+        assert_eq!((&over["alert"], &over["state"], &over["count"], &over["pair"]), (&alert, &state, &json!(0), &json!("acme")));
     }
 
     #[test]

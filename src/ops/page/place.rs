@@ -36,7 +36,7 @@ impl Place {
     }
 
     /// The pair's name, where there are others.
-    pub(super) fn pair(&self) -> Option<&str> {
+    pub(in crate::ops) fn pair(&self) -> Option<&str> {
         match self {
             Self::Pair { name, .. } => Some(name),
             Self::Alone | Self::All => None,
