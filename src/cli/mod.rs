@@ -98,6 +98,9 @@ pub enum Command {
         /// Only whether it runs, whatever its last cycle came to.
         #[arg(long)]
         live: bool,
+        /// Ask the one that serves the pairs of this folder.
+        #[arg(long, value_name = "DIR", env = "LEADSYNC_CONFIG_DIR")]
+        config_dir: Option<PathBuf>,
     },
     /// One lead by either id: both sides' values, base, state and history.
     Show {
@@ -353,14 +356,11 @@ pub async fn run(arguments: Arguments) -> ExitCode {
 async fn dispatch(arguments: Arguments) -> Result<Ended, Failure> {
     let file = arguments.config.as_deref();
     match arguments.command {
-        Command::Run { config_dir: Some(folder) } => {
-            if file.is_some_and(|file| std::env::var_os("LEADSYNC_CONFIG").is_none_or(|named| named != file)) {
-                return Err(Failure::Usage("--config names one pair, and --config-dir many: give one of them".to_owned()));
-            }
-            work::run_pairs(&folder).await
-        }
-        Command::Run { .. } if arguments.log_format == LogFormat::Json => work::run(&load_telling(file, Finding::log)?).await,
-        Command::Run { .. } => work::run(&load(file)?).await,
+        Command::Run { config_dir } => match only_one(file, config_dir.as_deref())? {
+            Some(folder) => work::run_pairs(folder).await,
+            None if arguments.log_format == LogFormat::Json => work::run(&load_telling(file, Finding::log)?).await,
+            None => work::run(&load(file)?).await,
+        },
         Command::Once { sweep, report } => work::once(&load(file)?, sweep, report).await,
         Command::Undo(wanted) => undo::undo(&load(file)?, wanted).await,
         Command::Pause => people::pause(&load(file)?).await,
@@ -376,7 +376,10 @@ async fn dispatch(arguments: Arguments) -> Result<Ended, Failure> {
             links::relink(&load(file)?, (&operate_id, &salesforce_id), dry_run, report).await
         }
         Command::Status(report) => report::status(&load(file)?, report).await,
-        Command::Health { live } => health::health(&load(file)?, live).await,
+        Command::Health { live, config_dir } => match only_one(file, config_dir.as_deref())? {
+            Some(folder) => health::of_pairs(folder, live).await,
+            None => health::health(&load(file)?, live).await,
+        },
         Command::Show { id, report } => report::show(&load(file)?, &id, report).await,
         Command::Conflicts(report) => people::conflicts(&load(file)?, report).await,
         Command::Resolve { conflict_id, take } => people::resolve(&load(file)?, conflict_id, take.into()).await,
@@ -395,6 +398,17 @@ async fn dispatch(arguments: Arguments) -> Result<Ended, Failure> {
             output::completions(shell);
             Ok(Ended::Done)
         }
+    }
+}
+
+/// The folder, where it is that which is meant: a name on the command line overrules one in the environment.
+fn only_one<'a>(file: Option<&Path>, folder: Option<&'a Path>) -> Result<Option<&'a Path>, Failure> {
+    let is_of_environment = |name: &str, path: &Path| std::env::var_os(name).is_some_and(|named| named == path);
+    let (Some(named), Some(given)) = (file, folder) else { return Ok(folder) };
+    match (is_of_environment("LEADSYNC_CONFIG", named), is_of_environment("LEADSYNC_CONFIG_DIR", given)) {
+        (true, _) => Ok(folder),
+        (false, true) => Ok(None),
+        (false, false) => Err(Failure::Usage("--config names one pair, and --config-dir many: give one of them".to_owned())),
     }
 }
 

@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use leadsync::sandbox::Fault;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
 use crate::cluster::{Cluster, execute};
@@ -103,6 +103,15 @@ impl Replica {
         fleet.pairs.iter().map(|(name, _)| *name).filter(leads).collect()
     }
 
+    /// What it answers, and with which status.
+    async fn asked(&self, path: &str) -> (u16, String) {
+        let said = self.said();
+        let port = said.split("127.0.0.1:").nth(1).unwrap().split(|each: char| !each.is_ascii_digit()).next().unwrap();
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let answer = client.get(format!("http://127.0.0.1:{port}{path}")).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
     async fn end(self) {
         signal(&self.process, "-TERM");
         assert_eq!(wait(self.process).await, 0);
@@ -197,6 +206,19 @@ async fn pairs_come_go_and_change_with_their_files() {
     assert!(replica.says(&["pair.refused", "pair=\"second\"", "schedul", "no key of this name is known"]), "{}", replica.said());
     assert!(replica.says(&["pair.nameless", "of nobody.toml"]));
 
+    let (status, report) = replica.asked("/readyz").await;
+    let report: Json = serde_json::from_str(&report).unwrap();
+    assert_eq!((status, &report["leads"], &report["fails"]), (200, &json!(1), &json!(1)), "{report}");
+    assert!(report["troubled"]["second"].as_str().unwrap().contains("schedul"), "{report}");
+    let (status, page) = replica.asked("/").await;
+    assert!(status == 200 && page.contains("href=\"/pairs/first/\"") && page.contains("second"), "{page}");
+    let (status, page) = replica.asked("/pairs/first/").await;
+    assert!(status == 200 && page.contains("href=\"/pairs/first/parked\""), "{page}");
+    let mut health = Command::new(env!("CARGO_BIN_EXE_leadsync"));
+    health.args(["health", "--config-dir"]).arg(fleet.folder.path());
+    let (status, _, errors) = run_with(health).await;
+    assert!(status == 2 && errors.contains("port 0"), "{status} {errors}");
+
     // The second is mended, the third comes, and a copy of the first wants its store.
     std::fs::write(fleet.file("second"), &second).unwrap();
     std::fs::write(fleet.file("third"), &third).unwrap();
@@ -218,6 +240,7 @@ async fn pairs_come_go_and_change_with_their_files() {
     until("the third has the other store", || another.exists()).await;
     until("the first goes on", edit_both(fleet.pair("first"), "Edited under the old configuration")).await;
     until("the third goes on", edit_both(fleet.pair("third"), "Edited with another store")).await;
+    assert_eq!(replica.asked("/pairs/second/").await.0, 404);
     replica.end().await;
 }
 
