@@ -143,6 +143,8 @@ struct Daemon {
     served: Option<Served>,
     /// Put together once both systems answer, and anew when their fields change.
     engine: Option<Engine>,
+    /// Whether a cycle has ended well since that.
+    caught_up: bool,
     /// Before this no cycle starts, to spare requests.
     not_before: Option<Instant>,
     hints: Arc<Hints>,
@@ -176,6 +178,7 @@ impl Daemon {
             ops,
             process,
             engine: None,
+            caught_up: false,
             not_before: None,
             again_at: None,
             no_sweep_before: None,
@@ -209,7 +212,10 @@ impl Daemon {
         let engine = match self.engine.take() {
             Some(engine) => engine,
             None => match self.assemble(stop).await {
-                Ok(Some(engine)) => engine,
+                Ok(Some(engine)) => {
+                    self.caught_up = false;
+                    engine
+                }
                 Ok(None) => return Ok(()),
                 Err(AssemblyError::Side(error)) => {
                     tracing::error!(error = %error, "cycle.failed");
@@ -224,11 +230,23 @@ impl Daemon {
                 Err(error) => return Err(error.to_string()),
             },
         };
+        let turn = if self.caught_up {
+            None
+        } else {
+            tokio::select! {
+                turn = self.process.turn_to_catch_up(&self.store) => match turn {
+                    Ok(turn) => turn,
+                    Err(error) => return self.store_failed("cycle.failed", error),
+                },
+                () = stop.cancelled() => return Ok(()),
+            }
+        };
         let ended = carry_out(work, &engine, stop, self.config.ops.drain).await;
+        drop(turn);
         let is_cycle = matches!(work, Work::Cycle);
         if is_cycle && matches!(ended, Ended::Well { .. }) && self.no_sweep_before.is_none_or(|moment| Instant::now() >= moment) {
             let swept = tokio::select! {
-                swept = sweep(&engine, &self.ticks.sweeps) => swept,
+                swept = sweep(&engine, &self.ticks.sweeps, &self.process) => swept,
                 // It writes to neither side, and the next one begins anew.
                 () = stop.cancelled() => Ok(()),
             };
@@ -254,6 +272,7 @@ impl Daemon {
             Ended::FieldsChanged => return Ok(()),
             Ended::Well { waits } => {
                 self.again_at = waits.then(|| Instant::now() + AGAIN);
+                self.caught_up = true;
                 self.refusals.end();
                 self.ops.pulse().well(Utc::now());
                 self.listen();

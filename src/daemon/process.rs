@@ -3,11 +3,18 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use chrono::{TimeDelta, Utc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_cron_scheduler::{JobScheduler, JobSchedulerError};
 
 use crate::config::Config;
 use crate::ops::{self, ListenError, Ops, Pairs, Reason, Served, Shown};
-use crate::store::Store;
+use crate::store::{Store, StoreError};
+
+/// So many daemons catch up at the same time: each has some ten megabytes of leads in memory meanwhile.
+const CATCH_UP: usize = 8;
+/// Who has polled both sides within this time is up to date.
+const LONG: TimeDelta = TimeDelta::hours(1);
 
 /// The scheduler cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +26,8 @@ pub struct ProcessError(#[from] JobSchedulerError);
 pub struct Process {
     scheduler: JobScheduler,
     place: Place,
+    /// Held by those who catch up, where there are several.
+    catching_up: Arc<Semaphore>,
 }
 
 /// Where a daemon is shown.
@@ -35,16 +44,27 @@ impl Process {
     pub async fn new() -> Result<Self, ProcessError> {
         let scheduler = JobScheduler::new().await?;
         scheduler.start().await?;
-        Ok(Self { scheduler, place: Place::Alone })
+        Ok(Self { scheduler, place: Place::Alone, catching_up: Arc::new(Semaphore::new(CATCH_UP)) })
     }
 
     /// The same for one of several daemons, which is shown among these.
     pub(super) fn pair(&self, name: &str, pairs: Option<Arc<Pairs>>) -> Self {
-        Self { scheduler: self.scheduler.clone(), place: Place::Among(pairs, name.into()) }
+        Self { place: Place::Among(pairs, name.into()), ..self.clone() }
     }
 
     pub(super) const fn scheduler(&self) -> &JobScheduler {
         &self.scheduler
+    }
+
+    /// Waits for a turn to read much: whoever was never in step, or has not been for long, brings a page of leads after the other. Those that are
+    /// up to date wait for nobody.
+    pub(super) async fn turn_to_catch_up(&self, store: &Store) -> Result<Option<OwnedSemaphorePermit>, StoreError> {
+        Ok(if store.is_behind(Utc::now() - LONG).await? { self.turn().await } else { None })
+    }
+
+    /// Waits for a turn to read much.
+    pub(super) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.catching_up).acquire_owned().await.ok()
     }
 
     pub(super) fn ops(&self, config: &Config, store: Arc<Store>) -> Arc<Ops> {

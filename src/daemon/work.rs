@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::Utc;
 use tokio_util::sync::CancellationToken;
 
+use super::Process;
 use crate::lead::PerSide;
 use crate::schedule::Schedule;
 use crate::side::SideError;
@@ -85,12 +86,13 @@ pub(super) async fn carry_out(work: &Work, engine: &Engine, stop: &CancellationT
 }
 
 /// Sweeps, if the schedule had a moment for it since the last time.
-pub(super) async fn sweep(engine: &Engine, schedule: &Schedule) -> Result<(), CycleError> {
+pub(super) async fn sweep(engine: &Engine, schedule: &Schedule, process: &Process) -> Result<(), CycleError> {
     let now = Utc::now();
     // A sweep that lies ahead was noted before the clock was put back.
     let swept_at = engine.swept_at().await?.filter(|swept_at| *swept_at <= now);
     if swept_at.and_then(|swept_at| schedule.next(swept_at)).is_some_and(|next| next > now) {
         return Ok(());
     }
+    let _turn = process.turn().await;
     engine.sweep().await.map(drop)
 }

@@ -114,6 +114,13 @@ impl Store {
         Ok(tx.commit().await?)
     }
 
+    /// Whether a side was never read whole, or not since then.
+    pub async fn is_behind(&self, since: DateTime<Utc>) -> Result<bool, StoreError> {
+        let current = "SELECT count(*) FROM checkpoint WHERE modified_at IS NOT NULL AND polled_at >= ?";
+        let sides: i64 = query_scalar(current).bind(stamp(since)).fetch_one(&mut *self.write().await?).await?;
+        Ok(sides < 2)
+    }
+
     /// A sweep of a side is complete.
     pub async fn swept(&self, side: Side, covered: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<(), StoreError> {
         query(

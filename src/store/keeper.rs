@@ -148,11 +148,20 @@ impl Keeper {
         }
     }
 
-    /// Goes on in the background while there is anything to keep or to watch.
+    /// Goes on in the background while there is anything to keep or to watch: on a thread of its own, which gets its turn however much the
+    /// others have to do.
     fn run(database: &Arc<Database>) {
-        let mut state = database.keeper().state();
-        if !std::mem::replace(&mut state.is_running, true) {
-            tokio::spawn(rounds(Arc::clone(database)));
+        if std::mem::replace(&mut database.keeper().state().is_running, true) {
+            return;
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let (apart, here) = (Arc::clone(database), Arc::clone(database));
+        let started = runtime.and_then(|runtime| {
+            let thread = std::thread::Builder::new().name("leases".to_owned());
+            thread.spawn(move || runtime.block_on(rounds(apart)))
+        });
+        if started.is_err() {
+            tokio::spawn(rounds(here));
         }
     }
 
@@ -171,27 +180,38 @@ impl Keeper {
     }
 
     /// What is done to each schema's lease.
-    fn statements(&self) -> Vec<(String, String)> {
+    fn statements(&self) -> Vec<Statement> {
         let state = self.state();
         let renewing = state.held.iter().map(|(schema, held)| {
             let renewing = format!("UPDATE {schema}.lease SET renewed_at = clock_timestamp() WHERE fence = {}", held.fence);
-            (schema.clone(), format!("{renewing} RETURNING {}", columns(schema)))
+            Statement {
+                schema: schema.clone(),
+                fence: Some(held.fence),
+                sql: format!("{renewing} RETURNING {}", columns(schema)),
+            }
         });
         let watching = state.watched.keys().filter(|schema| !state.held.contains_key(*schema));
-        let watching = watching.map(|schema| (schema.clone(), format!("SELECT {} FROM {schema}.lease", columns(schema))));
+        let watching = watching.map(|schema| {
+            let sql = format!("SELECT {} FROM {schema}.lease", columns(schema));
+            Statement { schema: schema.clone(), fence: None, sql }
+        });
         renewing.chain(watching).collect()
     }
 
-    /// Takes what a round found of these schemas, of which nothing else is there. Renewals were asked for at this moment.
-    fn take(&self, asked: i64, schemas: &BTreeSet<&str>, rows: &[PgRow]) -> Result<(), sqlx::Error> {
+    /// Takes what these statements found, which were begun at this moment.
+    fn take(&self, asked: i64, statements: &[Statement], rows: &[PgRow]) -> Result<(), sqlx::Error> {
+        let schemas: BTreeMap<&str, Option<i64>> = statements.iter().map(|each| (each.schema.as_str(), each.fence)).collect();
         let found = rows.iter().map(|row| Ok((row.try_get(0)?, self::row(row)?)));
         let found: BTreeMap<String, Row> = found.collect::<Result<_, sqlx::Error>>()?;
         let mut state = self.state();
         let now = permit::now();
         let State { held, watched, seen, .. } = &mut *state;
-        held.retain(|schema, held| !schemas.contains(schema.as_str()) || renew(held, found.get(schema), asked));
+        // One that was taken meanwhile was not renewed.
+        held.retain(|schema, held| {
+            schemas.get(schema.as_str()) != Some(&Some(held.fence)) || renew(held, found.get(schema), asked)
+        });
         let own = own_name();
-        for (schema, tellers) in watched.iter().filter(|(schema, _)| schemas.contains(schema.as_str())) {
+        for (schema, tellers) in watched.iter().filter(|(schema, _)| schemas.contains_key(schema.as_str())) {
             let row = found.get(schema).cloned();
             let known = seen.entry(schema.clone()).or_insert_with(|| Seen { row: row.clone(), since: now });
             if known.row != row {
@@ -235,6 +255,14 @@ impl Keeper {
             .collect();
         (!asking.is_empty()).then(|| asking.join("; "))
     }
+}
+
+/// What is asked of one schema's lease.
+struct Statement {
+    schema: String,
+    /// What it is renewed under; `None`: it is only looked at.
+    fence: Option<i64>,
+    sql: String,
 }
 
 /// Whether a lease is still held, as the database has it now.
@@ -305,25 +333,26 @@ impl Rounds {
             none => none.insert(within(database.connect_apart([LOCKED])).await?),
         };
         let (single, together): (Vec<_>, Vec<_>) =
-            keeper.statements().into_iter().partition(|(schema, _)| self.apart.contains(schema));
+            keeper.statements().into_iter().partition(|each| self.apart.contains(&each.schema));
         let asked = permit::now();
-        let texts: Vec<&str> = together.iter().map(|(_, sql)| sql.as_str()).collect();
+        let texts: Vec<&str> = together.iter().map(|each| each.sql.as_str()).collect();
         let single = match within(connection.fetch_all(sqlx::raw_sql(AssertSqlSafe(texts.join("; "))))).await {
             Ok(rows) => {
-                keeper.take(asked, &together.iter().map(|(schema, _)| schema.as_str()).collect(), &rows)?;
+                keeper.take(asked, &together, &rows)?;
                 single
             }
-            Err(sqlx::Error::Database(error)) if !is_end(&*error) => keeper.statements(),
+            Err(sqlx::Error::Database(error)) if !is_end(&*error) => together.into_iter().chain(single).collect(),
             Err(error) => return Err(error),
         };
-        for (schema, sql) in single {
+        for statement in single {
             let asked = permit::now();
-            match within(connection.fetch_all(sqlx::raw_sql(AssertSqlSafe(sql)))).await {
+            match within(connection.fetch_all(sqlx::raw_sql(AssertSqlSafe(statement.sql.clone())))).await {
                 Ok(rows) => {
-                    self.apart.remove(&schema);
-                    keeper.take(asked, &BTreeSet::from([schema.as_str()]), &rows)?;
+                    self.apart.remove(&statement.schema);
+                    keeper.take(asked, &[statement], &rows)?;
                 }
                 Err(sqlx::Error::Database(error)) if !is_end(&*error) => {
+                    let schema = statement.schema;
                     let place = Place::Server(format!("{}, schema {schema}", database.label()));
                     keeper.fail(Some(&schema), StoreError::from(sqlx::Error::Database(error)).at(&place));
                     self.apart.insert(schema);
