@@ -1,5 +1,6 @@
 //! The daemon: everything wired together, a cycle at each tick of the schedule, never two at once, and an orderly end.
 
+mod lanes;
 mod listening;
 mod orders;
 mod pairs;

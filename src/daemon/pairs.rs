@@ -11,8 +11,8 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument as _;
 
+use super::lanes::Lanes;
 use super::replica::renew;
 use super::{Order, Orders, Process, ProcessError, lead};
 use crate::config::folder::Folder;
@@ -37,6 +37,9 @@ pub enum PairsError {
     /// The scheduler does not start.
     #[error(transparent)]
     Process(#[from] ProcessError),
+    /// No thread can be started.
+    #[error("no thread can be started: {0}")]
+    Threads(std::io::Error),
 }
 
 /// Serves the pairs whose configurations are in this folder until it is told to stop. When it is told to read them again, it starts those
@@ -55,7 +58,7 @@ pub async fn run_pairs(folder: &Path, mut orders: Orders) -> Result<(), PairsErr
         shown: BTreeMap::new(),
         pairs: BTreeMap::new(),
         refused: BTreeSet::new(),
-        told: told.clone(),
+        lanes: Lanes::new(told).map_err(PairsError::Threads)?,
     };
     supervisor.listen(&found).await?;
     supervisor.take(found);
@@ -84,8 +87,7 @@ struct Supervisor {
     pairs: BTreeMap<String, Pair>,
     /// Those whose configurations cannot be used, and never could.
     refused: BTreeSet<String>,
-    /// Where a pair that has ended says its name.
-    told: mpsc::UnboundedSender<String>,
+    lanes: Lanes,
 }
 
 /// A pair that is served.
@@ -167,11 +169,7 @@ impl Supervisor {
         config.store.databases = self.databases.clone();
         let stop = self.stop.child_token();
         let (teller, orders) = Orders::told(stop.clone());
-        let serving = serve_apart(name, config.clone(), orders, process, self.told.clone(), span);
-        if let Err(error) = serving {
-            tracing::error!(pair = name, error = %error, "pair.refused");
-            return;
-        }
+        self.lanes.serve(name, config.clone(), orders, process, span);
         self.pairs.insert(name.to_owned(), Pair { config, stop, teller });
     }
 
@@ -236,26 +234,8 @@ impl Supervisor {
     }
 }
 
-/// Serves a pair on a thread of its own: the operating system sees to it that a pair with much to do leaves the others their share.
-fn serve_apart(
-    name: &str,
-    config: Config,
-    orders: Orders,
-    process: Process,
-    told: mpsc::UnboundedSender<String>,
-    span: tracing::Span,
-) -> std::io::Result<()> {
-    let (runtime, name) = (tokio::runtime::Handle::current(), name.to_owned());
-    let thread = std::thread::Builder::new().name(name.clone());
-    thread.spawn(move || {
-        runtime.block_on(serve(config, orders, &process).instrument(span));
-        let _ = told.send(name);
-    })?;
-    Ok(())
-}
-
 /// Leads or stands by until it is told to stop, whatever fails.
-async fn serve(mut config: Config, mut orders: Orders, process: &Process) {
+pub(super) async fn serve(mut config: Config, mut orders: Orders, process: &Process) {
     let stop = orders.stop.clone();
     loop {
         let ended = AssertUnwindSafe(lead_if_it_fits(&mut config, &mut orders, process)).catch_unwind().await;

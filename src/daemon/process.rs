@@ -11,8 +11,9 @@ use crate::config::Config;
 use crate::ops::{self, ListenError, Ops, Pairs, Reason, Served, Shown};
 use crate::store::{Store, StoreError};
 
-/// So many daemons catch up at the same time: each has some ten megabytes of leads in memory meanwhile.
-const CATCH_UP: usize = 8;
+/// So many daemons catch up at the same time: each has some ten megabytes of leads in memory meanwhile, and leaves the store's connections
+/// to others.
+const CATCH_UP: usize = 6;
 /// Who has polled both sides within this time is up to date.
 const LONG: TimeDelta = TimeDelta::hours(1);
 
