@@ -49,14 +49,16 @@ class Postgres:
         command = [BIN / "psql", "-h", self.folder, "-U", "leadsync", "-d", "postgres", "-qAtc", sql]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
-    def each(self, select):
-        """The same of every pair's schema, one after the other."""
-        found = self.ask(" UNION ALL ".join(select.replace("$", schema(number)) for number in range(PAIRS)))
+    def each(self, select, pairs=range(PAIRS)):
+        """The same of these pairs' schemas, one after the other."""
+        found = self.ask(" UNION ALL ".join(select.replace("$", schema(number)) for number in pairs))
         return found.splitlines()
 
     def cpu(self):
+        """Of the server, of those of its children that have ended, and of those that are there."""
         children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(self.process.pid)], capture_output=True, text=True).stdout.split()
-        total = 0.0
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        total = sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
         for pid in children:
             try:
                 total += cpu_of(pid)
@@ -86,8 +88,12 @@ class Replica:
         self.process = subprocess.Popen([program, "run", "--config-dir", str(pairs)], env=environment, stderr=log)
         self.holder = f"{platform.node()} process {self.process.pid}"
 
+    def pairs(self, postgres):
+        holders = postgres.each("SELECT holder FROM $.lease")
+        return [number for number, holder in enumerate(holders) if holder == self.holder]
+
     def leads(self, postgres):
-        return sum(holder == self.holder for holder in postgres.each("SELECT holder FROM $.lease"))
+        return len(self.pairs(postgres))
 
 
 def until(what, is_so, most=600):
@@ -139,12 +145,13 @@ with tempfile.TemporaryDirectory() as folder, Postgres(folder) as postgres, Serv
     print(f"a second replica leads half of them after {shared:.1f} s", flush=True)
     idle(postgres, server, [first, second], "idle, two replicas")
     for name, which in (("SIGKILL", signal.SIGKILL), ("SIGTERM", signal.SIGTERM)):
+        left = first.pairs(postgres)
         first.process.send_signal(which)
         moment = postgres.ask("SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')")
         led = until("the other one leads all", lambda: second.leads(postgres) == PAIRS)
-        cycles = lambda: min(postgres.each("SELECT max(started_at) FROM $.cycle")) > moment
+        cycles = lambda: min(postgres.each("SELECT max(ended_at) FROM $.cycle", left)) > moment
         worked = led + until("each has had a cycle", cycles)
-        print(f"after {name} of one the other leads all after {led:.1f} s, and each has had a cycle after {worked:.1f} s", flush=True)
+        print(f"after {name} of one the other leads all after {led:.1f} s, and each that changed hands has had a cycle after {worked:.1f} s", flush=True)
         first.process.wait()
         first, second = second, Replica(program, pairs, "third")
         until("both lead as many", lambda: abs(first.leads(postgres) - second.leads(postgres)) <= 1)

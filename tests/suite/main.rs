@@ -55,6 +55,7 @@ mod removal;
 mod repair;
 mod replicas;
 mod schema;
+mod shared;
 mod sign_in;
 mod spellings;
 mod starting;
