@@ -16,6 +16,21 @@ fn addresses(cluster: &Cluster) -> Vec<Address> {
     (0..STORES).map(|number| Address { schema: schema(number), ..first.clone() }).collect()
 }
 
+/// What each of them does: it writes and reads, and every other one is paused.
+fn working(stores: &[Store]) -> impl Iterator<Item = impl Future<Output = ()>> {
+    stores.iter().enumerate().map(|(number, store)| async move {
+        for turn in 0..20 {
+            let said = format!("{number} at {turn}");
+            store.keep_fact("said", &said).await.unwrap();
+            assert_eq!(store.fact("said").await.unwrap(), Some(said));
+        }
+        if number % 2 == 0 {
+            store.pause(Actor::Command, Utc::now()).await.unwrap();
+        }
+        assert_eq!(store.stops().await.unwrap().paused.is_some(), number % 2 == 0, "{number}");
+    })
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stores_that_share_connections_keep_apart_and_are_few_connections() {
     if !Cluster::is_possible() {
@@ -27,21 +42,12 @@ async fn stores_that_share_connections_keep_apart_and_are_few_connections() {
     let holds = try_join_all(addresses.iter().map(Hold::take)).await.unwrap();
     let opening = addresses.iter().zip(&holds).map(|(address, hold)| Store::open_held(address, hold));
     let stores = try_join_all(opening).await.unwrap();
-    let working = stores.iter().enumerate().map(|(number, store)| async move {
-        for turn in 0..20 {
-            let said = format!("{number} at {turn}");
-            store.keep_fact("said", &said).await.unwrap();
-            assert_eq!(store.fact("said").await.unwrap(), Some(said));
-        }
-        if number % 2 == 0 {
-            store.pause(Actor::Command, Utc::now()).await.unwrap();
-        }
-        assert_eq!(store.stops().await.unwrap().paused.is_some(), number % 2 == 0, "{number}");
-    });
-    join_all(working).await;
-    let connections = "SELECT CAST(count(*) AS TEXT) FROM pg_stat_activity WHERE application_name = 'leadsync'";
-    let connections: usize = rows(&addresses[0], connections).await[0].parse().unwrap();
-    assert!((2..=13).contains(&connections), "{connections} connections");
+    let connections = "SELECT CAST(pid AS TEXT) FROM pg_stat_activity WHERE application_name = 'leadsync' ORDER BY pid";
+    join_all(working(&stores)).await;
+    let opened = rows(&addresses[0], connections).await;
+    assert!((2..=13).contains(&opened.len()), "{} connections", opened.len());
+    join_all(working(&stores)).await;
+    assert_eq!(rows(&addresses[0], connections).await, opened, "connections were opened again and again");
 
     // Each lease is renewed, whenever it was taken.
     for (address, hold) in addresses.iter().zip(&holds) {

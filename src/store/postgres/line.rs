@@ -29,9 +29,12 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// Whether it must be asked whether it is still there.
-    pub(super) fn is_idle(&self) -> bool {
-        self.used.elapsed() >= IDLE
+    /// Whether it is there, and in no transaction. `unsure`: one may be begun.
+    pub(super) async fn is_usable(&mut self, unsure: bool) -> bool {
+        if unsure {
+            return within(CONNECT, self.connection.execute("ROLLBACK")).await.is_ok();
+        }
+        self.used.elapsed() < IDLE || within(CONNECT, self.connection.ping()).await.is_ok()
     }
 
     /// From here on its statements mean the tables of this schema.
@@ -105,7 +108,7 @@ impl Lines {
 pub(in crate::store) struct Reader {
     line: Line,
     server: Server,
-    _turn: OwnedSemaphorePermit,
+    turn: OwnedSemaphorePermit,
 }
 
 impl Reader {
@@ -117,7 +120,7 @@ impl Reader {
             line = readers.connect(&server.schema).await?;
         }
         line.turn_to(&server.schema).await?;
-        Ok(Self { line, server: server.clone(), _turn: turn })
+        Ok(Self { line, server: server.clone(), turn })
     }
 
     pub(in crate::store) const fn connection(&mut self) -> &mut PgConnection {
@@ -126,11 +129,9 @@ impl Reader {
 
     /// Gives it back, after an answer that was read to its end.
     pub(in crate::store) fn done(self) {
-        self.server.database.readers.give_back(self.line);
+        let Self { line, server, turn } = self;
+        server.database.readers.give_back(line);
+        // Whoever is next finds the connection there.
+        drop(turn);
     }
-}
-
-/// Ends what may be begun on it.
-pub(super) async fn roll_back(line: &mut Line) -> Result<(), sqlx::Error> {
-    within(CONNECT, line.connection.execute("ROLLBACK")).await.map(drop)
 }

@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Database, Executor as _, Postgres};
 use sqlx_core::transaction::TransactionManager as _;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::line::{Line, Lines, roll_back};
+use super::line::{Line, Lines};
 use super::{Server, within};
 
 type Manager = <Postgres as Database>::TransactionManager;
@@ -173,8 +173,8 @@ impl Session {
             self.start_rollback();
         }
         let Some(line) = &mut self.line else { return Err(sqlx::Error::PoolClosed) };
-        // One may be begun without this side knowing.
-        if (self.unsure || line.is_idle()) && roll_back(line).await.is_err() {
+        // A transaction may be begun without this side knowing.
+        if !line.is_usable(self.unsure).await {
             *line = self.server.database.writers.connect(&self.server.schema).await?;
         }
         self.unsure = false;
@@ -183,12 +183,13 @@ impl Session {
 
     /// It is another one's turn. Who let go of something keeps the connection on which that may still be under way.
     pub(in crate::store) fn rest(&mut self) {
-        self.turn = None;
         if !self.unsure
             && let Some(line) = self.line.take()
         {
             self.lines().give_back(line);
         }
+        // Whoever is next finds the connection there.
+        self.turn = None;
     }
 }
 
