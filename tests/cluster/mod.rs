@@ -119,6 +119,35 @@ impl Cluster {
         cluster
     }
 
+    /// A server that has all that this one commits, and can take its place.
+    #[allow(dead_code, reason = "the other test binary uses it")]
+    pub fn follow(&self) -> Self {
+        let folder = temporary();
+        if is_root() {
+            chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        let other = Self { folder: folder.path().to_owned(), port: self.port, temporary: Some(folder) };
+        let mut copy = other.command("pg_basebackup");
+        copy.args(["-U", "leadsync", "-R", "--checkpoint=fast", "-p", &self.port.to_string(), "-h"]).arg(&self.folder);
+        let copied = copy.arg("-D").arg(other.data()).output().unwrap();
+        assert!(copied.status.success(), "pg_basebackup: {}", String::from_utf8_lossy(&copied.stderr));
+        other.serve(&[]);
+        other
+    }
+
+    /// From now on it is followed no more, and takes writes.
+    #[allow(dead_code, reason = "the other test binary uses it")]
+    pub fn promote(&self) {
+        let promoted = self.command("pg_ctl").arg("promote").arg("-D").arg(self.data()).arg("-w").output().unwrap();
+        assert!(promoted.status.success(), "pg_ctl: {}", String::from_utf8_lossy(&promoted.stderr));
+    }
+
+    /// Where its socket is.
+    #[allow(dead_code, reason = "the other test binary uses it")]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Starts the server on what is there, and waits until it answers.
     pub fn serve(&self, settings: &[&str]) {
         let mut server = self.command("sh");

@@ -1,6 +1,7 @@
 //! A store in PostgreSQL: what is said when it cannot be had, what becomes of work when it goes, and moving into it and back.
 
 use std::io::Write as _;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
@@ -149,6 +150,39 @@ async fn a_server_that_stops_crashes_and_comes_back_costs_time_and_nothing_else(
     let arrived = edit_both(&systems, "Edited while the server was away");
     cluster.serve(&[]);
     until("edits from meanwhile arrive", &arrived).await;
+    signal(&daemon, "-TERM");
+    assert_eq!(wait(daemon).await, 0);
+    assert_ends_well(&systems, 800).await;
+}
+
+/// The server dies in the middle of the first sync, and another one that has all its commits takes its place.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_fails_over_to_another_costs_time_and_nothing_else() {
+    if !Cluster::is_possible() {
+        return;
+    }
+    let first = Cluster::start(&[]);
+    let second = first.follow();
+    let systems = Systems::of(600, 400, 200).await;
+    let (way, next) = (systems.folder.path().join("server"), systems.folder.path().join("next"));
+    symlink(first.folder(), &way).unwrap();
+    let address = first.address();
+    // A commit counts once the other one has it.
+    for sql in ["ALTER SYSTEM SET synchronous_standby_names = '*'", "SELECT pg_reload_conf()"] {
+        execute(&address, sql).await;
+    }
+    let url = address.url.replace(&first.folder().display().to_string(), &way.display().to_string());
+    systems.put_store_in(&Address { url, ..address });
+    let _shown = ShowLog(log(&systems));
+    let daemon = start(&systems);
+    until("the first sync is under way", || systems.traffic().2 >= 200).await;
+    first.stop("immediate");
+    assert!(!have(&systems, 800), "it was in the middle");
+    second.promote();
+    symlink(second.folder(), &next).unwrap();
+    std::fs::rename(&next, &way).unwrap();
+    until("both sides have all", || have(&systems, 800)).await;
+    until("it polls", edit_both(&systems, "Edited under the second server")).await;
     signal(&daemon, "-TERM");
     assert_eq!(wait(daemon).await, 0);
     assert_ends_well(&systems, 800).await;

@@ -1,7 +1,9 @@
 //! Many stores of one process in one PostgreSQL database: they share its connections, and their leases are renewed together.
 
+use std::sync::Arc;
+
 use chrono::Utc;
-use futures_util::future::{join_all, try_join_all};
+use futures_util::future::try_join_all;
 use leadsync::store::{Actor, Address, Hold, Store};
 
 use crate::cluster::{Cluster, execute, rows};
@@ -16,19 +18,23 @@ fn addresses(cluster: &Cluster) -> Vec<Address> {
     (0..STORES).map(|number| Address { schema: schema(number), ..first.clone() }).collect()
 }
 
-/// What each of them does: it writes and reads, and every other one is paused.
-fn working(stores: &[Store]) -> impl Iterator<Item = impl Future<Output = ()>> {
-    stores.iter().enumerate().map(|(number, store)| async move {
-        for turn in 0..20 {
-            let said = format!("{number} at {turn}");
-            store.keep_fact("said", &said).await.unwrap();
-            assert_eq!(store.fact("said").await.unwrap(), Some(said));
-        }
-        if number % 2 == 0 {
-            store.pause(Actor::Command, Utc::now()).await.unwrap();
-        }
-        assert_eq!(store.stops().await.unwrap().paused.is_some(), number % 2 == 0, "{number}");
-    })
+/// Each of them writes and reads, and every other one is paused; all at the same time.
+async fn work(stores: &[Arc<Store>]) {
+    let working = stores.iter().enumerate().map(|(number, store)| {
+        let store = Arc::clone(store);
+        tokio::spawn(async move {
+            for turn in 0..40 {
+                let said = format!("{number} at {turn}");
+                store.keep_fact("said", &said).await.unwrap();
+                assert_eq!(store.fact("said").await.unwrap(), Some(said));
+            }
+            if number % 2 == 0 {
+                store.pause(Actor::Command, Utc::now()).await.unwrap();
+            }
+            assert_eq!(store.stops().await.unwrap().paused.is_some(), number % 2 == 0, "{number}");
+        })
+    });
+    try_join_all(working).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -41,12 +47,12 @@ async fn stores_that_share_connections_keep_apart_and_are_few_connections() {
     // All of them at once, so that leases are taken while others are looked at.
     let holds = try_join_all(addresses.iter().map(Hold::take)).await.unwrap();
     let opening = addresses.iter().zip(&holds).map(|(address, hold)| Store::open_held(address, hold));
-    let stores = try_join_all(opening).await.unwrap();
+    let stores: Vec<Arc<Store>> = try_join_all(opening).await.unwrap().into_iter().map(Arc::new).collect();
     let connections = "SELECT CAST(pid AS TEXT) FROM pg_stat_activity WHERE application_name = 'leadsync' ORDER BY pid";
-    join_all(working(&stores)).await;
+    work(&stores).await;
     let opened = rows(&addresses[0], connections).await;
     assert!((2..=13).contains(&opened.len()), "{} connections", opened.len());
-    join_all(working(&stores)).await;
+    work(&stores).await;
     assert_eq!(rows(&addresses[0], connections).await, opened, "connections were opened again and again");
 
     // Each lease is renewed, whenever it was taken.
