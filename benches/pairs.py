@@ -1,5 +1,5 @@
 """Many pairs of systems in two replicas on PostgreSQL: memory, processor time, connections, and how long it takes until all are led.
-Arguments: the program, the bench server. PAIRS and LEADS (of each pair, on each side) say how many."""
+Arguments: the program, the bench server. PAIRS, and PAIR_LEADS on each side of each, say how many."""
 
 import os
 import platform
@@ -10,65 +10,13 @@ import tempfile
 import time
 from pathlib import Path
 
+from postgres import Postgres
 from tools import Server, configuration, cpu_of, memory_of
 
 PAIRS = int(os.environ.get("PAIRS", "200"))
-LEADS = int(os.environ.get("LEADS", "5000"))
+LEADS = int(os.environ.get("PAIR_LEADS", "5000"))
 IDLE = int(os.environ.get("IDLE", "60"))
-BIN = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda folder: int(folder.parent.name))
-
-
-class Postgres:
-    """A cluster of its own with the server's defaults, ended with the block."""
-
-    def __init__(self, folder):
-        self.folder = Path(folder) / "postgres"
-        self.folder.mkdir()
-        self.user = {"user": "nobody"} if os.getuid() == 0 else {}
-        if self.user:
-            os.chmod(folder, 0o755)
-            subprocess.run(["chown", "nobody", self.folder], check=True)
-        made = [BIN / "initdb", "--auth=trust", "--username=leadsync", "--encoding=UTF8", "--no-locale", "--pgdata", self.folder / "data"]
-        subprocess.run(made, check=True, stdout=subprocess.DEVNULL, cwd="/", **self.user)
-
-    def __enter__(self):
-        command = [BIN / "postgres", "-D", self.folder / "data", "-k", self.folder, "-c", "listen_addresses="]
-        self.process = subprocess.Popen(command, stderr=open(self.folder.parent / "postgres.log", "w"), cwd="/", **self.user)
-        while subprocess.run([BIN / "pg_isready", "-q", "-h", self.folder]).returncode:
-            time.sleep(0.1)
-        return self
-
-    def __exit__(self, *_):
-        self.process.send_signal(signal.SIGINT)
-        self.process.wait()
-
-    def url(self):
-        return f"postgres://leadsync@localhost/postgres?host={self.folder}"
-
-    def ask(self, sql):
-        command = [BIN / "psql", "-h", self.folder, "-U", "leadsync", "-d", "postgres", "-qAtc", sql]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
-    def each(self, select, pairs=range(PAIRS)):
-        """The same of these pairs' schemas, one after the other."""
-        found = self.ask(" UNION ALL ".join(select.replace("$", schema(number)) for number in pairs))
-        return found.splitlines()
-
-    def cpu(self):
-        """Of the server, of those of its children that have ended, and of those that are there."""
-        children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(self.process.pid)], capture_output=True, text=True).stdout.split()
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        total = sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
-        for pid in children:
-            try:
-                total += cpu_of(pid)
-            except OSError:
-                pass
-        return total
-
-
-def schema(number):
-    return f"pair_{number:03}"
+SCHEMAS = [f"pair_{number:03}" for number in range(PAIRS)]
 
 
 def configure(folder, url, server):
@@ -76,7 +24,7 @@ def configure(folder, url, server):
     pairs.mkdir()
     for number in range(PAIRS):
         file = Path(configuration(folder, server.address))
-        text = file.read_text().replace(f'url = "sqlite:{folder}/leadsync.db"', f'url = "{url}"\nschema = "{schema(number)}"')
+        text = file.read_text().replace(f'url = "sqlite:{folder}/leadsync.db"', f'url = "{url}"\nschema = "{SCHEMAS[number]}"')
         (pairs / f"pair-{number:03}.toml").write_text(text.replace('"* * * * * *"', '"*/30 * * * * *"'))
     return pairs
 
@@ -89,8 +37,8 @@ class Replica:
         self.holder = f"{platform.node()} process {self.process.pid}"
 
     def pairs(self, postgres):
-        holders = postgres.each("SELECT holder FROM $.lease")
-        return [number for number, holder in enumerate(holders) if holder == self.holder]
+        holders = postgres.each("SELECT holder FROM $.lease", SCHEMAS)
+        return [schema for schema, holder in zip(SCHEMAS, holders) if holder == self.holder]
 
     def leads(self, postgres):
         return len(self.pairs(postgres))
@@ -131,7 +79,7 @@ with tempfile.TemporaryDirectory() as folder, Postgres(folder) as postgres, Serv
     while True:
         most = max(most, memory_of(first.process.pid))
         try:
-            if sum(map(int, postgres.each("SELECT count(*) FROM $.link WHERE state = 'in_step'"))) == PAIRS * LEADS:
+            if sum(map(int, postgres.each("SELECT count(*) FROM $.link WHERE state = 'in_step'", SCHEMAS))) == PAIRS * LEADS:
                 break
         except subprocess.CalledProcessError:
             pass
