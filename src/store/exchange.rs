@@ -138,7 +138,8 @@ impl Store {
     /// Begins an import.
     pub async fn start_import(&self) -> Result<(), StoreError> {
         for sql in [
-            "CREATE TEMP TABLE IF NOT EXISTS import (line INTEGER PRIMARY KEY, operate_id TEXT NOT NULL, salesforce_id TEXT NOT NULL)",
+            "CREATE TEMP TABLE IF NOT EXISTS import (line INTEGER PRIMARY KEY, operate_id TEXT COLLATE BINARY NOT NULL,
+                 salesforce_id TEXT COLLATE BINARY NOT NULL)",
             "CREATE INDEX IF NOT EXISTS import_by_operate ON import (operate_id, salesforce_id)",
             "CREATE INDEX IF NOT EXISTS import_by_salesforce ON import (salesforce_id, operate_id)",
             "CREATE TEMP TABLE IF NOT EXISTS halves (ours BIGINT NOT NULL, theirs BIGINT NOT NULL)",

@@ -210,8 +210,10 @@ impl Store {
 /// `CROSS JOIN` keeps `SQLite` to the order written: from the leads that changed to their keys, and from those to the leads that have
 /// the same. Any other order grows with the square of the leads.
 async fn shared_keys(tx: &mut Connection, rule: i64, part: &Part) -> Result<u64, StoreError> {
-    for sql in ["CREATE TEMP TABLE IF NOT EXISTS shared_key (key TEXT PRIMARY KEY) WITHOUT ROWID", "DELETE FROM temp.shared_key"]
-    {
+    for sql in [
+        "CREATE TEMP TABLE IF NOT EXISTS shared_key (key TEXT COLLATE BINARY PRIMARY KEY) WITHOUT ROWID",
+        "DELETE FROM temp.shared_key",
+    ] {
         query(sql).execute(&mut *tx).await?;
     }
     let finding = query(

@@ -36,7 +36,7 @@ impl Store {
     /// Begins a list of what is there.
     pub async fn start_list(&self) -> Result<(), StoreError> {
         for sql in [
-            "CREATE TEMP TABLE IF NOT EXISTS listed (lead_id TEXT PRIMARY KEY, takes_part INTEGER NOT NULL) WITHOUT ROWID",
+            "CREATE TEMP TABLE IF NOT EXISTS listed (lead_id TEXT COLLATE BINARY PRIMARY KEY, takes_part INTEGER NOT NULL) WITHOUT ROWID",
             "DELETE FROM temp.listed",
         ] {
             query(sql).execute(&mut *self.write().await?).await?;

@@ -206,6 +206,34 @@ async fn a_daemon_that_starts_before_its_server_waits_for_it() {
     assert_eq!(wait(daemon).await, 0);
 }
 
+/// Rows of leads that were read without an index. (`once` counts links by their state at its end.)
+async fn scanned(address: &Address) -> i64 {
+    let sql = "SELECT CAST(sum(seq_tup_read) AS TEXT) FROM pg_stat_user_tables
+               WHERE schemaname = current_schema() AND relname IN ('lead_state', 'lead_values', 'lead_key')";
+    rows(address, sql).await[0].parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cycle_reads_no_table_whole_that_grows() {
+    if !Cluster::is_possible() {
+        return;
+    }
+    let systems = Systems::of(2_000, 2_000, 2_000).await;
+    let address = Cluster::shared().address();
+    systems.put_store_in(&address);
+    for _ in 0..2 {
+        assert_eq!(run(&systems, &["once"]).await.0, 0);
+    }
+    execute(&address, "ANALYZE").await;
+    let before = scanned(&address).await;
+    for _ in 0..3 {
+        let (status, said, _) = run(&systems, &["once"]).await;
+        assert!(status == 0 && said.contains("0 write(s)"), "{said}");
+    }
+    let read = scanned(&address).await - before;
+    assert!(read < 1_000, "{read} rows");
+}
+
 /// Takes all the space that a disk has left.
 fn fill(filler: &Path) {
     let mut file = std::fs::File::create(filler).unwrap();

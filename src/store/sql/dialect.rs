@@ -6,12 +6,15 @@ use std::fmt::Write as _;
 ///
 /// `SQLite` takes the tables of a `CROSS JOIN` in the order written, and lets it have a condition; PostgreSQL finds the order by itself.
 /// The list of a sweep is filled by many statements, between which other stores have the connection: there it is a table like any other.
-const SPELLED: [(&str, &str); 5] = [
+///
+/// Ids and keys are compared byte by byte in both; an index is of use only to what is compared in the same way.
+const SPELLED: [(&str, &str); 6] = [
     ("TEMP TABLE IF NOT EXISTS listed", "TABLE IF NOT EXISTS listed"),
     ("temp.listed", "listed"),
     ("temp.", "pg_temp."),
     ("CROSS JOIN", "JOIN"),
     ("WITHOUT ROWID", ""),
+    ("COLLATE BINARY", "COLLATE \"C\""),
 ];
 
 /// The same statement for PostgreSQL: parameters are `$1`, and a few words are spelled otherwise. Texts and comments stay as they are.
@@ -75,6 +78,7 @@ mod tests {
         );
         assert_eq!(for_postgres("DELETE FROM temp.listed WHERE EXISTS"), "DELETE FROM listed WHERE EXISTS");
         assert_eq!(for_postgres("CREATE TEMP TABLE t (a TEXT) WITHOUT ROWID"), "CREATE TEMP TABLE t (a TEXT) ");
+        assert_eq!(for_postgres("(a TEXT COLLATE BINARY)"), "(a TEXT COLLATE \"C\")");
         assert_eq!(for_postgres("SELECT 'Grüße', ?"), "SELECT 'Grüße', $1");
     }
 }
