@@ -360,10 +360,12 @@ impl Rounds {
                 Err(error) => return Err(error),
             }
         }
-        if let Some(sql) = keeper.asking() {
-            within(connection.execute(sqlx::raw_sql(AssertSqlSafe(sql)))).await?;
+        let Some(sql) = keeper.asking() else { return Ok(()) };
+        match within(connection.execute(sqlx::raw_sql(AssertSqlSafe(sql)))).await {
+            // It is asked again in the next round.
+            Err(sqlx::Error::Database(error)) if !is_end(&*error) => Ok(()),
+            other => other.map(drop),
         }
-        Ok(())
     }
 }
 
