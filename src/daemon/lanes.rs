@@ -23,7 +23,7 @@ type Job = Box<dyn FnOnce() -> LocalBoxFuture<'static, ()> + Send>;
 
 /// The threads, until this is dropped.
 pub(super) struct Lanes {
-    lanes: Vec<mpsc::UnboundedSender<Job>>,
+    threads: Vec<mpsc::UnboundedSender<Job>>,
     next: usize,
     told: mpsc::UnboundedSender<String>,
 }
@@ -32,8 +32,8 @@ impl Lanes {
     /// A pair that has ended says its name there.
     pub(super) fn new(told: mpsc::UnboundedSender<String>) -> std::io::Result<Self> {
         let count = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(MOST);
-        let lanes = (0..count).map(|_| lane()).collect::<Result<_, _>>()?;
-        Ok(Self { lanes, next: 0, told })
+        let threads = (0..count).map(|_| start()).collect::<Result<_, _>>()?;
+        Ok(Self { threads, next: 0, told })
     }
 
     /// Serves a pair on one of them.
@@ -46,9 +46,9 @@ impl Lanes {
             };
             serving.instrument(span).boxed_local()
         };
-        if let Some(lane) = self.lanes.get(self.next % self.lanes.len().max(1)) {
-            // Its thread ends after this.
-            let _ = lane.send(Box::new(job));
+        if let Some(thread) = self.threads.get(self.next % self.threads.len().max(1)) {
+            // It ends after this.
+            let _ = thread.send(Box::new(job));
         }
         self.next += 1;
     }
@@ -67,7 +67,7 @@ impl Drop for Ended {
     }
 }
 
-fn lane() -> std::io::Result<mpsc::UnboundedSender<Job>> {
+fn start() -> std::io::Result<mpsc::UnboundedSender<Job>> {
     let (sender, mut jobs) = mpsc::unbounded_channel::<Job>();
     let runtime = Handle::current();
     thread::Builder::new().name("pairs".to_owned()).spawn(move || {

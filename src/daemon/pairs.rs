@@ -132,7 +132,9 @@ impl Supervisor {
             }
         }
         let gone: Vec<String> = self.refused.iter().filter(|name| !found.pairs.contains_key(*name)).cloned().collect();
-        gone.iter().for_each(|name| self.forget(name));
+        for name in &gone {
+            self.forget(name);
+        }
         for (name, loaded) in found.pairs {
             match loaded {
                 Ok(loaded) => self.take_pair(&name, loaded),

@@ -60,12 +60,15 @@ impl Process {
     /// Waits for a turn to read much: whoever was never in step, or has not been for long, brings a page of leads after the other. Those that are
     /// up to date wait for nobody.
     pub(super) async fn turn_to_catch_up(&self, store: &Store) -> Result<Option<OwnedSemaphorePermit>, StoreError> {
-        Ok(if store.is_behind(Utc::now() - LONG).await? { self.turn().await } else { None })
+        if !store.is_behind(Utc::now() - LONG).await? {
+            return Ok(None);
+        }
+        Ok(Arc::clone(&self.catching_up).acquire_owned().await.ok())
     }
 
-    /// Waits for a turn to read much.
-    pub(super) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.catching_up).acquire_owned().await.ok()
+    /// A turn to read much, if one is free.
+    pub(super) fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.catching_up).try_acquire_owned().ok()
     }
 
     pub(super) fn ops(&self, config: &Config, store: Arc<Store>) -> Arc<Ops> {

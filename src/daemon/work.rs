@@ -93,6 +93,7 @@ pub(super) async fn sweep(engine: &Engine, schedule: &Schedule, process: &Proces
     if swept_at.and_then(|swept_at| schedule.next(swept_at)).is_some_and(|next| next > now) {
         return Ok(());
     }
-    let _turn = process.turn().await;
+    // Cycles are not held up by it: where no turn is free, the next one looks again.
+    let Some(_turn) = process.turn() else { return Ok(()) };
     engine.sweep().await.map(drop)
 }

@@ -218,7 +218,9 @@ impl Keeper {
                 *known = Seen { row, since: now };
             }
             let view = known.view(&own);
-            tellers.iter().for_each(|teller| drop(teller.send_replace(view.clone())));
+            for teller in tellers {
+                teller.send_replace(view.clone());
+            }
         }
         Ok(())
     }
@@ -227,7 +229,9 @@ impl Keeper {
     fn fail(&self, schema: Option<&str>, error: StoreError) {
         let (state, error) = (self.state(), Arc::new(error));
         for (_, tellers) in state.watched.iter().filter(|(known, _)| schema.is_none_or(|schema| schema == *known)) {
-            tellers.iter().for_each(|teller| drop(teller.send_replace(View::Trouble(Arc::clone(&error)))));
+            for teller in tellers {
+                teller.send_replace(View::Trouble(Arc::clone(&error)));
+            }
         }
         if !state.held.is_empty() && schema.is_none_or(|schema| state.held.contains_key(schema)) {
             tracing::warn!(error = %error, "lease.not_renewed");
@@ -310,7 +314,7 @@ async fn rounds(database: Arc<Database>) {
         if keeper.is_done() {
             return;
         }
-        if let Err(error) = at.go(&database).await {
+        if let Err(error) = Box::pin(at.go(&database)).await {
             at.connection = None;
             keeper.fail(None, StoreError::from(error).at(&Place::Server(database.label())));
         }
@@ -330,7 +334,7 @@ impl Rounds {
         let keeper = database.keeper();
         let connection = match &mut self.connection {
             Some(connection) => connection,
-            none => none.insert(within(database.connect_apart([LOCKED])).await?),
+            none => none.insert(Box::pin(within(database.connect_apart([LOCKED]))).await?),
         };
         let (single, together): (Vec<_>, Vec<_>) =
             keeper.statements().into_iter().partition(|each| self.apart.contains(&each.schema));

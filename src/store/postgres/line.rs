@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::{CONNECT, Server, connect, within};
 
 /// The longest that a turn is waited for.
-const TURN: Duration = Duration::from_secs(60);
+const TURN: Duration = Duration::from_mins(1);
 /// One that was not used for this long is closed.
 const UNUSED: Duration = Duration::from_mins(1);
 /// One that was not used for this long is asked whether it is still there: what lies in between may have forgotten it.
