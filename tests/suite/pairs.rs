@@ -96,8 +96,8 @@ impl Replica {
     fn leads(&self, fleet: &Fleet) -> Vec<&'static str> {
         let said = self.said();
         let last = |name: &str| {
-            let of_pair = said.lines().filter(|line| line.contains(&format!("pair{{pair=\"{name}\"}}")));
-            of_pair.filter(|line| line.contains("daemon.started") || line.contains("daemon.stopped")).last()
+            let mut of_pair = said.lines().filter(|line| line.contains(&format!("pair{{pair=\"{name}\"}}")));
+            of_pair.rfind(|line| line.contains("daemon.started") || line.contains("daemon.stopped"))
         };
         let leads = |name: &&'static str| last(name).is_some_and(|line| line.contains("daemon.started"));
         fleet.pairs.iter().map(|(name, _)| *name).filter(leads).collect()
