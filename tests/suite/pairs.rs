@@ -144,9 +144,10 @@ async fn replicas_share_the_pairs_among_them_whoever_comes_or_goes() {
         until(&format!("{name} works"), edit_both(systems, "Edited under the others")).await;
     }
     let began = Instant::now();
-    second.end().await;
+    signal(&second.process, "-TERM");
     until("the third leads all", || all(&third, 4)).await;
     let after_term = began.elapsed();
+    assert_eq!(wait(second.process).await, 0);
     eprintln!("took over {:.1} s after SIGTERM, {:.1} s after SIGKILL", after_term.as_secs_f64(), after_kill.as_secs_f64());
     assert!(after_term < Duration::from_secs(4), "{after_term:?}");
     assert!(after_kill < Duration::from_secs(10), "{after_kill:?}");
@@ -274,7 +275,8 @@ async fn a_lease_that_is_locked_is_lost_alone() {
     until("both are led", || replica.leads(&fleet).len() == 2).await;
     let address = fleet.pair("locked").config().store;
     execute(&address, "BEGIN; LOCK TABLE lease IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(9); ROLLBACK").await;
-    until("the locked one is led again", || replica.leads(&fleet).len() == 2).await;
+    until("the locked one is lost", || replica.says(&["lease.lost"])).await;
+    until("it is led again", || replica.leads(&fleet).len() == 2).await;
     let said = replica.said();
     let lost: Vec<&str> = said.lines().filter(|line| line.contains("lease.lost")).collect();
     assert!(lost.iter().all(|line| line.contains("pair=\"locked\"")), "{lost:?}");
