@@ -13,6 +13,7 @@ use serde_json::Value as Json;
 use tokio::time::MissedTickBehavior;
 
 use super::{Arguments, Failure};
+use crate::daemon::PairsError;
 use crate::store::Store;
 
 /// A line of a result.
@@ -35,7 +36,7 @@ pub(super) fn json_line(value: &impl Serialize) -> Result<(), Failure> {
 /// Why the command failed.
 pub(super) fn error(failure: &Failure) {
     match failure {
-        Failure::Config(error) => remark(error),
+        Failure::Config(error) | Failure::Pairs(PairsError::Config(error)) => remark(error),
         other => remark(format_args!("error: {other}")),
     }
 }

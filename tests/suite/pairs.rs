@@ -249,7 +249,7 @@ async fn pairs_come_go_and_change_with_their_files() {
 async fn a_folder_that_cannot_be_used_is_refused_with_the_reason() {
     let folder = TempDir::new().unwrap();
     let (status, _, errors) = run_with(serving(&folder.path().join("nowhere"))).await;
-    assert!(status == 2 && errors.contains("the folder of the configurations cannot be read"), "{status} {errors}");
+    assert!(status == 2 && errors.starts_with("error: the folder of the configurations cannot be read"), "{status} {errors}");
     std::fs::write(folder.path().join("notes.txt"), "").unwrap();
     let (status, _, errors) = run_with(serving(folder.path())).await;
     assert!(status == 2 && errors.contains("there is no configuration in this folder"), "{status} {errors}");
