@@ -8,6 +8,9 @@ use super::{Config, ConfigError, Loaded, file_error};
 /// The longest name of a pair.
 const LONGEST: usize = 63;
 
+/// What can be the name of a pair, in words.
+pub const NAMES: &str = "a name has letters, digits, - and _, 63 at most";
+
 /// What the folder holds.
 #[derive(Debug, Default)]
 pub struct Folder {
@@ -38,8 +41,8 @@ impl Folder {
             }
         }
         if found.pairs.is_empty() {
-            let help = "write one for each pair of systems, as NAME.toml: a name has letters, digits, - and _, 63 at most";
-            return Err(file_error(folder, "there is no configuration in this folder".to_owned(), help));
+            let help = format!("write one for each pair of systems, as NAME.toml: {NAMES}");
+            return Err(file_error(folder, "there is no configuration in this folder".to_owned(), &help));
         }
         found.nameless.sort();
         found.refuse_what_shares_a_store();

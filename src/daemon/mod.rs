@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -231,15 +232,12 @@ impl Daemon {
                 Err(error) => return Err(error.to_string()),
             },
         };
-        let turn = if self.caught_up {
-            None
-        } else {
-            tokio::select! {
-                turn = self.process.turn_to_catch_up(&self.store) => match turn {
-                    Ok(turn) => turn,
-                    Err(error) => return self.store_failed("cycle.failed", error),
-                },
-                () = stop.cancelled() => return Ok(()),
+        let turn = match self.turn(stop).await {
+            Ok(_) if stop.is_cancelled() => return Ok(()),
+            Ok(turn) => turn,
+            Err(error) => {
+                self.engine = Some(engine);
+                return self.store_failed("cycle.failed", error);
             }
         };
         let ended = carry_out(work, &engine, stop, self.config.ops.drain).await;
@@ -299,6 +297,17 @@ impl Daemon {
         if let Some(wanted) = &self.config.salesforce.change_events {
             let told = (Arc::clone(&self.store), Arc::clone(&self.hints), self.ops.metrics().clone());
             self.listening = Some(Listening::start(wanted.clone(), Arc::clone(&self.systems.salesforce), told));
+        }
+    }
+
+    /// Waits for a turn, as long as it has not caught up; or until it is time to stop.
+    async fn turn(&self, stop: &CancellationToken) -> Result<Option<OwnedSemaphorePermit>, StoreError> {
+        if self.caught_up {
+            return Ok(None);
+        }
+        tokio::select! {
+            turn = self.process.turn_to_catch_up(&self.store) => turn,
+            () = stop.cancelled() => Ok(None),
         }
     }
 

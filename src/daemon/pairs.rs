@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::lanes::Lanes;
 use super::replica::renew;
 use super::{Order, Orders, Process, ProcessError, lead};
-use crate::config::folder::Folder;
+use crate::config::folder::{Folder, NAMES};
 use crate::config::{Config, ConfigError, Finding, Loaded};
 use crate::mapping::Mapping;
 use crate::ops::{ListenError, Pairs, Served, Shown, serve_pairs};
@@ -122,8 +122,7 @@ impl Supervisor {
     /// Serves what was found.
     fn take(&mut self, found: Folder) {
         for file in &found.nameless {
-            let hint = "a name has letters, digits, - and _, 63 at most";
-            tracing::warn!(file = %file.display(), hint, "pair.nameless");
+            tracing::warn!(file = %file.display(), hint = NAMES, "pair.nameless");
         }
         for (name, pair) in &self.pairs {
             if !found.pairs.contains_key(name) {
@@ -152,7 +151,7 @@ impl Supervisor {
     }
 
     fn take_pair(&mut self, name: &str, loaded: Loaded) {
-        let config = loaded.config;
+        let Loaded { mut config, warnings, .. } = loaded;
         if let Some(pair) = self.pairs.get(name) {
             if config.store.is_same(&pair.config.store) && config.ops.listen == pair.config.ops.listen {
                 pair.tell(Order::Reload);
@@ -164,10 +163,9 @@ impl Supervisor {
         }
         self.refused.remove(name);
         let span = tracing::error_span!("pair", pair = name);
-        span.in_scope(|| loaded.warnings.iter().for_each(Finding::log));
+        span.in_scope(|| warnings.iter().for_each(Finding::log));
         let pairs = config.ops.listen.and_then(|address| self.shown.get(&address)).map(|(pairs, _)| Arc::clone(pairs));
         let process = self.process.pair(name, pairs);
-        let mut config = config;
         config.store.databases = self.databases.clone();
         let stop = self.stop.child_token();
         let (teller, orders) = Orders::told(stop.clone());

@@ -166,12 +166,12 @@ fn message(format: AlertFormat, kind: AlertKind, matter: Option<&Matter>, pair: 
         }
         AlertFormat::Generic => {
             let mut message = json!({
-            "source": "leadsync",
-            "version": env!("CARGO_PKG_VERSION"),
-            "alert": kind,
-            "state": if matter.is_some() { "firing" } else { "resolved" },
-            "count": matter.map_or(0, |matter| matter.count),
-            "message": text,
+                "source": "leadsync",
+                "version": env!("CARGO_PKG_VERSION"),
+                "alert": kind,
+                "state": if matter.is_some() { "firing" } else { "resolved" },
+                "count": matter.map_or(0, |matter| matter.count),
+                "message": text,
                 "at": stamp(now),
             });
             if let (Some(pair), Some(fields)) = (pair, message.as_object_mut()) {

@@ -19,6 +19,7 @@ mod doubtful;
 mod edges;
 mod engine;
 mod events;
+mod exposition;
 mod expressions;
 mod fields;
 mod fixtures;

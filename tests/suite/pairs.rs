@@ -63,6 +63,13 @@ impl Fleet {
         Replica { process: start_with(serving(self.folder.path()), &log), _shown: ShowLog(log.clone()), log }
     }
 
+    /// Edits of each pair arrive.
+    async fn assert_works(&self, word: &str) {
+        for (name, systems) in &self.pairs {
+            until(&format!("{name} works"), edit_both(systems, word)).await;
+        }
+    }
+
     async fn assert_end_well(&self, leads: usize) {
         for (_, systems) in &self.pairs {
             assert_ends_well(systems, leads).await;
@@ -131,18 +138,14 @@ async fn replicas_share_the_pairs_among_them_whoever_comes_or_goes() {
     let second = fleet.start("second");
     until("they share them", || all(&first, 2) && all(&second, 2)).await;
     eprintln!("shared {:.1} s after the second started", began.elapsed().as_secs_f64());
-    for (name, systems) in &fleet.pairs {
-        until(&format!("{name} works"), edit_both(systems, "Edited under two")).await;
-    }
+    fleet.assert_works("Edited under two").await;
     let began = Instant::now();
     signal(&first.process, "-KILL");
     until("the second leads all", || all(&second, 4)).await;
     let after_kill = began.elapsed();
     let third = fleet.start("third");
     until("they share them again", || all(&second, 2) && all(&third, 2)).await;
-    for (name, systems) in &fleet.pairs {
-        until(&format!("{name} works"), edit_both(systems, "Edited under the others")).await;
-    }
+    fleet.assert_works("Edited under the others").await;
     let began = Instant::now();
     signal(&second.process, "-TERM");
     until("the third leads all", || all(&third, 4)).await;
@@ -281,9 +284,7 @@ async fn a_lease_that_is_locked_is_lost_alone() {
     let lost: Vec<&str> = said.lines().filter(|line| line.contains("lease.lost")).collect();
     assert!(lost.iter().all(|line| line.contains("pair=\"locked\"")), "{lost:?}");
     assert_eq!(lost.len(), 1);
-    for (name, systems) in &fleet.pairs {
-        until(&format!("{name} works"), edit_both(systems, "Edited afterwards")).await;
-    }
+    fleet.assert_works("Edited afterwards").await;
     replica.end().await;
     fleet.assert_end_well(10).await;
 }

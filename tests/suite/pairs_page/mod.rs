@@ -1,131 +1,24 @@
 //! One process with many pairs, over real HTTP: the list of them, each pair's pages below its own address, health and metrics of them all.
 
+mod process;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::Utc;
 use leadsync::lead::Side;
-use leadsync::ops::{Ops, Pairs, Reason, Served, Shown, serve, serve_pairs};
+use leadsync::ops::{Ops, Reason, Shown, serve};
 use leadsync::store::Store;
 use regex::Regex;
 use reqwest::header::{COOKIE, HOST, LOCATION, SET_COOKIE};
-use reqwest::redirect::Policy;
-use reqwest::{Client, Method, RequestBuilder, StatusCode};
-use serde_json::{Value as Json, json};
+use reqwest::{Method, StatusCode};
+use serde_json::json;
 
+use self::process::{Asked, HOLDER, Pair, Process, SECRET, TOKEN, value};
 use crate::cluster::{Cluster, execute, is_asked_for};
-use crate::systems::{Systems, cycle};
-
-const TOKEN: &str = "a token of more than sixteen characters";
-const SECRET: &str = "5c0ffee5c0ffee5c0ffee";
-const HOLDER: &str = "process 7 on <elsewhere> leads";
-
-/// A pair that is led here.
-struct Pair {
-    systems: Systems,
-    store: Arc<Store>,
-    ops: Arc<Ops>,
-}
-
-impl Pair {
-    /// With a parked lead and an open conflict.
-    async fn new(name: &str) -> Self {
-        let systems = Systems::of(12, 8, 5).await;
-        std::fs::write(systems.folder.path().join("hook"), SECRET).unwrap();
-        systems.configure("[sync]\n", "[sync]\nconflict = \"manual\"\n");
-        systems.configure("[ops]\n", &format!("[ops]\ntoken = \"{TOKEN}\"\noperate_hook = \"file:hook\"\n"));
-        let bad = json!({ "leadname": "Pomelo", "lastname": "P", "email": "pomelo", "location": "Hub City", "leadsource": "Website", "leadstatus": "New" });
-        systems.sandbox.operate().create(&bad).unwrap();
-        let engine = systems.engine().await;
-        cycle(&engine).await.unwrap();
-        cycle(&engine).await.unwrap();
-        let config = systems.config();
-        let store = Arc::new(Store::open(&config.store).await.unwrap());
-        let (ours, theirs) = store.pair_in_step(0).await.unwrap().unwrap();
-        systems.sandbox.operate().edit(&ours, &json!({ "phone": "020 7946 0001" })).unwrap();
-        systems.sandbox.salesforce().edit(&theirs, &json!({ "Phone": "020 7946 0002" })).unwrap();
-        cycle(&engine).await.unwrap();
-        let ops = Ops::of_pair(name, &config, Arc::clone(&store));
-        Self { systems, store, ops }
-    }
-
-    async fn is_paused(&self) -> bool {
-        self.store.stops().await.unwrap().paused.is_some()
-    }
-}
-
-/// A process with two pairs that it leads, `north` and `south`; one that it stands by for, `west`; and one that fails, `broken`.
-struct Process {
-    north: Pair,
-    south: Pair,
-    pairs: Arc<Pairs>,
-    asked: Asked,
-}
-
-impl Process {
-    async fn new() -> Self {
-        let (north, south) = tokio::join!(Box::pin(Pair::new("north")), Box::pin(Pair::new("south")));
-        let (pairs, reason) = (Pairs::new(), Reason::default());
-        reason.set(HOLDER);
-        pairs.show("south", Shown::Leads(Arc::clone(&south.ops)));
-        pairs.show("west", Shown::StandsBy(reason));
-        pairs.show("north", Shown::Leads(Arc::clone(&north.ops)));
-        pairs.show("broken", Shown::Fails("[operate] base_url is <missing>".to_owned()));
-        let asked = Asked::at(serve_pairs(Arc::clone(&pairs), ([127, 0, 0, 1], 0).into()).await.unwrap());
-        Self { north, south, pairs, asked }
-    }
-}
-
-/// An address to ask.
-struct Asked {
-    served: Served,
-    client: Client,
-}
-
-impl Asked {
-    fn at(served: Served) -> Self {
-        Self { served, client: Client::builder().no_proxy().redirect(Policy::none()).build().unwrap() }
-    }
-
-    fn ask(&self, method: Method, path: &str) -> RequestBuilder {
-        self.client.request(method, format!("http://{}{path}", self.served.address))
-    }
-
-    async fn get(&self, path: &str) -> (StatusCode, String) {
-        let answer = self.ask(Method::GET, path).send().await.unwrap();
-        (answer.status(), answer.text().await.unwrap())
-    }
-
-    async fn json(&self, path: &str) -> (StatusCode, Json) {
-        let (status, text) = self.get(path).await;
-        (status, serde_json::from_str(&text).unwrap())
-    }
-
-    /// Where a form leads.
-    async fn post(&self, path: &str, cookie: &str, fields: &[(&str, &str)]) -> (StatusCode, String) {
-        let answer = self.ask(Method::POST, path).header(COOKIE, cookie).form(fields).send().await.unwrap();
-        let to = answer.headers().get(LOCATION).map(|to| to.to_str().unwrap().to_owned());
-        (answer.status(), to.unwrap_or_default())
-    }
-
-    /// Signs in at a base. Gives the whole cookie, and the word of forms.
-    async fn sign_in(&self, base: &str) -> (String, String) {
-        let answer = self.ask(Method::POST, &format!("{base}/sign-in")).form(&[("token", TOKEN)]).send().await.unwrap();
-        assert_eq!(answer.status(), StatusCode::SEE_OTHER);
-        assert_eq!(answer.headers()[LOCATION], format!("{base}/?done=signed-in"));
-        let cookie = answer.headers()[SET_COOKIE].to_str().unwrap().to_owned();
-        let page = self.ask(Method::GET, &format!("{base}/")).header(COOKIE, value(&cookie)).send().await.unwrap();
-        let page = page.text().await.unwrap();
-        let form = page.split("name=\"form\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
-        (cookie, form)
-    }
-}
-
-/// What a browser sends of a cookie.
-fn value(cookie: &str) -> &str {
-    cookie.split(';').next().unwrap()
-}
+use crate::exposition::faults;
+use crate::systems::Systems;
 
 /// Every address on a page: links, forms, what it is made of, and where forms lead back to. None of them is elsewhere.
 fn addresses(page: &str) -> BTreeSet<String> {
@@ -307,43 +200,6 @@ async fn health_counts_pairs_and_names_those_in_trouble() {
     assert_eq!(report["reasons"], json!(["starting: there is no pair yet"]));
 }
 
-/// What is wrong with an exposition, by the rules of `OpenMetrics` for its order.
-fn faults(text: &str) -> Vec<String> {
-    let (mut faults, mut done) = (Vec::new(), BTreeSet::new());
-    let (mut family, mut described, mut samples) = (String::new(), BTreeSet::new(), BTreeSet::new());
-    let Some(body) = text.strip_suffix("# EOF\n") else { return vec!["it does not end".to_owned()] };
-    for line in body.lines() {
-        let words: Vec<&str> = line.splitn(4, ' ').collect();
-        match words[..] {
-            ["#", kind @ ("HELP" | "TYPE" | "UNIT"), name, _] => {
-                if name != family {
-                    if !done.insert(name.to_owned()) {
-                        faults.push(format!("{name} begins twice"));
-                    }
-                    (family, described) = (name.to_owned(), BTreeSet::new());
-                    samples.clear();
-                }
-                if !samples.is_empty() || !described.insert(kind) {
-                    faults.push(format!("{line}: said twice, or below a sample"));
-                }
-            }
-            ["#", ..] | [] | [""] => faults.push(format!("{line}: neither a description nor a sample")),
-            [..] => {
-                let (series, value) = line.rsplit_once(' ').unwrap();
-                let name = series.split('{').next().unwrap();
-                let suffix = name.strip_prefix(family.as_str());
-                if !suffix.is_some_and(|suffix| ["", "_total", "_info", "_bucket", "_sum", "_count"].contains(&suffix)) {
-                    faults.push(format!("{line}: among the samples of {family}"));
-                }
-                if !described.contains("TYPE") || value.parse::<f64>().is_err() || !samples.insert(series.to_owned()) {
-                    faults.push(format!("{line}: of no type, no number, or there twice"));
-                }
-            }
-        }
-    }
-    faults
-}
-
 #[tokio::test]
 async fn metrics_of_all_pairs_are_one_exposition() {
     let process = Process::new().await;
@@ -419,22 +275,6 @@ async fn a_store_that_hangs_holds_up_no_figures_for_long() {
     assert!(status == StatusCode::OK && page.contains("/pairs/east/") && !hanging.is_finished(), "the list asks no store");
     hanging.await.unwrap();
     assert!(process.asked.get("/metrics").await.1.contains(r#"leadsync_open_conflicts{pair="east"} 0"#));
-}
-
-#[test]
-fn the_check_of_an_exposition_finds_what_is_wrong() {
-    let a = "# HELP a A.\n# TYPE a gauge\na{pair=\"x\"} 1\n";
-    assert_eq!(faults(&format!("{a}a{{pair=\"y\"}} 1\n# EOF\n")), Vec::<String>::new());
-    let b = "# HELP b B.\n# TYPE b counter\nb_total 1\n";
-    for wrong in [
-        a.to_owned(),
-        format!("{a}{a}# EOF\n"),
-        format!("{a}{b}{a}# EOF\n"),
-        format!("{a}{b}a{{pair=\"y\"}} 1\n# EOF\n"),
-        format!("{a}# EOF\n# EOF\n"),
-    ] {
-        assert_ne!(faults(&wrong), Vec::<String>::new(), "{wrong}");
-    }
 }
 
 #[tokio::test]
