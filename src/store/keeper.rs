@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::lease::own_name;
 use super::postgres::Database;
-use super::share::to_ask_for;
+use super::share::{Elsewhere, to_ask_for};
 use super::{Place, StoreError};
 use crate::permit::{self, Permit};
 
@@ -20,8 +20,9 @@ use crate::permit::{self, Permit};
 pub(super) const EXPIRES: Duration = Duration::from_secs(6);
 /// By its holder's own clock it ends after so long: earlier than anybody can take it, since they see a renewal after it was asked for.
 pub(super) const HOLDS: Duration = Duration::from_secs(5);
-/// A lease that was given back for somebody who asked for it is left to them for so long.
-const RESERVED: Duration = Duration::from_secs(3);
+/// A lease that was given back for somebody who asked for it is left to them for so long: they take it in their next round, if they are
+/// there.
+const RESERVED: Duration = Duration::from_millis(1_500);
 /// How often leases are renewed and watched.
 const ROUND: Duration = Duration::from_secs(1);
 /// The longest that it may take: two that hang leave time for a third.
@@ -241,20 +242,15 @@ impl Keeper {
     /// What asks for some of the leases of whoever has more than this process.
     fn asking(&self) -> Option<String> {
         let (state, own, now) = (self.state(), own_name(), permit::now());
-        let mut others: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        let mut coming = 0;
-        for (schema, seen) in &state.seen {
-            let Some(row) = seen.row.as_ref().filter(|row| !row.holder.is_empty() && row.holder != own) else { continue };
+        let elsewhere = state.seen.iter().filter(|(schema, _)| !state.held.contains_key(*schema)).filter_map(|(schema, seen)| {
+            let Row { holder, wanted_by, .. } = seen.row.as_ref()?;
             let is_there = u128::from((now - seen.since).unsigned_abs()) < 3 * ROUND.as_millis();
-            if row.wanted_by == own {
-                coming += 1;
-            } else if row.wanted_by.is_empty() && is_there {
-                others.entry(&row.holder).or_default().push(schema);
-            }
-        }
+            Some(Elsewhere { store: schema, holder, wanted_by, is_there })
+        });
+        let asking = to_ask_for(&own, state.held.len(), &elsewhere.collect::<Vec<_>>());
         let own = own.replace('\'', "''");
-        let asking = to_ask_for(state.held.len() + coming, &others).into_iter();
         let asking: Vec<String> = asking
+            .iter()
             .map(|schema| format!("UPDATE {schema}.lease SET wanted_by = '{own}' WHERE holder <> '' AND holder <> '{own}'"))
             .collect();
         (!asking.is_empty()).then(|| asking.join("; "))

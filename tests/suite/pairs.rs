@@ -139,6 +139,7 @@ async fn replicas_share_the_pairs_among_them_whoever_comes_or_goes() {
     until("they share them", || all(&first, 2) && all(&second, 2)).await;
     eprintln!("shared {:.1} s after the second started", began.elapsed().as_secs_f64());
     fleet.assert_works("Edited under two").await;
+    assert_eq!(first.said().matches("daemon.stopped").count(), 2, "no more than was needed");
     let began = Instant::now();
     signal(&first.process, "-KILL");
     until("the second leads all", || all(&second, 4)).await;
