@@ -92,10 +92,11 @@ async fn run_while_held(
     tracing::info!(schedule = config.schedule.poll, process.id = std::process::id(), "daemon.started");
     let mut work = Work::Cycle;
     let ended = loop {
+        let gathered_at = matches!(work, Work::Hints(_)).then(|| Instant::now() + GATHERED);
         if let Err(error) = daemon.run(&work, stop).await {
             break Err(error);
         }
-        let hints = hinted(Arc::clone(&daemon.hints), daemon.again_at, daemon.not_before);
+        let hints = hinted(Arc::clone(&daemon.hints), daemon.again_at, daemon.not_before.max(gathered_at));
         work = tokio::select! {
             biased;
             () = stop.cancelled() => break Ok(()),
@@ -163,6 +164,9 @@ struct Daemon {
 
 /// What was modified in a second is looked at again after so long: the second is over then, but for what is not known of that clock.
 const AGAIN: Duration = Duration::from_millis(1_100);
+
+/// From one look at leads that hints name to the next: what is named meanwhile is looked at together, in as many requests as one lead takes.
+const GATHERED: Duration = Duration::from_millis(750);
 
 /// How long after a sweep that failed the next one may start.
 const SWEEP_AGAIN: Duration = Duration::from_mins(5);

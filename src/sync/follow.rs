@@ -76,7 +76,7 @@ impl Engine {
         let now = self.server_time(Side::Salesforce);
         let mut is_enough = true;
         for side in Side::BOTH {
-            is_enough &= self.look_at_hinted(side, hints.get(side), cycle).await?;
+            is_enough &= self.look_at_hinted(side, hints.get(side), known.is_some(), cycle).await?;
         }
         let (Some((polled, polled_at)), Some(now)) = (known, now) else { return Ok(None) };
         if !is_enough || self.store.has_new_leads().await? {
@@ -85,21 +85,33 @@ impl Engine {
         let mut as_of = AsOf::poll(polled);
         as_of.read.extend(hints.salesforce.iter().map(|id| (id.clone(), now)));
         // What Salesforce had in the second of the last poll may have changed again within it, and of what it was given since, the modified
-        // time is not known that a write is guarded by. Once that second is over it is read; before, there is no use in it.
+        // time is not known that a write is guarded by. Once that second is over a poll tells, of all such leads at once; before, there is
+        // no use in it.
         let Some(now) = self.server_time(Side::Salesforce) else { return Ok(None) };
         let young = self.store.young_leads(polled, polled_at, now).await?;
-        let young: Vec<String> = young.into_iter().filter(|lead| !as_of.read.contains_key(lead)).collect();
-        let is_enough = self.look_at_hinted(Side::Salesforce, &young, cycle).await?;
-        as_of.read.extend(young.into_iter().map(|id| (id, now)));
-        Ok(is_enough.then_some(as_of))
+        if young.iter().all(|lead| as_of.read.contains_key(lead)) {
+            return Ok(Some(as_of));
+        }
+        let polled = self.poll(Side::Salesforce).await?;
+        cycle.seen += polled.changed;
+        let is_enough = !self.store.has_new_leads().await?;
+        Ok(is_enough.then_some(AsOf { polled: polled.as_of, ..as_of }))
     }
 
     /// Reads these leads. Gives whether the store has all of them as they are now: not those without a link, and none that a filter may
     /// leave out.
-    async fn look_at_hinted(&self, side: Side, ids: &[String], cycle: &mut Cycle) -> Result<bool, CycleError> {
+    async fn look_at_hinted(&self, side: Side, ids: &[String], may_poll: bool, cycle: &mut Cycle) -> Result<bool, CycleError> {
+        let at_once = self.clients.get(side).reads_at_once().max(1);
+        let mut left = ids.to_vec();
+        // A poll is one request, as a rule, for any number of leads. It does not bring what is deleted.
+        if may_poll && left.len() > at_once {
+            let polled = self.poll_for(side, ids).await?;
+            cycle.seen += polled.changed;
+            left.retain(|id| !polled.brought.contains(id));
+        }
         let is_filtered = *self.rules.filtered.get(side);
         let mut is_enough = true;
-        for ids in ids.chunks(self.clients.get(side).reads_at_once().max(1)) {
+        for ids in left.chunks(at_once) {
             let (mut read, gone) = self.read_or_gone(side, ids).await?;
             let there: Vec<&str> = read.iter().map(|record| record.id.as_str()).collect();
             let linked = self.store.linked_among(side, &there).await?;

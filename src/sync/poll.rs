@@ -1,5 +1,6 @@
 //! Polling: pages become observations, and the next page is fetched while one is stored.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -27,17 +28,24 @@ pub(super) struct Quiet {
 }
 
 /// A complete poll of one side.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Polled {
     /// Leads that were new or had changed.
     pub(super) changed: u64,
+    /// Those of the leads asked for that it brought.
+    pub(super) brought: BTreeSet<String>,
     /// A moment, by the server's clock, no later than any reading of this poll.
     pub(super) as_of: DateTime<Utc>,
 }
 
 impl Engine {
     pub(super) async fn poll(&self, side: Side) -> Result<Polled, CycleError> {
-        let polled = self.poll_uncounted(side).instrument(tracing::debug_span!("poll", %side)).await;
+        self.poll_for(side, &[]).await
+    }
+
+    /// A poll that says which of these leads it brought.
+    pub(super) async fn poll_for(&self, side: Side, wanted: &[String]) -> Result<Polled, CycleError> {
+        let polled = self.poll_uncounted(side, wanted).instrument(tracing::debug_span!("poll", %side)).await;
         let labels = metrics::Polled { side, outcome: metrics::Outcome::of(&polled) };
         self.metrics.polls.get_or_create(&labels).inc();
         let changed = polled.as_ref().map_or(0, |polled| polled.changed);
@@ -45,7 +53,7 @@ impl Engine {
         polled
     }
 
-    async fn poll_uncounted(&self, side: Side) -> Result<Polled, CycleError> {
+    async fn poll_uncounted(&self, side: Side, wanted: &[String]) -> Result<Polled, CycleError> {
         let from = self.store.checkpoint(side).await?.position;
         let mut position = from.clone();
         let (pages, mut arriving) = mpsc::channel(1);
@@ -53,9 +61,10 @@ impl Engine {
         let (client, start) = (Arc::clone(self.clients.get(side)), from.clone());
         let reading = async move { client.poll(start, overlap, pages).await };
         let keeping = async move {
-            let mut polled = Polled { changed: 0, as_of: DateTime::<Utc>::MAX_UTC };
+            let mut polled = Polled { changed: 0, brought: BTreeSet::new(), as_of: DateTime::<Utc>::MAX_UTC };
             while let Some(page) = arriving.recv().await {
                 polled.as_of = polled.as_of.min(page.as_of);
+                polled.brought.extend(wanted.iter().filter(|id| page.records.iter().any(|record| record.id == **id)).cloned());
                 let seen: Vec<_> = page.records.into_iter().map(|record| self.observation(side, record)).collect();
                 // A checkpoint that stays where it is costs no commit.
                 let moved = page.checkpoint.filter(|checkpoint| position.as_ref() != Some(checkpoint));

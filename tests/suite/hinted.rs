@@ -128,6 +128,46 @@ async fn an_edit_by_which_a_lead_leaves_the_filter_does_not_cross() {
     assert_eq!(salesforce.lead(&theirs).unwrap()["Title"], "Baker");
 }
 
+/// What is named together is looked at together: edits by one request, whatever their number, and what was deleted for itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn leads_that_are_named_together_take_one_request() {
+    let systems = Systems::of(8, 8, 8).await;
+    configure(&systems, "[sync]\n", "[sync]\ndelete = \"propagate\"\n");
+    let (operate, salesforce) = (systems.sandbox.operate(), systems.sandbox.salesforce());
+    let pairs: Vec<(String, String)> = (0..7).map(|place| pair(&systems, place)).collect();
+    let engine = systems.engine().await;
+    cycle(&engine).await.unwrap();
+    // Until what was linked can be written without another look.
+    tokio::time::sleep(Duration::from_millis(2_100)).await;
+    cycle(&engine).await.unwrap();
+    let hints = |ids: &[(String, String)]| PerSide {
+        operate: ids.iter().map(|(ours, _)| ours.clone()).collect(),
+        salesforce: Vec::new(),
+    };
+    let (gone, edited) = pairs.split_last().unwrap();
+    for (title, named, asked) in [("Keeper", edited, (1, 1)), ("Baker", &pairs, (2, 2))] {
+        for (ours, _) in edited {
+            operate.edit(ours, &json!({ "jobtitle": title })).unwrap();
+        }
+        if named.len() > edited.len() {
+            operate.delete(&gone.0).unwrap();
+            // The second in which the others were written is over, and they are looked at by one poll.
+            tokio::time::sleep(Duration::from_millis(2_100)).await;
+        }
+        let before = (operate.requests(), salesforce.requests());
+        let followed = engine.follow(&hints(named), &|| false).await.unwrap();
+        let after = (operate.requests(), salesforce.requests());
+        let requests = (after.0.total() - before.0.total(), after.1.total() - before.1.total());
+        // A delete is two more: Salesforce's lead is compared before.
+        let deletes = if followed.cycle.deleted > 0 { 2 } else { 0 };
+        assert_eq!((requests.0, requests.1 - deletes), asked, "{title}: {:#?} {:#?}", after.0.recent, after.1.recent);
+        for (_, theirs) in edited {
+            assert_eq!(salesforce.lead(theirs).unwrap()["Title"], title);
+        }
+    }
+    assert_eq!(salesforce.lead(&gone.1).unwrap()["IsDeleted"], true);
+}
+
 /// Looks at a lead of Operate until nothing of it waits for a second to pass any more.
 async fn follow(engine: &Engine, id: &str) {
     let hints = PerSide { operate: vec![id.to_owned()], salesforce: Vec::new() };
