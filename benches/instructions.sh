@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 # What is built to be changed is built otherwise.
 export CARGO_INCREMENTAL=0
 kept=benches/instructions.txt
-program=$(benches/built.sh instructions)
+program=$(benches/built.sh instructions --all-features)
 counted=$(mktemp)
 trap 'rm -f "$counted"' EXIT
 for name in $("$program"); do

@@ -59,7 +59,7 @@ grep -q '^leadsync:.*:/var/lib/leadsync:' "$there/sysusers/etc/passwd"
 echo "-- the image's last stage"
 if [[ -z "${LEADSYNC_STATIC_BIN:-}" ]]; then
   # Only the program itself is compiled anew.
-  cargo rustc --locked --quiet --bin leadsync -- -C target-feature=+crt-static
+  cargo rustc --locked --quiet --all-features --bin leadsync -- -C target-feature=+crt-static
   LEADSYNC_STATIC_BIN="$(cd "${CARGO_TARGET_DIR:-target}" && pwd)/debug/leadsync"
 fi
 "$here/image.sh" --binary "$LEADSYNC_STATIC_BIN"

@@ -1,46 +1,119 @@
-//! `check`: whether the configuration will do, on its own and for both systems as they are.
+//! `check`: whether a configuration will do, on its own and for both systems as they are; or those of all pairs in a folder.
+
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::{Ended, Failure, Report, output};
 use crate::check::{self, Finding, Severity};
-use crate::config::{self, Loaded};
+use crate::config::folder::{Folder, NAMES};
+use crate::config::{self, Config, Loaded};
 use crate::mapping::Mapping;
 use crate::sync::Rules;
 
+/// How far it is looked.
+#[derive(Clone, Copy)]
+pub(super) struct Depth {
+    /// At the file alone.
+    pub(super) offline: bool,
+    /// At so many leads of each side.
+    pub(super) sample: Option<usize>,
+}
+
 /// What is printed as JSON.
 #[derive(Serialize)]
-struct Checked<'a> {
-    file: &'a std::path::Path,
+struct Checked {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pair: Option<String>,
+    file: PathBuf,
     fields: usize,
     /// What the file alone gives rise to.
     warnings: Vec<String>,
     /// What the systems give rise to; none with `--offline`.
-    findings: &'a [Finding],
+    findings: Vec<Finding>,
 }
 
-pub(super) async fn check(loaded: &Loaded, offline: bool, sample: Option<usize>, report: Report) -> Result<Ended, Failure> {
-    let Loaded { config, path, warnings, .. } = loaded;
-    let mapping = Mapping::build(config)?;
-    Rules::of(config, &mapping)?;
-    let findings =
-        if offline { Vec::new() } else { output::busy("reading every lead on both sides", check::live(loaded, sample)).await };
+/// The same of a folder.
+#[derive(Serialize)]
+struct CheckedPairs {
+    pairs: Vec<Checked>,
+}
+
+pub(super) async fn check(file: Option<&Path>, depth: Depth, report: Report) -> Result<Ended, Failure> {
+    let checked = Checked::of(None, &Config::load(file)?, depth).await?;
     if report.json {
-        let warnings = warnings.iter().map(config::Finding::to_string).collect();
-        output::json(&Checked { file: path, fields: mapping.fields().len(), warnings, findings: &findings })?;
+        output::json(&checked)?;
     } else {
-        for warning in warnings {
-            output::line(warning);
-        }
-        for finding in &findings {
-            output::line(finding);
+        checked.print();
+    }
+    Ok(ended(checked.is_well()))
+}
+
+/// All of them are checked, whatever is wrong with some.
+pub(super) async fn check_pairs(folder: &Path, depth: Depth, report: Report) -> Result<Ended, Failure> {
+    let found = Folder::read(folder)?;
+    let (mut pairs, mut failed): (Vec<Checked>, Option<Failure>) = (Vec::new(), None);
+    for file in &found.nameless {
+        output::remark(format_args!("warning: no pair is served by {}: {NAMES}", file.display()));
+    }
+    for (name, loaded) in found.pairs {
+        let checked = match loaded {
+            Ok(loaded) => Checked::of(Some(name), &loaded, depth).await.map_err(|failure| of_file(&loaded.path, &failure)),
+            Err(error) => Err(error.into()),
+        };
+        match checked {
+            Ok(checked) => {
+                if !report.json {
+                    checked.print();
+                }
+                pairs.push(checked);
+            }
+            // The last one is told when the command ends.
+            Err(failure) => failed.replace(failure).iter().for_each(output::error),
         }
     }
-    let count = |severity: Severity| findings.iter().filter(|finding| finding.severity == severity).count();
-    let (errors, more) = (count(Severity::Error), count(Severity::Warning));
-    if !report.json {
-        let (fields, warnings) = (mapping.fields().len(), warnings.len() + more);
-        output::line(format!("{}: {fields} fields, {warnings} warning(s), {errors} error(s)", path.display()));
+    let is_well = found.nameless.is_empty() && pairs.iter().all(Checked::is_well);
+    if report.json {
+        output::json(&CheckedPairs { pairs })?;
     }
-    Ok(if warnings.is_empty() && errors + more == 0 { Ended::Done } else { Ended::Waits })
+    failed.map_or(Ok(ended(is_well)), Err)
+}
+
+fn of_file(file: &Path, failure: &Failure) -> Failure {
+    Failure::Usage(format!("{}: {failure}", file.display()))
+}
+
+const fn ended(is_well: bool) -> Ended {
+    if is_well { Ended::Done } else { Ended::Waits }
+}
+
+impl Checked {
+    async fn of(pair: Option<String>, loaded: &Loaded, depth: Depth) -> Result<Self, Failure> {
+        let Loaded { config, path, warnings, .. } = loaded;
+        let mapping = Mapping::build(config)?;
+        Rules::of(config, &mapping)?;
+        let findings = if depth.offline {
+            Vec::new()
+        } else {
+            output::busy("reading every lead on both sides", check::live(loaded, depth.sample)).await
+        };
+        let warnings = warnings.iter().map(config::Finding::to_string).collect();
+        Ok(Self { pair, file: path.clone(), fields: mapping.fields().len(), warnings, findings })
+    }
+
+    fn count(&self, severity: Severity) -> usize {
+        self.findings.iter().filter(|finding| finding.severity == severity).count()
+    }
+
+    fn is_well(&self) -> bool {
+        self.warnings.is_empty() && self.count(Severity::Error) + self.count(Severity::Warning) == 0
+    }
+
+    fn print(&self) {
+        self.warnings.iter().for_each(output::line);
+        self.findings.iter().for_each(output::line);
+        let (file, fields) = (self.file.display(), self.fields);
+        let (warnings, errors) = (self.warnings.len() + self.count(Severity::Warning), self.count(Severity::Error));
+        output::line(format_args!("{file}: {fields} fields, {warnings} warning(s), {errors} error(s)"));
+    }
 }

@@ -76,6 +76,9 @@ pub enum Command {
         /// Of each side read only about so many leads, those that were modified last [default: all].
         #[arg(long, value_name = "N", value_parser = sample, conflicts_with = "offline")]
         sample: Option<usize>,
+        /// Check the configurations of all pairs in this folder.
+        #[arg(long, value_name = "DIR", env = "LEADSYNC_CONFIG_DIR")]
+        config_dir: Option<PathBuf>,
         /// As JSON.
         #[command(flatten)]
         report: Report,
@@ -385,7 +388,13 @@ async fn dispatch(arguments: Arguments) -> Result<Ended, Failure> {
         Command::Resolve { conflict_id, take } => people::resolve(&load(file)?, conflict_id, take.into()).await,
         Command::Parked(report) => people::parked(&load(file)?, report).await,
         Command::Retry { ids, all } => people::retry(&load(file)?, &ids, all).await,
-        Command::Check { offline, sample, report } => check::check(&Config::load(file)?, offline, sample, report).await,
+        Command::Check { offline, sample, config_dir, report } => {
+            let depth = check::Depth { offline, sample };
+            match only_one(file, config_dir.as_deref())? {
+                Some(folder) => check::check_pairs(folder, depth, report).await,
+                None => check::check(file, depth, report).await,
+            }
+        }
         Command::Init(options) => init::init(&options, file).await,
         Command::Fields { sample, report } => fields::fields(&load(file)?, sample, report).await,
         Command::Sandbox(systems) => sandbox::sandbox(&systems).await,

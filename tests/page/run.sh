@@ -7,7 +7,7 @@ here=tests/page
 there=target/page
 
 if [[ -z "${LEADSYNC_BIN:-}" ]]; then
-  cargo build --locked --quiet
+  cargo build --locked --quiet --all-features
   target="${CARGO_TARGET_DIR:-target}"
   LEADSYNC_BIN="$(cd "$target" && pwd)/debug/leadsync"
 fi

@@ -275,6 +275,39 @@ async fn a_folder_that_cannot_be_used_is_refused_with_the_reason() {
     assert!(status == 2 && errors.contains("--config names one pair, and --config-dir many"), "{status} {errors}");
 }
 
+#[tokio::test]
+async fn every_pair_of_a_folder_is_checked_whatever_is_wrong_with_others() {
+    let fleet = Fleet::of(&["fine", "odd", "wrong"], 3).await;
+    let check = |more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_leadsync"));
+        command.args(["check", "--config-dir"]).arg(fleet.folder.path()).args(more);
+        command
+    };
+    let (status, said, errors) = run_with(check(&[])).await;
+    assert_eq!((status, errors.as_str()), (0, ""), "{said}");
+    assert_eq!(said.matches("ok       salesforce: signed in").count(), 3, "{said}");
+
+    let rewrite = |name: &str, from: &str, to: &str| {
+        let text = std::fs::read_to_string(fleet.file(name)).unwrap();
+        assert!(text.contains(from));
+        std::fs::write(fleet.file(name), text.replacen(from, to, 1)).unwrap();
+    };
+    rewrite("odd", "salesforce = \"Title\"", "salesforce = \"Tilte\"");
+    let (status, said, errors) = run_with(check(&[])).await;
+    assert_eq!((status, errors.as_str()), (3, ""), "{said}");
+    assert!(said.contains("Lead has no field Tilte") && said.contains("odd.toml:"), "{said}");
+    rewrite("wrong", "[schedule]", "[schedul]");
+    std::fs::copy(fleet.file("fine"), fleet.file("twin")).unwrap();
+    let (status, said, errors) = run_with(check(&["--json"])).await;
+    assert_eq!(status, 2);
+    assert!(errors.contains("wrong.toml:") && errors.contains("no key of this name is known"), "{errors}");
+    assert!(errors.contains("is the store of fine.toml as well"), "{errors}");
+    let said: Json = serde_json::from_str(&said).unwrap();
+    let pairs: Vec<_> =
+        said["pairs"].as_array().unwrap().iter().map(|pair| (&pair["pair"], pair["findings"].is_array())).collect();
+    assert_eq!(pairs, [(&json!("fine"), true), (&json!("odd"), true)]);
+}
+
 /// Somebody locks the lease of one pair: that one is lost, and the others are renewed as ever.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lease_that_is_locked_is_lost_alone() {
