@@ -93,6 +93,8 @@ with tempfile.TemporaryDirectory() as folder, Postgres(folder) as postgres, Serv
     print(f"a second replica leads half of them after {shared:.1f} s", flush=True)
     idle(postgres, server, [first, second], "idle, two replicas")
     for name, which in (("SIGKILL", signal.SIGKILL), ("SIGTERM", signal.SIGTERM)):
+        # Whoever takes over is not in the middle of its own start.
+        time.sleep(IDLE)
         left = first.pairs(postgres)
         first.process.send_signal(which)
         moment = postgres.ask("SELECT to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')")
