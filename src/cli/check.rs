@@ -58,7 +58,10 @@ pub(super) async fn check_pairs(folder: &Path, depth: Depth, report: Report) -> 
     }
     for (name, loaded) in found.pairs {
         let checked = match loaded {
-            Ok(loaded) => Checked::of(Some(name), &loaded, depth).await.map_err(|failure| of_file(&loaded.path, &failure)),
+            Ok(loaded) => {
+                let checked = Checked::of(Some(name), &loaded, depth).await;
+                checked.map_err(|failure| Failure::Usage(format!("{}: {failure}", loaded.path.display())))
+            }
             Err(error) => Err(error.into()),
         };
         match checked {
@@ -77,10 +80,6 @@ pub(super) async fn check_pairs(folder: &Path, depth: Depth, report: Report) -> 
         output::json(&CheckedPairs { pairs })?;
     }
     failed.map_or(Ok(ended(is_well)), Err)
-}
-
-fn of_file(file: &Path, failure: &Failure) -> Failure {
-    Failure::Usage(format!("{}: {failure}", file.display()))
 }
 
 const fn ended(is_well: bool) -> Ended {

@@ -168,6 +168,28 @@ async fn leads_that_are_named_together_take_one_request() {
     assert_eq!(salesforce.lead(&gone.1).unwrap()["IsDeleted"], true);
 }
 
+/// Messages that come one after the other are followed together: the first at once, and what comes soon after it by one more look.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_that_come_soon_after_each_other_are_gathered() {
+    const EDITS: usize = 10;
+    let (systems, daemon, _) = hearing(EDITS).await;
+    let _show = ShowLog(log(&systems));
+    let (operate, salesforce) = (systems.sandbox.operate(), systems.sandbox.salesforce());
+    let pairs: Vec<(String, String)> = (0..EDITS).map(|place| pair(&systems, place)).collect();
+    let before = operate.requests().total();
+    // Longer than a look takes, so that each edit could be looked at by itself.
+    let mut next = tokio::time::interval(Duration::from_millis(120));
+    for (ours, _) in &pairs {
+        next.tick().await;
+        operate.edit(ours, &json!({ "jobtitle": "Keeper" })).unwrap();
+    }
+    until("all have arrived", || pairs.iter().all(|(_, theirs)| salesforce.lead(theirs).unwrap()["Title"] == "Keeper")).await;
+    let requests = operate.requests().total() - before;
+    assert!(requests <= 4, "{requests} requests for {EDITS} edits");
+    signal(&daemon, "-TERM");
+    wait(daemon).await;
+}
+
 /// Looks at a lead of Operate until nothing of it waits for a second to pass any more.
 async fn follow(engine: &Engine, id: &str) {
     let hints = PerSide { operate: vec![id.to_owned()], salesforce: Vec::new() };
