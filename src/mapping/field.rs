@@ -20,6 +20,8 @@ pub struct Field {
     pub kind: Kind,
     /// Both systems' names of it: on a side, one field or several that are read as one text.
     pub native: PerSide<Vec<String>>,
+    /// Where each of those stands among all that are read on its side.
+    places: PerSide<Vec<usize>>,
     /// What merging needs to know.
     pub policy: Policy,
     /// What a create gives on a side where the other side is empty.
@@ -88,6 +90,7 @@ impl Field {
             name: config.name.clone(),
             kind: config.kind,
             native: config.native.clone(),
+            places: PerSide::default(),
             parts: (several && config.expression.is_none()).then(|| config.parts.clone()),
             policy: Policy {
                 direction: config.direction,
@@ -104,21 +107,28 @@ impl Field {
         })
     }
 
+    /// Learns where its native fields stand among all that are read, in order.
+    pub(super) fn stands_among(&mut self, read: &PerSide<Vec<String>>) {
+        let place = |side: Side, name: &String| read.get(side).binary_search(name).unwrap_or_default();
+        self.places = PerSide::build(|side| self.native.get(side).iter().map(|name| place(side, name)).collect());
+    }
+
     /// A side's value.
     pub(super) fn read(&self, side: Side, native: &NativeFields) -> Value {
         let names = self.native.get(side);
+        let mut values = names.iter().zip(self.places.get(side)).map(|(name, place)| native.get_at(*place, name));
         if names.is_empty() {
             return Value::Empty;
         }
         if let Some((_, expression)) = self.expression.as_ref().filter(|(from, _)| *from == side) {
-            let variables = names.iter().map(|name| (name.clone(), trimmed(native.get(name)))).collect();
+            let variables = names.iter().zip(values).map(|(name, value)| (name.clone(), trimmed(value))).collect();
             // What went wrong stands where a value that cannot be read stands, and the lead waits.
             return expression.evaluate(&variables).map_or_else(Value::Unknown, |text| self.lens.get(side, &Json::String(text)));
         }
         let Some(parts) = &self.parts else {
-            return self.lens.get(side, names.first().and_then(|name| native.get(name)).unwrap_or(&Json::Null));
+            return self.lens.get(side, values.next().flatten().unwrap_or(&Json::Null));
         };
-        let texts: Vec<Value> = names.iter().map(|name| self.lens.get(side, native.get(name).unwrap_or(&Json::Null))).collect();
+        let texts: Vec<Value> = values.map(|value| self.lens.get(side, value.unwrap_or(&Json::Null))).collect();
         if let Some(unknown) = texts.iter().find(|text| matches!(text, Value::Unknown(_))) {
             return unknown.clone();
         }

@@ -94,7 +94,7 @@ impl Lens {
                 &raw
             }
         };
-        let text = text.trim();
+        let text = trimmed(text);
         if text.is_empty() {
             // Salesforce has no empty checkbox, so an empty one in Operate means the same as an unset one.
             return if self.kind == Kind::Boolean { Value::Boolean(false) } else { Value::Empty };
@@ -194,9 +194,15 @@ impl Lens {
     }
 }
 
+/// Without white space around it. As a rule there is none, which two bytes tell.
+fn trimmed(text: &str) -> &str {
+    let is_plain = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_graphic);
+    if is_plain(text.as_bytes().first()) && is_plain(text.as_bytes().last()) { text } else { text.trim() }
+}
+
 /// Trimmed, NFC, LF line ends.
 pub(super) fn normal(text: &str) -> String {
-    let text = text.trim();
+    let text = trimmed(text);
     let text: String = if text.is_ascii() { text.to_owned() } else { text.nfc().collect() };
     if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text }
 }

@@ -91,7 +91,9 @@ impl Mapping {
             let _ = write!(fingerprint, "\n{field:?}");
         }
         let groups = groups(fields);
-        let fields = fields.iter().map(|field| Field::build(field, conflict, time)).collect::<Result<Vec<_>, _>>()?;
+        let mut fields = fields.iter().map(|field| Field::build(field, conflict, time)).collect::<Result<Vec<_>, _>>()?;
+        let read = PerSide::build(|side| native_names(&fields, side));
+        fields.iter_mut().for_each(|field| field.stands_among(&read));
         let place = |name: &String| {
             fields.iter().position(|field| field.name == *name).ok_or_else(|| MappingError {
                 field: name.clone(),
@@ -130,10 +132,7 @@ impl Mapping {
     /// The native names to read on a side.
     #[must_use]
     pub fn native_names(&self, side: Side) -> Vec<String> {
-        let mut names: Vec<String> = self.fields.iter().flat_map(|field| field.native.get(side).clone()).collect();
-        names.sort_unstable();
-        names.dedup();
-        names
+        native_names(&self.fields, side)
     }
 
     /// Reads a lead.
@@ -252,6 +251,13 @@ impl Mapping {
         let names = self.match_keys.get(rule).into_iter().flatten();
         names.filter_map(|place| self.fields.get(*place)).map(|field| field.name.as_str()).collect::<Vec<_>>().join(" and ")
     }
+}
+
+fn native_names(fields: &[Field], side: Side) -> Vec<String> {
+    let mut names: Vec<String> = fields.iter().flat_map(|field| field.native.get(side).clone()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 fn groups(fields: &[FieldConfig]) -> Vec<Vec<usize>> {

@@ -38,7 +38,10 @@ pub(crate) fn rows(data: &[u8]) {
         assert_eq!(whole.as_ref(), Ok(&expected));
     }
     match whole {
-        Ok(rows) => rows.into_iter().filter_map(|row| CLIENT.record(row).ok()).for_each(|record| can_be_polled(&record)),
+        Ok(rows) => rows
+            .into_iter()
+            .filter_map(|row| CLIENT.record(&mut CLIENT.layout(), row).ok())
+            .for_each(|record| can_be_polled(&record)),
         Err(SideError::Refused { reason, .. }) => {
             let said = String::from_utf8_lossy(data.trim_ascii());
             assert!(data.len() > 7_000 || reason == said.trim(), "{reason:?}");

@@ -33,6 +33,7 @@ use crate::directory::Directory;
 use crate::http::{Answer, Repeat, Request, Transport, is_passing};
 use crate::lead::Side;
 use crate::metrics::Metrics;
+use crate::native::Names;
 use crate::permit::Permit;
 use crate::side::{
     ClockOffset, Listed, NativeField, Outcome, Page, Position, Record, SideClient, SideError, Swept, Usage, Write, WriteKind,
@@ -51,7 +52,7 @@ pub struct OperateClient {
     /// The fields of every query: ours first, then the mapped ones.
     fields: Vec<String>,
     /// The mapped fields, in order.
-    mapped: Vec<Arc<str>>,
+    mapped: Names,
     /// Whether leads are read with all that they have, whatever is mapped.
     whole: bool,
     /// Those of them that hold an id of a reference list.
@@ -80,7 +81,7 @@ impl OperateClient {
             config: config.clone(),
             time,
             fields,
-            mapped: mapped.into_iter().map(Arc::from).collect(),
+            mapped: Names::new(mapped.into_iter().map(Arc::from).collect()),
             whole: false,
             lookups,
             directories: Mutex::default(),

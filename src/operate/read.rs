@@ -14,8 +14,8 @@ use crate::http::{Answer, Repeat, Streamed, Trouble};
 use crate::lead::Side;
 use crate::side::{NativeFields, Page, Position, Record, SideError};
 
-/// Leads handed over at once.
-const PAGE: usize = 1_000;
+/// Leads handed over at once: a power of two, as the store's statements take them.
+const PAGE: usize = 1_024;
 /// The longest text that is kept of what came in the place of rows.
 const TEXT: usize = 8_000;
 /// How often a window is asked for again whose answer broke off, before it is halved.
@@ -80,8 +80,10 @@ impl OperateClient {
         let broke = |error| Ended { error, answered: true };
         let mut newest = checkpoint.clone();
         let mut page = Vec::new();
+        let mut layout = self.layout();
         while let Some(rows) = answer.next().await.map_err(broke)? {
-            let mut records = rows.into_iter().map(|row| self.record(row)).collect::<Result<Vec<_>, _>>().map_err(broke)?;
+            let mut records =
+                rows.into_iter().map(|row| self.record(&mut layout, row)).collect::<Result<Vec<_>, _>>().map_err(broke)?;
             self.name_references(&mut records).await.map_err(broke)?;
             // A piece may hold more than one page.
             for record in records {
@@ -104,10 +106,10 @@ impl OperateClient {
     pub(super) async fn created_since(&self, since: DateTime<Utc>) -> Result<Vec<Record>, SideError> {
         let condition = format!("[{}]>='{}'", self.config.created_field, self.time.lower_bound(since));
         let mut answer = self.ask("find_created", &condition).await?;
-        let mut records = Vec::new();
+        let (mut records, mut layout) = (Vec::new(), self.layout());
         while let Some(rows) = answer.next().await? {
             for row in rows {
-                records.push(self.record(row)?);
+                records.push(self.record(&mut layout, row)?);
             }
         }
         self.name_references(&mut records).await?;
@@ -134,7 +136,7 @@ impl OperateClient {
         let row = serde_json::from_slice::<NativeFields>(&answer.body).map(Some);
         let row = row.or_else(|_| serde_json::from_slice::<Vec<NativeFields>>(&answer.body).map(|rows| rows.into_iter().next()));
         match row {
-            Ok(row) => row.map(|row| self.record(row)).transpose(),
+            Ok(row) => row.map(|row| self.record(&mut self.layout(), row)).transpose(),
             Err(_) => Err(SideError::Refused { side: Side::Operate, reason: answer.refusal().to_string() }),
         }
     }

@@ -1,9 +1,13 @@
 //! A Lead as Operate gives it.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use serde_json::{Value as Json, json};
 
 use super::OperateClient;
 use crate::lead::Side;
+use crate::native::{Columns, Names};
 use crate::side::{NativeFields, Record, SideError};
 
 /// The longest id.
@@ -13,14 +17,40 @@ const ROW_NUMBER: &str = "row_num";
 /// Characters of a timestamp that messages show.
 const SHOWN: usize = 40;
 
+/// Where rows have what makes a record.
+#[derive(Debug, Clone)]
+pub(super) struct Layout {
+    own: Columns,
+    mapped: Columns,
+}
+
+/// The places of our own fields.
+const ID: usize = 0;
+const MODIFIED: usize = 1;
+const CREATED: usize = 2;
+const CONVERTED: usize = 3;
+const EXTERNAL_ID: usize = 4;
+
 impl OperateClient {
-    /// Reads a row of a query, or a single lead.
-    pub(super) fn record(&self, mut row: NativeFields) -> Result<Record, SideError> {
+    /// For the rows of one answer.
+    pub(super) fn layout(&self) -> Layout {
         let config = &self.config;
-        let text = |name: &String| row.get(name).and_then(as_text);
-        let id =
-            row.get(&config.id_field).and_then(as_id).ok_or_else(|| unreadable(format!("a lead without {}", config.id_field)))?;
-        let stamp = text(&config.modified_field);
+        let own =
+            [&config.id_field, &config.modified_field, &config.created_field, &config.converted_field, &config.external_id_field];
+        Layout {
+            own: Columns::named(Names::new(own.into_iter().map(|name| name.as_str().into()).collect())),
+            mapped: Columns::named(Arc::clone(&self.mapped)),
+        }
+    }
+
+    /// Reads a row of a query, or a single lead.
+    pub(super) fn record(&self, layout: &mut Layout, mut row: NativeFields) -> Result<Record, SideError> {
+        let config = &self.config;
+        let own = &mut layout.own;
+        own.look_at(&row);
+        let text = |column: usize| own.get(&row, column).and_then(spelt);
+        let id = own.get(&row, ID).and_then(as_id).ok_or_else(|| unreadable(format!("a lead without {}", config.id_field)))?;
+        let stamp = text(MODIFIED);
         let modified_at = stamp.as_deref().and_then(|stamp| self.time.parse(stamp)).ok_or_else(|| {
             let (field, format) = (&config.modified_field, &self.time.format);
             unreadable(match &stamp {
@@ -31,23 +61,22 @@ impl OperateClient {
                 None => format!("lead {id} has no {field}"),
             })
         })?;
-        let mut record = Record {
+        Ok(Record {
             modified_at,
-            created_at: text(&config.created_field).and_then(|stamp| self.time.parse(&stamp)),
-            external_id: text(&config.external_id_field).filter(|held| !held.is_empty()),
+            created_at: text(CREATED).and_then(|stamp| self.time.parse(&stamp)),
+            external_id: text(EXTERNAL_ID).filter(|held| !held.is_empty()).map(Cow::into_owned),
             deleted: false,
-            converted: text(&config.converted_field).is_some_and(|word| is_yes(&word)),
+            converted: text(CONVERTED).is_some_and(|word| is_yes(&word)),
             master_id: None,
             id,
-            fields: NativeFields::new(),
-        };
-        record.fields = if self.whole {
-            row.remove(ROW_NUMBER);
-            row
-        } else {
-            row.only(&self.mapped)
-        };
-        Ok(record)
+            fields: if self.whole {
+                row.remove(ROW_NUMBER);
+                row
+            } else {
+                layout.mapped.look_at(&row);
+                layout.mapped.pick(row)
+            },
+        })
     }
 }
 
@@ -60,7 +89,8 @@ pub(super) fn unreadable(reason: String) -> SideError {
 /// exponent was too large to be read exactly, and would be another lead's.
 pub(super) fn as_id(value: &Json) -> Option<String> {
     let is_whole = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    let text = as_text(value)?;
+    let text = spelt(value)?;
+    let text = text.as_ref();
     let fits = match value {
         Json::Number(_) => is_whole(&text),
         Json::String(_) => {
@@ -68,7 +98,7 @@ pub(super) fn as_id(value: &Json) -> Option<String> {
         }
         _ => false,
     };
-    Some(text).filter(|text| fits && !text.is_empty())
+    Some(text).filter(|text| fits && !text.is_empty()).map(str::to_owned)
 }
 
 /// An id as it is written: a number, where it is one.
@@ -79,10 +109,14 @@ pub(super) fn id_json(id: &str) -> Json {
 
 /// Text or a number, as text.
 pub(super) fn as_text(value: &Json) -> Option<String> {
+    spelt(value).map(Cow::into_owned)
+}
+
+fn spelt(value: &Json) -> Option<Cow<'_, str>> {
     match value {
-        Json::String(text) => Some(text.trim().to_owned()),
-        Json::Number(number) => Some(number.to_string()),
-        Json::Bool(flag) => Some(flag.to_string()),
+        Json::String(text) => Some(text.trim().into()),
+        Json::Number(number) => Some(number.to_string().into()),
+        Json::Bool(flag) => Some(flag.to_string().into()),
         _ => None,
     }
 }

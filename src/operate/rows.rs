@@ -1,7 +1,7 @@
 //! A JSON array of any length, parsed as it comes: only the row that is being read is in memory.
 
 use crate::http::json_problem;
-use crate::native::{Names, NativeFields};
+use crate::native::{NativeFields, RowReader};
 
 /// The longest row. One that goes on beyond it is none, and would fill the memory.
 const LONGEST: usize = 16 << 20;
@@ -12,7 +12,7 @@ pub(super) struct Rows {
     buffer: Vec<u8>,
     state: State,
     row: RowEnd,
-    names: Names,
+    reader: RowReader,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -63,7 +63,7 @@ impl Rows {
                         }
                         break;
                     };
-                    let row = self.names.row(rest.get(..length).unwrap_or_default());
+                    let row = self.reader.row(rest.get(..length).unwrap_or_default());
                     rows.push(row.map_err(|error| NotRows::Damaged(json_problem(&error)))?);
                     self.row = RowEnd::default();
                     used += length;

@@ -55,10 +55,10 @@ impl OperateClient {
         let fields = [self.config.id_field.clone(), self.config.modified_field.clone()];
         let mut answer = self.ask_for("check", self.config.filter.trim(), &fields).await?;
         let mut newest: BinaryHeap<Reverse<DateTime<Utc>>> = BinaryHeap::new();
-        let mut more = false;
+        let (mut more, mut layout) = (false, self.layout());
         while let Some(rows) = answer.next().await? {
             for row in rows {
-                newest.push(Reverse(self.record(row)?.modified_at));
+                newest.push(Reverse(self.record(&mut layout, row)?.modified_at));
                 if newest.len() > count {
                     newest.pop();
                     more = true;
@@ -75,10 +75,10 @@ impl OperateClient {
         let conditions: Vec<&str> =
             [since.as_str(), self.config.filter.trim()].into_iter().filter(|each| !each.is_empty()).collect();
         let mut answer = self.ask_for("check", &conditions.join("AND"), &fields).await?;
-        let mut found = Vec::new();
+        let (mut found, mut layout) = (Vec::new(), self.layout());
         while let Some(rows) = answer.next().await? {
             for row in rows {
-                let record = self.record(row)?;
+                let record = self.record(&mut layout, row)?;
                 found.push(Listed { id: record.id, modified_at: Some(record.modified_at), takes_part: true });
             }
         }

@@ -35,6 +35,7 @@ use crate::directory::Directory;
 use crate::http::{Answer, Repeat, Request, Transport, is_passing};
 use crate::lead::Side;
 use crate::metrics::Metrics;
+use crate::native::Names;
 use crate::permit::Permit;
 use crate::side::{
     Action, ClockOffset, Listed, NativeField, Outcome, Page, Position, Record, Refusal, SideClient, SideError, Swept, Usage,
@@ -58,7 +59,7 @@ struct Fields {
     /// All that are asked for: ours first, then the mapped ones.
     asked: Vec<String>,
     /// The mapped ones, in order.
-    mapped: Vec<Arc<str>>,
+    mapped: Names,
     /// Of those, the ones that hold a user's id where the mapping has an e-mail address.
     users: Vec<String>,
 }
@@ -136,7 +137,7 @@ impl SalesforceClient {
                 asked.push(name.clone());
             }
         }
-        let mapped = mapped.into_iter().map(Arc::from).collect();
+        let mapped = Names::new(mapped.into_iter().map(Arc::from).collect());
         *self.fields.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(Fields { asked, mapped, users });
     }
 

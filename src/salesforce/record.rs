@@ -7,60 +7,61 @@ use chrono::{DateTime, NaiveDateTime, Utc};
 use serde_json::Value as Json;
 
 use super::outcome::is_id;
-use super::{Fields, SalesforceClient};
+use super::{Fields, OWN, SalesforceClient};
 use crate::lead::{Side, writable};
+use crate::native::{Columns, Names};
 use crate::side::{NativeFields, Record, SideError};
+
+/// The places of [`OWN`]; after them comes the external id.
+const ID: usize = 0;
+const MODIFIED: usize = 1;
+const CREATED: usize = 2;
+const DELETED: usize = 3;
+const CONVERTED: usize = 4;
+const MASTER: usize = 5;
+const EXTERNAL_ID: usize = OWN.len();
 
 impl SalesforceClient {
     /// Reads rows of a query or a retrieve.
     pub(super) async fn records(&self, fields: &Fields, rows: Vec<NativeFields>) -> Result<Vec<Record>, SideError> {
-        let mut records = rows.into_iter().map(|row| self.record(fields, row)).collect::<Result<Vec<_>, _>>()?;
+        // The API gives fields in their own spelling, whatever the case they were asked for in.
+        let own = OWN.iter().copied().chain([self.external_id_field.as_str()]).map(Arc::from).collect();
+        let mut own = Columns::in_any_case(Names::new(own));
+        let mut mapped = Columns::in_any_case(Arc::clone(&fields.mapped));
+        let mut records = Vec::with_capacity(rows.len());
+        for row in rows {
+            own.look_at(&row);
+            mapped.look_at(&row);
+            records.push(record(&own, &mapped, row)?);
+        }
         if !fields.users.is_empty() {
             self.name_users(fields, &mut records).await?;
         }
         Ok(records)
     }
-
-    /// Reads a row. Values are JSON, or all text where they come from CSV.
-    fn record(&self, fields: &Fields, mut row: NativeFields) -> Result<Record, SideError> {
-        let value = |name: &str| spelt(&row, name);
-        let text = |name: &str| {
-            let text = value(name).and_then(Json::as_str).map(str::to_owned);
-            text.filter(|text| !text.trim().is_empty())
-        };
-        let flag = |name: &str| match value(name) {
-            Some(Json::Bool(flag)) => *flag,
-            Some(Json::String(text)) => text == "true",
-            _ => false,
-        };
-        let id = text("Id").filter(|id| is_id(id)).ok_or_else(|| unreadable("a Lead without an Id".to_owned()))?;
-        let modified_at = text("SystemModstamp").as_deref().and_then(instant);
-        let modified_at = modified_at.ok_or_else(|| unreadable(format!("Lead {id} without a SystemModstamp")))?;
-        let mut record = Record {
-            modified_at,
-            created_at: text("CreatedDate").as_deref().and_then(instant),
-            external_id: text(&self.external_id_field),
-            deleted: flag("IsDeleted"),
-            converted: flag("IsConverted"),
-            master_id: text("MasterRecordId").filter(|id| is_id(id)),
-            id,
-            fields: NativeFields::new(),
-        };
-        for name in &fields.mapped {
-            if row.get(name).is_none()
-                && let Some(value) = spelt(&row, name).cloned()
-            {
-                row.insert(Arc::clone(name), value);
-            }
-        }
-        record.fields = row.only(&fields.mapped);
-        Ok(record)
-    }
 }
 
-/// A column of a row. The API gives fields in their own spelling, whatever the case they were asked for in.
-fn spelt<'r>(row: &'r NativeFields, name: &str) -> Option<&'r Json> {
-    row.get(name).or_else(|| row.iter().find(|(spelt, _)| spelt.eq_ignore_ascii_case(name)).map(|(_, value)| value))
+/// Reads a row. Values are JSON, or all text where they come from CSV.
+fn record(own: &Columns, mapped: &Columns, row: NativeFields) -> Result<Record, SideError> {
+    let text = |column: usize| own.get(&row, column).and_then(Json::as_str).filter(|text| !text.trim().is_empty());
+    let flag = |column: usize| match own.get(&row, column) {
+        Some(Json::Bool(flag)) => *flag,
+        Some(Json::String(text)) => text == "true",
+        _ => false,
+    };
+    let id = text(ID).filter(|id| is_id(id)).ok_or_else(|| unreadable("a Lead without an Id".to_owned()))?;
+    let modified_at = text(MODIFIED).and_then(instant);
+    let modified_at = modified_at.ok_or_else(|| unreadable(format!("Lead {id} without a SystemModstamp")))?;
+    Ok(Record {
+        modified_at,
+        created_at: text(CREATED).and_then(instant),
+        external_id: text(EXTERNAL_ID).map(str::to_owned),
+        deleted: flag(DELETED),
+        converted: flag(CONVERTED),
+        master_id: text(MASTER).filter(|id| is_id(id)).map(str::to_owned),
+        id: id.to_owned(),
+        fields: mapped.pick(row),
+    })
 }
 
 /// An answer that does not look as documented.

@@ -37,7 +37,7 @@ pub(super) struct Waits {
 }
 
 impl Engine {
-    /// One cycle. `stop` is asked before each batch of writes: once it says so, the cycle ends early and in good order.
+    /// One cycle. `stop` is asked before each round of writes: once it says so, the cycle ends early and in good order.
     ///
     /// The record of the cycle is kept in the store, also when it failed.
     pub async fn cycle(&self, patience: Patience, stop: &(dyn Fn() -> bool + Sync)) -> Result<Cycle, CycleError> {

@@ -47,7 +47,7 @@ use crate::config::sync::{CreateRule, DeleteRule};
 use crate::lead::{PerSide, Side, Value};
 use crate::mapping::{Base, Former, Mapping, MappingError, Values};
 use crate::metrics::Metrics;
-use crate::side::{SideClient, SideError};
+use crate::side::{Record, SideClient, SideError};
 use crate::store::{DirtyLink, LeadRow, Observation, Store, StoreError};
 
 pub use compare::{Compared, Drift};
@@ -193,7 +193,7 @@ pub struct Engine {
     hinted: Mutex<(u64, u64)>,
     /// How long each side has been quiet.
     quiet: Mutex<PerSide<Option<poll::Quiet>>>,
-    /// Read by each batch of writes until it is settled.
+    /// Read by each round of writes until it is settled.
     writing: RwLock<()>,
     metrics: Metrics,
 }
@@ -338,21 +338,26 @@ impl Engine {
         Ok(())
     }
 
-    fn observation(&self, side: Side, record: crate::side::Record) -> Observation {
-        let mut values = self.mapping.read(side, &record.fields);
-        let fields = self.mapping.encode(&values);
-        let filtered = !record.deleted && !self.mapping.takes_part(&values);
-        self.mapping.set_aside(&mut values);
-        Observation {
-            keys: self.mapping.match_keys(&values),
-            fields,
-            lead_id: record.id,
-            modified_at: record.modified_at,
-            external_id: record.external_id,
-            deleted: record.deleted,
-            converted: record.converted,
-            master_id: record.master_id,
-            filtered,
-        }
+    fn observation(&self, side: Side, record: Record) -> Observation {
+        observation(&self.mapping, side, record)
+    }
+}
+
+/// A lead as a side gave it, in the words of the mapping.
+fn observation(mapping: &Mapping, side: Side, record: Record) -> Observation {
+    let mut values = mapping.read(side, &record.fields);
+    let fields = mapping.encode(&values);
+    let filtered = !record.deleted && !mapping.takes_part(&values);
+    mapping.set_aside(&mut values);
+    Observation {
+        keys: mapping.match_keys(&values),
+        fields,
+        lead_id: record.id,
+        modified_at: record.modified_at,
+        external_id: record.external_id,
+        deleted: record.deleted,
+        converted: record.converted,
+        master_id: record.master_id,
+        filtered,
     }
 }

@@ -5,14 +5,16 @@ use std::sync::{Arc, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::mpsc;
+use tokio::task::JoinError;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument as _;
 
-use super::{CycleError, Engine};
+use super::{CycleError, Engine, observation};
 use crate::lead::Side;
+use crate::mapping::Mapping;
 use crate::metrics;
-use crate::side::{Position, SideError};
-use crate::store::StoreError;
+use crate::side::{Page, Position, SideError};
+use crate::store::{Observation, StoreError};
 
 /// How much the moments of two polls may be wrong against each other.
 const DOUBT: TimeDelta = TimeDelta::seconds(5);
@@ -55,35 +57,23 @@ impl Engine {
 
     async fn poll_uncounted(&self, side: Side, wanted: &[String]) -> Result<Polled, CycleError> {
         let from = self.store.checkpoint(side).await?.position;
-        let mut position = from.clone();
-        let (pages, mut arriving) = mpsc::channel(1);
         let overlap = if self.is_over(side, from.as_ref()) { TimeDelta::zero() } else { self.rules.overlap };
+        let (pages, arriving) = mpsc::channel(1);
+        let (views, seen) = mpsc::channel(1);
         let (client, start) = (Arc::clone(self.clients.get(side)), from.clone());
         let reading = async move { client.poll(start, overlap, pages).await };
-        let keeping = async move {
-            let mut polled = Polled { changed: 0, brought: BTreeSet::new(), as_of: DateTime::<Utc>::MAX_UTC };
-            while let Some(page) = arriving.recv().await {
-                polled.as_of = polled.as_of.min(page.as_of);
-                polled.brought.extend(wanted.iter().filter(|id| page.records.iter().any(|record| record.id == **id)).cloned());
-                let seen: Vec<_> = page.records.into_iter().map(|record| self.observation(side, record)).collect();
-                // A checkpoint that stays where it is costs no commit.
-                let moved = page.checkpoint.filter(|checkpoint| position.as_ref() != Some(checkpoint));
-                polled.changed += self.store.observe(side, &seen, moved.as_ref(), self.now()).await?.changed;
-                position = moved.or(position);
-            }
-            Ok::<_, StoreError>((polled, position))
-        };
-        // Where there are two processors, a page is read by one while the other stores the last.
+        let viewing = view(Arc::clone(&self.mapping), side, wanted.to_vec(), arriving, views);
+        let keeping = self.keep_views(side, from.clone(), seen);
+        // Where there are several processors, a page is read by one while others put the last into our words and store the one before.
         let (read, kept) = if self.turns.is_some() {
-            tokio::join!(reading, keeping)
+            let (read, (), kept) = tokio::join!(reading, viewing, keeping);
+            (read, kept)
         } else {
             let reading = AbortOnDropHandle::new(tokio::spawn(reading.in_current_span()));
-            let (read, kept) = tokio::join!(reading, keeping);
-            let read = read.unwrap_or_else(|ended| match ended.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(_) => Err(SideError::Abandoned),
-            });
-            (read, kept)
+            let viewing = AbortOnDropHandle::new(tokio::spawn(viewing.in_current_span()));
+            let (read, viewed, kept) = tokio::join!(reading, viewing, keeping);
+            let read = read.unwrap_or_else(abandoned);
+            (viewed.map_or_else(abandoned, |()| read), kept)
         };
         let (polled, reached) = kept?;
         read?;
@@ -94,6 +84,25 @@ impl Engine {
         *self.polled.lock().unwrap_or_else(PoisonError::into_inner).get_mut(side) = Some(self.now());
         tracing::debug!(side = %side, leads.changed = polled.changed, "poll.complete");
         Ok(polled)
+    }
+
+    /// Stores pages as they are seen. Gives how far the checkpoint has moved, too.
+    async fn keep_views(
+        &self,
+        side: Side,
+        mut position: Option<Position>,
+        mut seen: mpsc::Receiver<View>,
+    ) -> Result<(Polled, Option<Position>), StoreError> {
+        let mut polled = Polled { changed: 0, brought: BTreeSet::new(), as_of: DateTime::<Utc>::MAX_UTC };
+        while let Some(view) = seen.recv().await {
+            polled.as_of = polled.as_of.min(view.as_of);
+            polled.brought.extend(view.brought);
+            // A checkpoint that stays where it is costs no commit.
+            let moved = view.checkpoint.filter(|checkpoint| position.as_ref() != Some(checkpoint));
+            polled.changed += self.store.observe(side, &view.leads, moved.as_ref(), self.now()).await?.changed;
+            position = moved.or(position);
+        }
+        Ok((polled, position))
     }
 
     /// Whether all changes up to this checkpoint are known: even those that became visible late.
@@ -127,5 +136,40 @@ impl Engine {
             }
         }
         Ok(renamed)
+    }
+}
+
+/// A page in the words of the mapping.
+struct View {
+    leads: Vec<Observation>,
+    /// Those of the leads asked for that are in it.
+    brought: Vec<String>,
+    checkpoint: Option<Position>,
+    as_of: DateTime<Utc>,
+}
+
+/// Puts pages into the words of the mapping.
+async fn view(
+    mapping: Arc<Mapping>,
+    side: Side,
+    wanted: Vec<String>,
+    mut arriving: mpsc::Receiver<Page>,
+    views: mpsc::Sender<View>,
+) {
+    while let Some(Page { records, checkpoint, as_of }) = arriving.recv().await {
+        let is_there = |id: &&String| records.iter().any(|record| record.id == **id);
+        let brought = wanted.iter().filter(is_there).cloned().collect();
+        let leads = records.into_iter().map(|record| observation(&mapping, side, record)).collect();
+        if views.send(View { leads, brought, checkpoint, as_of }).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// A task that did not come to its end: it panicked, which goes on here, or the program ends.
+fn abandoned<T>(ended: JoinError) -> Result<T, SideError> {
+    match ended.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(_) => Err(SideError::Abandoned),
     }
 }

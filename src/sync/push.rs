@@ -1,5 +1,6 @@
 //! Pushing: writes that are due are noted as sent, sent, and settled with what their answers say.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -16,9 +17,12 @@ use crate::store::{Outbox, PushRow, Settled, Verdict};
 /// Writes under way at once, however many batches that is: each is in memory until it is settled.
 const MOST: usize = 10_000;
 
-/// How many writes are taken at once: as many batches as may be under way, or one.
+/// Writes of a round at least, where that many are due: two commits for all of them, however few a request takes.
+const LEAST: usize = 200;
+
+/// How many writes a round takes: as many batches as may be under way, or one.
 fn at_once(batch: usize, concurrency: usize) -> usize {
-    (batch * concurrency).min(MOST.max(batch))
+    (batch * concurrency).clamp(LEAST, MOST.max(batch))
 }
 
 /// What pushing came to.
@@ -47,8 +51,7 @@ impl Pushed {
 }
 
 impl Engine {
-    /// Sends everything that is due on a side and not held. Batches are sent side by side as the client allows; each is settled on
-    /// its own.
+    /// Sends everything that is due on a side and not held, round by round.
     pub(super) async fn push(
         &self,
         side: Side,
@@ -62,12 +65,8 @@ impl Engine {
         while let Some((kind, count)) = next(&outbox).filter(|_| !stop()) {
             let batch = client.batch_size(kind, count);
             let due = self.store.due(side, kind, self.now(), at_once(batch, client.concurrency())).await?;
-            let span = |chunk: &[PushRow]| tracing::debug_span!("push", %side, push.kind = kind.as_str(), writes = chunk.len());
-            let batches = due.chunks(batch).map(|chunk| self.push_batch(side, chunk).instrument(span(chunk)));
-            for batch in side_by_side(self.turns.as_deref(), batches).await {
-                pushed.add(batch?);
-            }
-            // They are counted once they are all gone, not after each batch: there may be very many.
+            pushed.add(self.push_round(side, kind, &due, batch).await?);
+            // They are counted once they are all gone, not after each round: there may be very many.
             outbox.take(side, kind, if due.is_empty() { usize::MAX } else { due.len() });
             if next(&outbox).is_none() {
                 outbox = self.store.outbox(self.now()).await?;
@@ -76,12 +75,13 @@ impl Engine {
         Ok(pushed)
     }
 
-    async fn push_batch(&self, side: Side, batch: &[PushRow]) -> Result<Pushed, CycleError> {
+    /// Notes writes of a kind as sent, sends them in batches, side by side as the client allows, and settles them.
+    async fn push_round(&self, side: Side, kind: WriteKind, due: &[PushRow], batch: usize) -> Result<Pushed, CycleError> {
         let _under_way = self.writing.read().await;
-        let ids: Vec<i64> = batch.iter().map(|push| push.push_id).collect();
+        let ids: Vec<i64> = due.iter().map(|push| push.push_id).collect();
         let mut ready = Vec::new();
         let mut settled = Vec::new();
-        for push in batch {
+        for push in due {
             match self.write_of(push) {
                 Ok(write) => ready.push((push, write)),
                 Err(problem) => settled.push(refused(push, &Refusal::new("mapping", problem))),
@@ -89,48 +89,54 @@ impl Engine {
         }
         // By the server's clock: ours may be set while a write is under way, or before the next start.
         let sent_at = self.server_time(side);
-        let marked = self.store.mark_sent(&ids, sent_at.unwrap_or_else(|| self.now())).await?;
+        let marked: HashSet<i64> = self.store.mark_sent(&ids, sent_at.unwrap_or_else(|| self.now())).await?.into_iter().collect();
         ready.retain(|(push, _)| marked.contains(&push.push_id));
         settled.retain(|settled| marked.contains(&settled.push_id));
-        let sent_at = sent_at.map(|time| time - TimeDelta::seconds(2));
-        let (sent, writes): (Vec<&PushRow>, Vec<Write>) = ready.into_iter().unzip();
-        let outcomes = match self.clients.get(side).write(&writes).await {
-            Ok(outcomes) => outcomes,
-            Err(error) => {
-                let later = self.now();
-                settled.extend(sent.iter().map(|push| Settled {
-                    code: Some("not_sent".to_owned()),
-                    error: Some(error.to_string()),
-                    ..Settled::plain(push, Verdict::Due(later))
-                }));
-                self.store.settle(&settled, later).await?;
-                return Err(error.into());
-            }
-        };
+        let (pushes, writes): (Vec<&PushRow>, Vec<Write>) = ready.into_iter().unzip();
+        let span = |writes: usize| tracing::debug_span!("push", %side, push.kind = kind.as_str(), writes);
+        let client = self.clients.get(side);
+        let batches = writes.chunks(batch).map(|writes| client.write(writes).instrument(span(writes.len())));
+        let answers = side_by_side(self.turns.as_deref(), batches).await;
         drop(writes);
-        let tried = batch.len() as u64;
-        let pushed = self.settle_batch(side, &sent, outcomes, settled, sent_at.unwrap_or_default()).await?;
-        Ok(Pushed { tried, ..pushed })
+        let mut failed = None;
+        let mut answered = Vec::with_capacity(pushes.len());
+        for (pushes, answer) in pushes.chunks(batch).zip(answers) {
+            match answer {
+                Ok(outcomes) => answered.extend(pushes.iter().copied().zip(outcomes)),
+                Err(error) => {
+                    let later = self.now();
+                    settled.extend(pushes.iter().map(|push| Settled {
+                        code: Some("not_sent".to_owned()),
+                        error: Some(error.to_string()),
+                        ..Settled::plain(push, Verdict::Due(later))
+                    }));
+                    failed.get_or_insert(error);
+                }
+            }
+        }
+        let sent_at = sent_at.map(|time| time - TimeDelta::seconds(2));
+        let pushed = self.settle_round(side, &answered, settled, sent_at.unwrap_or_default()).await?;
+        failed.map_or(Ok(Pushed { tried: due.len() as u64, ..pushed }), |error| Err(error.into()))
     }
 
     /// Settles what was sent, and what could not be.
-    async fn settle_batch(
+    async fn settle_round(
         &self,
         side: Side,
-        sent: &[&PushRow],
-        outcomes: Vec<Outcome>,
+        answered: &[(&PushRow, Outcome)],
         mut settled: Vec<Settled>,
         sent_at: DateTime<Utc>,
     ) -> Result<Pushed, CycleError> {
         let mut pushed = Pushed::default();
         let mut unknown_fields = None;
-        let made: Vec<(&str, i64)> = sent.iter().zip(&outcomes).filter_map(|(push, outcome)| made_of(push, outcome)).collect();
-        let claimed = if made.is_empty() { Vec::new() } else { self.store.claimed_elsewhere(side, &made).await? };
-        for (push, outcome) in sent.iter().zip(&outcomes) {
+        let made: Vec<(&str, i64)> = answered.iter().filter_map(|(push, outcome)| made_of(push, outcome)).collect();
+        let claimed: HashSet<String> =
+            if made.is_empty() { HashSet::new() } else { self.store.claimed_elsewhere(side, &made).await?.into_iter().collect() };
+        for (push, outcome) in answered {
             if let Outcome::Schema(refusal) = outcome {
                 unknown_fields.get_or_insert_with(|| refusal.to_string());
             }
-            let verdict = match made_of(push, outcome).filter(|(id, _)| claimed.iter().any(|claimed| claimed == id)) {
+            let verdict = match made_of(push, outcome).filter(|(id, _)| claimed.contains(*id)) {
                 Some((id, _)) => refused(push, &claimed_by_another(side, id)),
                 None => self.judge(push, outcome.clone(), sent_at).await?,
             };
@@ -248,5 +254,6 @@ mod tests {
     #[test]
     fn batches_are_sent_side_by_side_as_long_as_they_are_small() {
         assert_eq!([at_once(200, 5), at_once(5_000, 5), at_once(20_000, 5)], [1_000, MOST, 20_000]);
+        assert_eq!(at_once(25, 5), LEAST, "eight requests of the smallest batches");
     }
 }

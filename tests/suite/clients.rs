@@ -69,7 +69,7 @@ async fn operate_gives_everything_in_pages_and_moves_the_checkpoint_last() {
     let pages = poll(&client, None, TimeDelta::zero()).await;
     let total: usize = pages.iter().map(|page| page.records.len()).sum();
     assert_eq!((total, client.requests()), (2_600, 1));
-    assert!(pages.len() > 2 && pages.iter().all(|page| page.records.len() <= 1_000));
+    assert!(pages.len() > 2 && pages.iter().all(|page| page.records.len() <= 1_024));
     let (last, earlier) = pages.split_last().unwrap();
     assert!(earlier.iter().all(|page| page.checkpoint.is_none()));
     let newest = pages.iter().flat_map(|page| &page.records).map(|record| record.modified_at).max();
