@@ -42,6 +42,25 @@ pub struct DirtyLink {
 }
 
 impl DirtyLink {
+    /// A link of two leads that have none yet. The row holds both leads, and what is known of the ids that are held.
+    pub(super) fn of_match(row: &Row) -> Result<Self, StoreError> {
+        Ok(Self {
+            link_id: 0,
+            words: 0,
+            base: "{}".to_owned(),
+            unlinked: false,
+            names: Names { taken: row.try_get("name_is_taken")?, gone: row.try_get("named_is_gone")? },
+            created: false,
+            leads: PerSide { operate: lead_row(row, 0)?, salesforce: lead_row(row, LEAD_COLUMNS)? },
+            unsettled: Vec::new(),
+            undo: Vec::new(),
+            uncreated: false,
+            resolved: Vec::new(),
+            open: Vec::new(),
+            recent: Vec::new(),
+        })
+    }
+
     /// Whether a write was sent of which nobody knows what became.
     #[must_use]
     pub fn is_in_doubt(&self) -> bool {
@@ -162,6 +181,15 @@ pub struct Decided {
     pub conflicts: Vec<NewConflict>,
     /// Open conflicts that are none any more, by field.
     pub closed: Vec<String>,
+}
+
+impl Decided {
+    /// Whether nothing is left to be done for it, or said about it.
+    #[must_use]
+    pub const fn is_done(&self) -> bool {
+        let Self { link_id: _, words: _, base: _, supersede: _, blocked, forget, pushes, conflicts, closed } = self;
+        blocked.is_none() && forget.is_none() && pushes.is_empty() && conflicts.is_empty() && closed.is_empty()
+    }
 }
 
 impl Store {

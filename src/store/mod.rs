@@ -65,7 +65,7 @@ pub use hold::{Candidate, Hold};
 pub use lease::Leader;
 pub use listing::{Done, Hour, ListedConflict, Slice};
 pub use observe::{Observation, Observed};
-pub use pair::{Ambiguous, Part};
+pub use pair::{Ambiguous, Match, Matches, NewLink, Part};
 pub use postgres::Databases;
 pub use prune::{PRUNE, Pruned};
 pub use push::{LONGEST_WAIT, Outbox, PushRow};

@@ -6,9 +6,10 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value as Json, json};
 
+use super::many::Rows;
 use super::observe::drop_keys;
-use super::sql::{Connection, Query, query, query_as, query_scalar};
-use super::{Store, StoreError, stamp};
+use super::sql::{Connection, Query, Row, query, query_as, query_scalar};
+use super::{DirtyLink, Store, StoreError, stamp};
 use crate::lead::Side;
 
 /// A lead that several were found for, or whose only candidate has several.
@@ -22,6 +23,35 @@ pub struct Ambiguous {
     pub reason: String,
 }
 
+/// What one rule of `[sync].match` finds for some leads.
+#[derive(Debug, Clone, Default)]
+pub struct Matches {
+    /// Two leads that have no others: a link that is not there yet.
+    pub pairs: Vec<Match>,
+    /// The leads that it finds several for.
+    pub ambiguous: Vec<Ambiguous>,
+}
+
+/// Two leads that belong together.
+#[derive(Debug, Clone)]
+pub struct Match {
+    /// What is known of them, as of a link of which both leads changed; its number is 0.
+    pub link: DirtyLink,
+    /// Whether nothing is decided for one of them.
+    pub is_aside: bool,
+}
+
+/// A link to be made.
+#[derive(Debug, Clone)]
+pub struct NewLink {
+    /// Operate's lead.
+    pub operate_id: String,
+    /// Salesforce's.
+    pub salesforce_id: String,
+    /// The encoded base, where both have the same and nothing else is to be done; else both leads stay to be decided.
+    pub in_step: Option<String>,
+}
+
 /// Some of the leads that are to be paired, in the order of side and id: those after one and up to another.
 #[derive(Debug, Clone, Default)]
 pub struct Part {
@@ -30,6 +60,12 @@ pub struct Part {
 }
 
 impl Part {
+    /// From the first of these parts to the last.
+    #[must_use]
+    pub fn joined(parts: &[Self]) -> Option<Self> {
+        Some(Self { after: parts.first()?.after.clone(), up_to: parts.last()?.up_to.clone() })
+    }
+
     /// Binds ?1 to ?4: of a lead in this part, `(side, lead_id)` is greater than `(?1, ?2)` and not greater than `(?3, ?4)`.
     pub(super) fn bind<'q>(&'q self, query: Query<'q>) -> Query<'q> {
         let (side, id) = self.up_to.as_ref().map_or(("~", "~"), |(side, id)| (side, id));
@@ -142,67 +178,127 @@ impl Store {
         Ok(parts)
     }
 
-    /// Links what one rule of `[sync].match` finds for some leads, and gives those that it finds several for.
-    pub async fn pair_by_key(
-        &self,
-        (rule, name): (usize, &str),
-        part: &Part,
-        now: DateTime<Utc>,
-    ) -> Result<Vec<Ambiguous>, StoreError> {
+    /// What one rule of `[sync].match` finds for some leads. Those that it finds several for are parked.
+    pub async fn matches(&self, (rule, name): (usize, &str), part: &Part, now: DateTime<Utc>) -> Result<Matches, StoreError> {
         let rule = i64::try_from(rule).unwrap_or(i64::MAX);
         let mut connection = self.write().await?;
         let mut tx = connection.begin().await?;
-        if shared_keys(&mut tx, rule, part).await? == 0 {
-            tx.commit().await?;
-            return Ok(Vec::new());
-        }
-        let before = newest_link(&mut tx).await?;
-        query(
-            "INSERT INTO link (operate_id, salesforce_id, state, origin, created_at, updated_at)
-             SELECT max(iif(n.side = 'operate', n.lead_id, NULL)), max(iif(n.side = 'salesforce', n.lead_id, NULL)),
-                    'pending', 'match', ?2, ?2
-             FROM temp.shared_key r
-             CROSS JOIN lead_key n ON n.rule = ?1 AND n.key = r.key
-             CROSS JOIN lead_state m ON m.side = n.side AND m.lead_id = n.lead_id
-             GROUP BY r.key
-             HAVING count(*) FILTER (WHERE n.side = 'operate') = 1 AND count(*) FILTER (WHERE n.side = 'salesforce') = 1
-                AND count(m.link_id) = 0",
-        )
-        .bind(rule)
-        .bind(stamp(now))
-        .execute(&mut *tx)
-        .await?;
-        attach(&mut tx, before).await?;
-        let several = query(
-            "SELECT * FROM (SELECT n.side, n.lead_id, (SELECT string_agg(d.lead_id, ', ') FROM (SELECT lead_id FROM lead_key
-                         WHERE rule = ?1 AND key = r.key AND side <> n.side ORDER BY lead_id LIMIT 10) d) AS candidates,
-                    (SELECT count(*) FROM lead_key WHERE rule = ?1 AND key = r.key AND side = n.side) AS rivals
-             FROM temp.shared_key r
-             CROSS JOIN lead_key n ON n.rule = ?1 AND n.key = r.key
-             CROSS JOIN lead_state m ON m.side = n.side AND m.lead_id = n.lead_id
-             WHERE m.link_id IS NULL AND m.dirty = 1) f WHERE candidates IS NOT NULL",
-        )
-        .bind(rule)
-        .fetch_all(&mut *tx)
-        .await?;
-        let mut ambiguous = Vec::new();
-        for row in several {
-            let side = side(row.try_get("side")?);
-            let candidates: String = row.try_get("candidates")?;
-            let rivals: i64 = row.try_get("rivals")?;
-            let mut reason = format!("the same {name} is on {} {candidates}", side.other().title());
-            if rivals > 1 {
-                reason = format!("{reason}, and on {} other {} lead(s)", rivals - 1, side.title());
+        let mut found = Matches::default();
+        let keys = shared_keys(&mut tx, rule, part).await?;
+        if keys > 0 {
+            let mut paired = Vec::new();
+            for row in pairs(&mut tx, rule).await? {
+                paired.push(Json::from(row.try_get::<String, _>("key")?));
+                found.pairs.push(Match { link: DirtyLink::of_match(&row)?, is_aside: row.try_get("aside")? });
             }
-            ambiguous.push(Ambiguous { side, lead_id: row.try_get("lead_id")?, reason });
+            if keys > paired.len() as u64 {
+                query("DELETE FROM temp.shared_key WHERE key IN (SELECT value FROM json_each(?))")
+                    .bind(Json::Array(paired).to_string())
+                    .execute(&mut *tx)
+                    .await?;
+                found.ambiguous = ambiguous(&mut tx, rule, name).await?;
+            }
         }
-        if !ambiguous.is_empty() {
-            let rows = ambiguous.iter().map(|lead| json!([lead.lead_id, lead.reason, lead.side.as_str()]));
+        if !found.ambiguous.is_empty() {
+            let rows = found.ambiguous.iter().map(|lead| json!([lead.lead_id, lead.reason, lead.side.as_str()]));
             park_ambiguous(&mut tx, &Json::Array(rows.collect()).to_string(), now).await?;
         }
         tx.commit().await?;
-        Ok(ambiguous)
+        Ok(found)
     }
+
+    /// Makes links, but not of leads that a person linked meanwhile.
+    pub async fn link(&self, pairs: &[NewLink], now: DateTime<Utc>) -> Result<(), StoreError> {
+        if pairs.is_empty() {
+            return Ok(());
+        }
+        let mut connection = self.write().await?;
+        let mut tx = connection.begin().await?;
+        let before = newest_link(&mut tx).await?;
+        let insert = Rows {
+            before: "INSERT INTO link (operate_id, salesforce_id, base, state, created_at, updated_at, origin)
+                 SELECT r.column1, r.column2, r.column3, r.column4, r.column5, r.column5, 'match' FROM (VALUES"
+                .into(),
+            parameters: 5,
+            after: ") r WHERE NOT EXISTS (SELECT 1 FROM lead_state a WHERE a.side = 'operate' AND a.lead_id = r.column1 AND a.link_id IS NOT NULL)
+                 AND NOT EXISTS (SELECT 1 FROM lead_state a WHERE a.side = 'salesforce' AND a.lead_id = r.column2 AND a.link_id IS NOT NULL)
+                 ON CONFLICT DO NOTHING",
+        };
+        let now = stamp(now);
+        insert
+            .run(&mut tx, pairs, |query, pair| {
+                let (base, state) = pair.in_step.as_deref().map_or(("{}", "pending"), |base| (base, "in_step"));
+                query.bind(&pair.operate_id).bind(&pair.salesforce_id).bind(base).bind(state).bind(now.clone())
+            })
+            .await?;
+        for side in Side::BOTH {
+            let attach = format!(
+                "UPDATE lead_state AS lead SET link_id = l.link_id, dirty = iif(l.state = 'in_step', 0, 1),
+                     former = iif(l.state = 'in_step', NULL, lead.former)
+                 FROM link l WHERE l.link_id > ? AND lead.side = '{side}' AND lead.lead_id = l.{side}_id AND lead.link_id IS NULL"
+            );
+            query(attach).bind(before).execute(&mut *tx).await?;
+            let id = |pair: &NewLink| match side {
+                Side::Operate => Json::from(pair.operate_id.as_str()),
+                Side::Salesforce => Json::from(pair.salesforce_id.as_str()),
+            };
+            drop_keys(&mut tx, side, &pairs.iter().map(id).collect::<Json>().to_string()).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+}
+
+/// The pairs among the leads that have the shared keys: of a key that one lead on each side has, both without a link.
+async fn pairs(tx: &mut Connection, rule: i64) -> Result<Vec<Row>, StoreError> {
+    Ok(query(
+        "SELECT o.lead_id, o.modified_at, o.changed_at, ov.fields, o.external_id, o.converted, o.master_id, o.deleted_at IS NOT NULL, o.former,
+                s.lead_id, s.modified_at, s.changed_at, sv.fields, s.external_id, s.converted, s.master_id, s.deleted_at IS NOT NULL, s.former,
+                d.key, o.aside IS NOT NULL OR s.aside IS NOT NULL AS aside,
+                EXISTS (SELECT 1 FROM lead_state n WHERE n.external_id = o.lead_id AND n.side = 'salesforce' AND n.link_id IS NOT NULL
+                    AND n.deleted_at IS NULL) AS name_is_taken,
+                EXISTS (SELECT 1 FROM lead_state n WHERE n.side = 'operate' AND n.lead_id = s.external_id
+                    AND n.deleted_at IS NOT NULL) AS named_is_gone
+         FROM (SELECT r.key AS key, max(iif(n.side = 'operate', n.lead_id, NULL)) AS operate_id,
+                      max(iif(n.side = 'salesforce', n.lead_id, NULL)) AS salesforce_id
+               FROM temp.shared_key r CROSS JOIN lead_key n ON n.rule = ?1 AND n.key = r.key
+               GROUP BY r.key
+               HAVING count(*) FILTER (WHERE n.side = 'operate') = 1 AND count(*) FILTER (WHERE n.side = 'salesforce') = 1) d
+         CROSS JOIN lead_state o ON o.side = 'operate' AND o.lead_id = d.operate_id AND o.link_id IS NULL
+         CROSS JOIN lead_state s ON s.side = 'salesforce' AND s.lead_id = d.salesforce_id AND s.link_id IS NULL
+         CROSS JOIN lead_values ov ON ov.side = 'operate' AND ov.lead_id = d.operate_id
+         CROSS JOIN lead_values sv ON sv.side = 'salesforce' AND sv.lead_id = d.salesforce_id",
+    )
+    .bind(rule)
+    .fetch_all(&mut *tx)
+    .await?)
+}
+
+/// The leads that have one of the shared keys, each with why it is not clear which other is theirs.
+async fn ambiguous(tx: &mut Connection, rule: i64, name: &str) -> Result<Vec<Ambiguous>, StoreError> {
+    let several = query(
+        "SELECT * FROM (SELECT n.side, n.lead_id, (SELECT string_agg(d.lead_id, ', ') FROM (SELECT lead_id FROM lead_key
+                     WHERE rule = ?1 AND key = r.key AND side <> n.side ORDER BY lead_id LIMIT 10) d) AS candidates,
+                (SELECT count(*) FROM lead_key WHERE rule = ?1 AND key = r.key AND side = n.side) AS rivals
+         FROM temp.shared_key r
+         CROSS JOIN lead_key n ON n.rule = ?1 AND n.key = r.key
+         CROSS JOIN lead_state m ON m.side = n.side AND m.lead_id = n.lead_id
+         WHERE m.link_id IS NULL AND m.dirty = 1) f WHERE candidates IS NOT NULL",
+    )
+    .bind(rule)
+    .fetch_all(&mut *tx)
+    .await?;
+    let mut ambiguous = Vec::new();
+    for row in several {
+        let side = side(row.try_get("side")?);
+        let candidates: String = row.try_get("candidates")?;
+        let rivals: i64 = row.try_get("rivals")?;
+        let mut reason = format!("the same {name} is on {} {candidates}", side.other().title());
+        if rivals > 1 {
+            reason = format!("{reason}, and on {} other {} lead(s)", rivals - 1, side.title());
+        }
+        ambiguous.push(Ambiguous { side, lead_id: row.try_get("lead_id")?, reason });
+    }
+    Ok(ambiguous)
 }
 
 /// Puts into `temp.shared_key` the keys that some leads of this part have in common with leads of the other side. Gives how many.

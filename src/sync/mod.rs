@@ -326,8 +326,8 @@ impl Engine {
     }
 
     /// Has at hand what the mappings were that these links were decided under.
-    async fn recall_mappings(&self, links: &[DirtyLink]) -> Result<(), CycleError> {
-        let rows = links.iter().flat_map(|link| [&link.leads.operate, &link.leads.salesforce]).flatten();
+    async fn recall_mappings(&self, links: impl IntoIterator<Item = &DirtyLink>) -> Result<(), CycleError> {
+        let rows = links.into_iter().flat_map(|link| [&link.leads.operate, &link.leads.salesforce]).flatten();
         let ids: BTreeSet<i64> = rows.filter_map(|lead| Some(lead.former.as_ref()?.mapping_id)).collect();
         for id in ids {
             if !self.former.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&id) {

@@ -2,19 +2,20 @@
 
 use chrono::{DateTime, Utc};
 
+use super::follow::AsOf;
 use super::{CycleError, Engine};
 use crate::lead::{PerSide, Side};
 use crate::side::WriteKind;
-use crate::store::{Created, NewPush, UnlinkedLead};
+use crate::store::{Created, Decided, Match, NewLink, NewPush, Part, UnlinkedLead};
 
 /// Leads looked at in one transaction.
 const BATCH: i64 = 500;
-/// Leads that are looked up by a key in one transaction.
-const MANY: i64 = 10_000;
+/// So many batches of leads are left alone in one transaction.
+const MANY: usize = 20;
 
 impl Engine {
     /// Links unlinked leads, and gives those that nothing was found for a create. Gives how many were parked.
-    pub(super) async fn pair(&self) -> Result<u64, CycleError> {
+    pub(super) async fn pair(&self, as_of: &AsOf) -> Result<u64, CycleError> {
         let now = self.now();
         self.follow_merges().await?;
         if !self.store.has_new_leads().await? {
@@ -23,22 +24,56 @@ impl Engine {
         self.store.pair_by_external_id(now).await?;
         self.adopt_unanswered_creates().await?;
         let mut parked = 0;
-        let parts = self.store.parts(MANY).await?;
+        let parts = self.store.parts(BATCH).await?;
         for rule in 0..self.mapping.match_rules() {
-            let name = self.mapping.match_rule(rule);
-            for part in &parts {
-                let ambiguous = self.store.pair_by_key((rule, &name), part, now).await?;
-                for lead in &ambiguous {
-                    tracing::warn!(side = %lead.side, lead.id = lead.lead_id, "pair.ambiguous");
-                }
-                parked += ambiguous.len() as u64;
-            }
+            parked += self.pair_by_rule(rule, &parts, as_of).await?;
         }
         let creates = PerSide::build(|side| self.rules.creates(side));
-        for part in &parts {
-            self.store.leave(part, creates).await?;
+        for part in parts.chunks(MANY).filter_map(Part::joined) {
+            self.store.leave(&part, creates).await?;
         }
         Ok(parked + self.create_halves(now).await?)
+    }
+
+    /// Links what a rule of `[sync].match` finds. Gives how many leads it finds several for.
+    async fn pair_by_rule(&self, rule: usize, parts: &[Part], as_of: &AsOf) -> Result<u64, CycleError> {
+        let name = self.mapping.match_rule(rule);
+        let (mut parked, mut links) = (0, Vec::new());
+        for part in parts {
+            let found = self.store.matches((rule, &name), part, self.now()).await?;
+            for lead in &found.ambiguous {
+                tracing::warn!(side = %lead.side, lead.id = lead.lead_id, "pair.ambiguous");
+            }
+            parked += found.ambiguous.len() as u64;
+            self.recall_mappings(found.pairs.iter().map(|pair| &pair.link)).await?;
+            // Pairs are compared while the last ones are stored.
+            let (stored, next) = tokio::join!(self.store.link(&links, self.now()), self.link_each(&found.pairs, as_of));
+            stored?;
+            links = next;
+        }
+        self.store.link(&links, self.now()).await?;
+        Ok(parked)
+    }
+
+    async fn link_each(&self, pairs: &[Match], as_of: &AsOf) -> Vec<NewLink> {
+        let mut links = Vec::with_capacity(pairs.len());
+        for pair in pairs {
+            links.extend(self.link(pair, as_of));
+            tokio::task::yield_now().await;
+        }
+        links
+    }
+
+    /// The link of two leads. Nearly all that are there on both sides when they are first seen are in step, which is known at once.
+    fn link(&self, pair: &Match, as_of: &AsOf) -> Option<NewLink> {
+        let (operate, salesforce) = (pair.link.leads.operate.as_ref()?, pair.link.leads.salesforce.as_ref()?);
+        let is_plain = !pair.is_aside && !operate.deleted && !salesforce.deleted && !salesforce.converted;
+        let decided = if is_plain { self.decide(&pair.link, as_of) } else { None };
+        Some(NewLink {
+            operate_id: operate.lead_id.clone(),
+            salesforce_id: salesforce.lead_id.clone(),
+            in_step: decided.filter(Decided::is_done).map(|decided| decided.base),
+        })
     }
 
     /// Gives the leads that are left a create on the other side. Gives how many cannot have one.

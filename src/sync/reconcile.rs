@@ -62,7 +62,7 @@ impl Engine {
     }
 
     /// `None`: not yet.
-    fn decide(&self, link: &DirtyLink, as_of: &AsOf) -> Option<Decided> {
+    pub(super) fn decide(&self, link: &DirtyLink, as_of: &AsOf) -> Option<Decided> {
         let mut decided = Decided {
             link_id: link.link_id,
             words: link.words,
