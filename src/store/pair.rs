@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 
 use super::many::Rows;
 use super::observe::drop_keys;
-use super::sql::{Connection, Query, Row, query, query_as, query_scalar};
+use super::sql::{Connection, Query, query, query_as, query_scalar};
 use super::{DirtyLink, Store, StoreError, stamp};
 use crate::lead::Side;
 
@@ -28,8 +28,8 @@ pub struct Ambiguous {
 pub struct Matches {
     /// Two leads that have no others: a link that is not there yet.
     pub pairs: Vec<Match>,
-    /// The leads that it finds several for.
-    pub ambiguous: Vec<Ambiguous>,
+    /// The keys that are not of such a pair alone.
+    pub unclear: Vec<String>,
 }
 
 /// Two leads that belong together.
@@ -178,33 +178,65 @@ impl Store {
         Ok(parts)
     }
 
-    /// What one rule of `[sync].match` finds for some leads. Those that it finds several for are parked.
-    pub async fn matches(&self, (rule, name): (usize, &str), part: &Part, now: DateTime<Utc>) -> Result<Matches, StoreError> {
-        let rule = i64::try_from(rule).unwrap_or(i64::MAX);
-        let mut connection = self.write().await?;
-        let mut tx = connection.begin().await?;
+    /// What one rule of `[sync].match` finds for some leads. It is read beside what is being written: what is linked meanwhile may be
+    /// among it.
+    ///
+    /// `CROSS JOIN` keeps `SQLite` to the order written: from the leads that changed to their keys, and from those to the leads that have
+    /// the same. Any other order grows with the square of the leads.
+    pub async fn matches(&self, rule: usize, part: &Part) -> Result<Matches, StoreError> {
+        let finding = query(
+            "SELECT o.lead_id, o.modified_at, o.changed_at, ov.fields, o.external_id, o.converted, o.master_id, o.deleted_at IS NOT NULL, o.former,
+                    s.lead_id, s.modified_at, s.changed_at, sv.fields, s.external_id, s.converted, s.master_id, s.deleted_at IS NOT NULL, s.former,
+                    d.key, o.aside IS NOT NULL OR s.aside IS NOT NULL AS aside,
+                    EXISTS (SELECT 1 FROM lead_state n WHERE n.external_id = o.lead_id AND n.side = 'salesforce' AND n.link_id IS NOT NULL
+                        AND n.deleted_at IS NULL) AS name_is_taken,
+                    EXISTS (SELECT 1 FROM lead_state n WHERE n.side = 'operate' AND n.lead_id = s.external_id
+                        AND n.deleted_at IS NOT NULL) AS named_is_gone
+             FROM (SELECT r.key AS key, count(*) AS leads, max(iif(n.side = 'operate', n.lead_id, NULL)) AS operate_id,
+                          max(iif(n.side = 'salesforce', n.lead_id, NULL)) AS salesforce_id
+                   FROM (SELECT DISTINCT k.key AS key
+                         FROM lead_state a CROSS JOIN lead_key k ON k.side = a.side AND k.lead_id = a.lead_id
+                         WHERE a.dirty = 1 AND a.link_id IS NULL AND k.rule = ?5
+                           AND (a.side, a.lead_id) > (?1, ?2) AND (a.side, a.lead_id) <= (?3, ?4)
+                           AND EXISTS (SELECT 1 FROM lead_key n WHERE n.rule = ?5 AND n.key = k.key AND n.side <> k.side)) r
+                   CROSS JOIN lead_key n ON n.rule = ?5 AND n.key = r.key
+                   GROUP BY r.key) d
+             LEFT JOIN lead_state o ON d.leads = 2 AND o.side = 'operate' AND o.lead_id = d.operate_id AND o.link_id IS NULL
+             LEFT JOIN lead_state s ON d.leads = 2 AND s.side = 'salesforce' AND s.lead_id = d.salesforce_id AND s.link_id IS NULL
+             LEFT JOIN lead_values ov ON ov.side = 'operate' AND ov.lead_id = o.lead_id
+             LEFT JOIN lead_values sv ON sv.side = 'salesforce' AND sv.lead_id = s.lead_id",
+        );
         let mut found = Matches::default();
-        let keys = shared_keys(&mut tx, rule, part).await?;
-        if keys > 0 {
-            let mut paired = Vec::new();
-            for row in pairs(&mut tx, rule).await? {
-                paired.push(Json::from(row.try_get::<String, _>("key")?));
-                found.pairs.push(Match { link: DirtyLink::of_match(&row)?, is_aside: row.try_get("aside")? });
-            }
-            if keys > paired.len() as u64 {
-                query("DELETE FROM temp.shared_key WHERE key IN (SELECT value FROM json_each(?))")
-                    .bind(Json::Array(paired).to_string())
-                    .execute(&mut *tx)
-                    .await?;
-                found.ambiguous = ambiguous(&mut tx, rule, name).await?;
+        for row in part.bind(finding).bind(number(rule)).fetch_all(&self.read).await? {
+            let link = DirtyLink::of_match(&row)?;
+            if link.leads.operate.is_some() && link.leads.salesforce.is_some() {
+                found.pairs.push(Match { link, is_aside: row.try_get("aside")? });
+            } else {
+                found.unclear.push(row.try_get("key")?);
             }
         }
-        if !found.ambiguous.is_empty() {
-            let rows = found.ambiguous.iter().map(|lead| json!([lead.lead_id, lead.reason, lead.side.as_str()]));
+        Ok(found)
+    }
+
+    /// Parks the leads that have one of these keys of a rule where it is not clear which other is theirs. Gives them.
+    pub async fn park_unclear(
+        &self,
+        (rule, name): (usize, &str),
+        keys: &[String],
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Ambiguous>, StoreError> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut connection = self.write().await?;
+        let mut tx = connection.begin().await?;
+        let ambiguous = ambiguous(&mut tx, (number(rule), name), &Json::from(keys.to_vec()).to_string()).await?;
+        if !ambiguous.is_empty() {
+            let rows = ambiguous.iter().map(|lead| json!([lead.lead_id, lead.reason, lead.side.as_str()]));
             park_ambiguous(&mut tx, &Json::Array(rows.collect()).to_string(), now).await?;
         }
         tx.commit().await?;
-        Ok(found)
+        Ok(ambiguous)
     }
 
     /// Makes links, but not of leads that a person linked meanwhile.
@@ -248,43 +280,27 @@ impl Store {
     }
 }
 
-/// The pairs among the leads that have the shared keys: of a key that one lead on each side has, both without a link.
-async fn pairs(tx: &mut Connection, rule: i64) -> Result<Vec<Row>, StoreError> {
-    Ok(query(
-        "SELECT o.lead_id, o.modified_at, o.changed_at, ov.fields, o.external_id, o.converted, o.master_id, o.deleted_at IS NOT NULL, o.former,
-                s.lead_id, s.modified_at, s.changed_at, sv.fields, s.external_id, s.converted, s.master_id, s.deleted_at IS NOT NULL, s.former,
-                d.key, o.aside IS NOT NULL OR s.aside IS NOT NULL AS aside,
-                EXISTS (SELECT 1 FROM lead_state n WHERE n.external_id = o.lead_id AND n.side = 'salesforce' AND n.link_id IS NOT NULL
-                    AND n.deleted_at IS NULL) AS name_is_taken,
-                EXISTS (SELECT 1 FROM lead_state n WHERE n.side = 'operate' AND n.lead_id = s.external_id
-                    AND n.deleted_at IS NOT NULL) AS named_is_gone
-         FROM (SELECT r.key AS key, max(iif(n.side = 'operate', n.lead_id, NULL)) AS operate_id,
-                      max(iif(n.side = 'salesforce', n.lead_id, NULL)) AS salesforce_id
-               FROM temp.shared_key r CROSS JOIN lead_key n ON n.rule = ?1 AND n.key = r.key
-               GROUP BY r.key
-               HAVING count(*) FILTER (WHERE n.side = 'operate') = 1 AND count(*) FILTER (WHERE n.side = 'salesforce') = 1) d
-         CROSS JOIN lead_state o ON o.side = 'operate' AND o.lead_id = d.operate_id AND o.link_id IS NULL
-         CROSS JOIN lead_state s ON s.side = 'salesforce' AND s.lead_id = d.salesforce_id AND s.link_id IS NULL
-         CROSS JOIN lead_values ov ON ov.side = 'operate' AND ov.lead_id = d.operate_id
-         CROSS JOIN lead_values sv ON sv.side = 'salesforce' AND sv.lead_id = d.salesforce_id",
-    )
-    .bind(rule)
-    .fetch_all(&mut *tx)
-    .await?)
+fn number(rule: usize) -> i64 {
+    i64::try_from(rule).unwrap_or(i64::MAX)
 }
 
-/// The leads that have one of the shared keys, each with why it is not clear which other is theirs.
-async fn ambiguous(tx: &mut Connection, rule: i64, name: &str) -> Result<Vec<Ambiguous>, StoreError> {
+/// The leads that have one of these keys, each with why it is not clear which other is theirs.
+async fn ambiguous(tx: &mut Connection, (rule, name): (i64, &str), keys: &str) -> Result<Vec<Ambiguous>, StoreError> {
     let several = query(
         "SELECT * FROM (SELECT n.side, n.lead_id, (SELECT string_agg(d.lead_id, ', ') FROM (SELECT lead_id FROM lead_key
-                     WHERE rule = ?1 AND key = r.key AND side <> n.side ORDER BY lead_id LIMIT 10) d) AS candidates,
-                (SELECT count(*) FROM lead_key WHERE rule = ?1 AND key = r.key AND side = n.side) AS rivals
-         FROM temp.shared_key r
-         CROSS JOIN lead_key n ON n.rule = ?1 AND n.key = r.key
+                     WHERE rule = ?1 AND key = r.value AND side <> n.side ORDER BY lead_id LIMIT 10) d) AS candidates,
+                (SELECT count(*) FROM lead_key WHERE rule = ?1 AND key = r.value AND side = n.side) AS rivals
+         FROM json_each(?2) r
+         CROSS JOIN lead_key n ON n.rule = ?1 AND n.key = r.value
          CROSS JOIN lead_state m ON m.side = n.side AND m.lead_id = n.lead_id
-         WHERE m.link_id IS NULL AND m.dirty = 1) f WHERE candidates IS NOT NULL",
+         WHERE m.link_id IS NULL AND m.dirty = 1
+           -- Two that have nobody else, and no link, are a pair.
+           AND (SELECT count(*) <> 2 OR count(h.link_id) > 0 FROM lead_key k CROSS JOIN lead_state h ON h.side = k.side AND h.lead_id = k.lead_id
+                WHERE k.rule = ?1 AND k.key = r.value)) f
+         WHERE candidates IS NOT NULL",
     )
     .bind(rule)
+    .bind(keys)
     .fetch_all(&mut *tx)
     .await?;
     let mut ambiguous = Vec::new();
@@ -299,28 +315,6 @@ async fn ambiguous(tx: &mut Connection, rule: i64, name: &str) -> Result<Vec<Amb
         ambiguous.push(Ambiguous { side, lead_id: row.try_get("lead_id")?, reason });
     }
     Ok(ambiguous)
-}
-
-/// Puts into `temp.shared_key` the keys that some leads of this part have in common with leads of the other side. Gives how many.
-///
-/// `CROSS JOIN` keeps `SQLite` to the order written: from the leads that changed to their keys, and from those to the leads that have
-/// the same. Any other order grows with the square of the leads.
-async fn shared_keys(tx: &mut Connection, rule: i64, part: &Part) -> Result<u64, StoreError> {
-    for sql in [
-        "CREATE TEMP TABLE IF NOT EXISTS shared_key (key TEXT COLLATE BINARY PRIMARY KEY) WITHOUT ROWID",
-        "DELETE FROM temp.shared_key",
-    ] {
-        query(sql).execute(&mut *tx).await?;
-    }
-    let finding = query(
-        "INSERT INTO temp.shared_key
-         SELECT k.key FROM lead_state a CROSS JOIN lead_key k ON k.side = a.side AND k.lead_id = a.lead_id
-         WHERE a.dirty = 1 AND a.link_id IS NULL AND k.rule = ?5
-           AND (a.side, a.lead_id) > (?1, ?2) AND (a.side, a.lead_id) <= (?3, ?4)
-           AND EXISTS (SELECT 1 FROM lead_key n WHERE n.rule = ?5 AND n.key = k.key AND n.side <> k.side)
-         ON CONFLICT DO NOTHING",
-    );
-    Ok(part.bind(finding).bind(rule).execute(&mut *tx).await?)
 }
 
 pub(super) fn side(word: &str) -> Side {

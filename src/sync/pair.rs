@@ -6,7 +6,7 @@ use super::follow::AsOf;
 use super::{CycleError, Engine};
 use crate::lead::{PerSide, Side};
 use crate::side::WriteKind;
-use crate::store::{Created, Decided, Match, NewLink, NewPush, Part, UnlinkedLead};
+use crate::store::{Created, Decided, Match, Matches, NewLink, NewPush, Part, UnlinkedLead};
 
 /// Leads looked at in one transaction.
 const BATCH: i64 = 500;
@@ -38,20 +38,26 @@ impl Engine {
     /// Links what a rule of `[sync].match` finds. Gives how many leads it finds several for.
     async fn pair_by_rule(&self, rule: usize, parts: &[Part], as_of: &AsOf) -> Result<u64, CycleError> {
         let name = self.mapping.match_rule(rule);
-        let (mut parked, mut links) = (0, Vec::new());
-        for part in parts {
-            let found = self.store.matches((rule, &name), part, self.now()).await?;
-            for lead in &found.ambiguous {
+        let (mut parked, mut found, mut links) = (0, Matches::default(), Vec::new());
+        // Pairs are found and compared while those before them are stored.
+        for part in parts.iter().map(Some).chain([None, None]) {
+            let finding = async {
+                match part {
+                    Some(part) => self.store.matches(rule, part).await,
+                    None => Ok(Matches::default()),
+                }
+            };
+            self.recall_mappings(found.pairs.iter().map(|pair| &pair.link)).await?;
+            let (stored, compared, next) =
+                tokio::join!(self.store.link(&links, self.now()), self.link_each(&found.pairs, as_of), finding);
+            stored?;
+            let ambiguous = self.store.park_unclear((rule, &name), &found.unclear, self.now()).await?;
+            for lead in &ambiguous {
                 tracing::warn!(side = %lead.side, lead.id = lead.lead_id, "pair.ambiguous");
             }
-            parked += found.ambiguous.len() as u64;
-            self.recall_mappings(found.pairs.iter().map(|pair| &pair.link)).await?;
-            // Pairs are compared while the last ones are stored.
-            let (stored, next) = tokio::join!(self.store.link(&links, self.now()), self.link_each(&found.pairs, as_of));
-            stored?;
-            links = next;
+            parked += ambiguous.len() as u64;
+            (links, found) = (compared, next?);
         }
-        self.store.link(&links, self.now()).await?;
         Ok(parked)
     }
 
@@ -68,12 +74,13 @@ impl Engine {
     fn link(&self, pair: &Match, as_of: &AsOf) -> Option<NewLink> {
         let (operate, salesforce) = (pair.link.leads.operate.as_ref()?, pair.link.leads.salesforce.as_ref()?);
         let is_plain = !pair.is_aside && !operate.deleted && !salesforce.deleted && !salesforce.converted;
-        let decided = if is_plain { self.decide(&pair.link, as_of) } else { None };
-        Some(NewLink {
-            operate_id: operate.lead_id.clone(),
-            salesforce_id: salesforce.lead_id.clone(),
-            in_step: decided.filter(Decided::is_done).map(|decided| decided.base),
-        })
+        let is_same = operate.fields == salesforce.fields && salesforce.external_id.is_none();
+        let in_step = match () {
+            () if !is_plain => None,
+            () if is_same && self.mapping.is_base(&operate.fields) => Some(operate.fields.clone()),
+            () => self.decide(&pair.link, as_of).filter(Decided::is_done).map(|decided| decided.base),
+        };
+        Some(NewLink { operate_id: operate.lead_id.clone(), salesforce_id: salesforce.lead_id.clone(), in_step })
     }
 
     /// Gives the leads that are left a create on the other side. Gives how many cannot have one.
