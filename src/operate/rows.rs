@@ -1,5 +1,7 @@
 //! A JSON array of any length, parsed as it comes: only the row that is being read is in memory.
 
+use memchr::{memchr2, memchr3};
+
 use crate::http::json_problem;
 use crate::native::{NativeFields, RowReader};
 
@@ -99,23 +101,33 @@ struct RowEnd {
 impl RowEnd {
     /// The length of the object that this begins with, once its end is there.
     fn find(&mut self, row: &[u8]) -> Option<usize> {
-        for byte in row.get(self.looked_at..).unwrap_or_default() {
-            self.looked_at += 1;
-            match byte {
+        loop {
+            let rest = row.get(self.looked_at..).unwrap_or_default();
+            let next = if self.escaped {
+                (!rest.is_empty()).then_some(0)
+            } else if self.in_text {
+                memchr2(b'"', b'\\', rest)
+            } else {
+                memchr3(b'"', b'{', b'}', rest)
+            };
+            let Some(next) = next else {
+                self.looked_at = row.len();
+                return None;
+            };
+            self.looked_at += next + 1;
+            match rest.get(next) {
                 _ if self.escaped => self.escaped = false,
-                b'\\' if self.in_text => self.escaped = true,
-                b'"' => self.in_text = !self.in_text,
-                b'{' if !self.in_text => self.depth += 1,
-                b'}' if !self.in_text => {
+                Some(b'\\') => self.escaped = true,
+                Some(b'"') => self.in_text = !self.in_text,
+                Some(b'{') => self.depth += 1,
+                _ => {
                     self.depth -= 1;
                     if self.depth == 0 {
                         return Some(self.looked_at);
                     }
                 }
-                _ => {}
             }
         }
-        None
     }
 }
 

@@ -73,7 +73,8 @@ impl Store {
     /// forgotten: should it come back, it is compared as at first. Gives how many links came to rest.
     pub async fn rest(&self, unlink: bool, now: DateTime<Utc>) -> Result<u64, StoreError> {
         let leads: Vec<Option<i64>> = query_scalar(
-            "SELECT DISTINCT a.link_id FROM lead_state a WHERE a.dirty = 1
+            // Where no lead is aside, as at a first load of many, there is nothing to look for.
+            "SELECT DISTINCT a.link_id FROM lead_state a WHERE a.dirty = 1 AND EXISTS (SELECT 1 FROM lead_state WHERE aside IS NOT NULL)
                  AND (a.aside IS NOT NULL OR a.link_id IN (SELECT link_id FROM lead_state WHERE aside IS NOT NULL AND link_id IS NOT NULL))",
         )
         .fetch_all(&mut *self.write().await?)

@@ -89,7 +89,11 @@ impl Store {
         let mut connection = self.write().await?;
         let mut tx = connection.begin().await?;
         dissolve(&mut tx).await?;
-        if !is_anybody_named(&mut tx).await? {
+        let news = News::of(&mut tx).await?;
+        if news.deleted {
+            forget_deleted(&mut tx).await?;
+        }
+        if !news.named {
             return Ok(tx.commit().await?);
         }
         let before = newest_link(&mut tx).await?;
@@ -321,17 +325,28 @@ pub(super) fn side(word: &str) -> Side {
     Side::parse(word).unwrap_or(Side::Operate)
 }
 
-/// Whether any new lead names another or a link, or is named by one.
-async fn is_anybody_named(tx: &mut Connection) -> Result<bool, StoreError> {
-    Ok(query_scalar(
-        "SELECT EXISTS (SELECT 1 FROM lead_state a WHERE a.dirty = 1 AND a.link_id IS NULL AND (
-             a.external_id IS NOT NULL
-             OR EXISTS (SELECT 1 FROM lead_state b WHERE b.external_id = a.lead_id)
-             OR EXISTS (SELECT 1 FROM link l WHERE a.side = 'operate' AND l.operate_id = a.lead_id)
-             OR EXISTS (SELECT 1 FROM link l WHERE a.side = 'salesforce' AND l.salesforce_id = a.lead_id)))",
-    )
-    .fetch_one(&mut *tx)
-    .await?)
+/// What is to be looked for among the leads that changed, found by going through them once.
+struct News {
+    /// One is deleted.
+    deleted: bool,
+    /// One without a link names another or a link, or is named by one.
+    named: bool,
+}
+
+impl News {
+    async fn of(tx: &mut Connection) -> Result<Self, StoreError> {
+        let row = query(
+            "SELECT coalesce(max(iif(a.deleted_at IS NOT NULL, 1, 0)), 0) AS deleted, coalesce(max(iif(a.link_id IS NULL AND (
+                 a.external_id IS NOT NULL
+                 OR EXISTS (SELECT 1 FROM lead_state b WHERE b.external_id = a.lead_id)
+                 OR EXISTS (SELECT 1 FROM link l WHERE a.side = 'operate' AND l.operate_id = a.lead_id)
+                 OR EXISTS (SELECT 1 FROM link l WHERE a.side = 'salesforce' AND l.salesforce_id = a.lead_id)), 1, 0)), 0) AS named
+             FROM lead_state a WHERE a.dirty = 1",
+        )
+        .fetch_one(&mut *tx)
+        .await?;
+        Ok(Self { deleted: row.try_get("deleted")?, named: row.try_get("named")? })
+    }
 }
 
 /// Gives links that wait for a lead of this side theirs.
@@ -369,13 +384,20 @@ pub(super) async fn newest_link(tx: &mut Connection) -> Result<i64, StoreError> 
 
 /// Leads whose link only says why they have none, and of which something changed, are unlinked leads again.
 async fn dissolve(tx: &mut Connection) -> Result<(), StoreError> {
-    for sql in [
+    query(
         "DELETE FROM link WHERE (origin = 'ambiguous' OR (origin = 'external_id' AND operate_id IS NULL))
              AND link_id IN (SELECT link_id FROM lead_state WHERE dirty = 1)",
-        "DELETE FROM lead_key WHERE (side, lead_id) IN (SELECT side, lead_id FROM lead_state WHERE dirty = 1 AND deleted_at IS NOT NULL)",
-    ] {
-        query(sql).execute(&mut *tx).await?;
-    }
+    )
+    .execute(&mut *tx)
+    .await?;
+    Ok(())
+}
+
+/// No lead is found by the keys of one that is deleted.
+async fn forget_deleted(tx: &mut Connection) -> Result<(), StoreError> {
+    query("DELETE FROM lead_key WHERE (side, lead_id) IN (SELECT side, lead_id FROM lead_state WHERE dirty = 1 AND deleted_at IS NOT NULL)")
+        .execute(&mut *tx)
+        .await?;
     Ok(())
 }
 
