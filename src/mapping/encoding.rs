@@ -11,9 +11,6 @@ use serde_json::{Map, Value as Json};
 use super::{Base, Field, Mapping, Values};
 use crate::lead::{PerSide, Value};
 
-/// How a value that cannot be read begins. Within a text, its quotes would be escaped.
-const UNREAD: &str = "{\"unknown\":";
-
 /// Bytes that a field takes in the store, more or less.
 const VALUE: usize = 40;
 
@@ -124,12 +121,6 @@ impl Mapping {
             }
             true
         })
-    }
-
-    /// Whether the encoded values of a lead, where the other half has the same, are also the encoded base of the two.
-    #[must_use]
-    pub fn is_base(&self, fields: &str) -> bool {
-        !self.has_variants() && !fields.contains(UNREAD)
     }
 
     /// The store's form of part of a base, as a merge patch for the whole of it.

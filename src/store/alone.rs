@@ -140,11 +140,14 @@ impl Store {
     /// Leads that are to be paired are left as they are where they are gone, or read-only on Salesforce, or where none is made
     /// of them on the other side.
     pub async fn leave(&self, part: &Part, creates: PerSide<bool>) -> Result<(), StoreError> {
-        let leaving = query(
+        // Where there are very many, it takes half the time to go through all leads between the first and the last of them: no list of
+        // those that are meant has to be made before the index is changed that they are found by. A `+` keeps `SQLite` from that index.
+        let many = if part.is_bounded() { "+" } else { "" };
+        let leaving = query(format!(
             "UPDATE lead_state SET dirty = 0
-             WHERE dirty = 1 AND link_id IS NULL AND aside IS NULL AND (side, lead_id) > (?1, ?2) AND (side, lead_id) <= (?3, ?4)
+             WHERE {many}dirty = 1 AND {many}link_id IS NULL AND aside IS NULL AND (side, lead_id) > (?1, ?2) AND (side, lead_id) <= (?3, ?4)
                AND (deleted_at IS NOT NULL OR (side = 'operate' AND NOT ?5) OR (side = 'salesforce' AND (converted = 1 OR NOT ?6)))",
-        );
+        ));
         part.bind(leaving).bind(creates.salesforce).bind(creates.operate).execute(&mut *self.write().await?).await?;
         Ok(())
     }

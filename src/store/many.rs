@@ -28,10 +28,20 @@ impl Rows {
         bind: impl Fn(Query<'q>, &'q R) -> Query<'q>,
     ) -> Result<(), StoreError> {
         let mut left = rows;
-        while !left.is_empty() {
+        let mut next = || {
+            if left.is_empty() {
+                return None;
+            }
             let (part, rest) = left.split_at(largest_part(left.len()));
-            part.iter().fold(query(self.text(part.len())), &bind).execute(&mut *connection).await?;
             left = rest;
+            Some(part.iter().fold(query(self.text(part.len())), &bind))
+        };
+        let mut statement = next();
+        while let Some(query) = statement {
+            // One is put together while the last one is carried out.
+            let (done, following) = tokio::join!(query.execute(&mut *connection), async { next() });
+            done?;
+            statement = following;
         }
         Ok(())
     }

@@ -74,8 +74,8 @@ impl Store {
     pub async fn rest(&self, unlink: bool, now: DateTime<Utc>) -> Result<u64, StoreError> {
         let leads: Vec<Option<i64>> = query_scalar(
             // Where no lead is aside, as at a first load of many, there is nothing to look for.
-            "SELECT DISTINCT a.link_id FROM lead_state a WHERE a.dirty = 1 AND EXISTS (SELECT 1 FROM lead_state WHERE aside IS NOT NULL)
-                 AND (a.aside IS NOT NULL OR a.link_id IN (SELECT link_id FROM lead_state WHERE aside IS NOT NULL AND link_id IS NOT NULL))",
+            "SELECT DISTINCT a.link_id FROM (SELECT 1 FROM lead_state WHERE aside IS NOT NULL LIMIT 1) d CROSS JOIN lead_state a ON TRUE
+             WHERE a.dirty = 1 AND (a.aside IS NOT NULL OR a.link_id IN (SELECT link_id FROM lead_state WHERE aside IS NOT NULL AND link_id IS NOT NULL))",
         )
         .fetch_all(&mut *self.write().await?)
         .await?;

@@ -66,6 +66,11 @@ impl Part {
         Some(Self { after: parts.first()?.after.clone(), up_to: parts.last()?.up_to.clone() })
     }
 
+    /// Whether others come after it.
+    pub(super) const fn is_bounded(&self) -> bool {
+        self.up_to.is_some()
+    }
+
     /// Binds ?1 to ?4: of a lead in this part, `(side, lead_id)` is greater than `(?1, ?2)` and not greater than `(?3, ?4)`.
     pub(super) fn bind<'q>(&'q self, query: Query<'q>) -> Query<'q> {
         let (side, id) = self.up_to.as_ref().map_or(("~", "~"), |(side, id)| (side, id));

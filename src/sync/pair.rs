@@ -74,11 +74,14 @@ impl Engine {
     fn link(&self, pair: &Match, as_of: &AsOf) -> Option<NewLink> {
         let (operate, salesforce) = (pair.link.leads.operate.as_ref()?, pair.link.leads.salesforce.as_ref()?);
         let is_plain = !pair.is_aside && !operate.deleted && !salesforce.deleted && !salesforce.converted;
-        let is_same = operate.fields == salesforce.fields && salesforce.external_id.is_none();
-        let in_step = match () {
-            () if !is_plain => None,
-            () if is_same && self.mapping.is_base(&operate.fields) => Some(operate.fields.clone()),
-            () => self.decide(&pair.link, as_of).filter(Decided::is_done).map(|decided| decided.base),
+        // What both have when they meet is what they have in common; which fields have a part in them is the same for both, or is to be found out.
+        let is_same = operate.fields == salesforce.fields && salesforce.external_id.is_none() && !self.mapping.has_variants();
+        let in_step = if !is_plain {
+            None
+        } else if is_same {
+            Some(operate.fields.clone())
+        } else {
+            self.decide(&pair.link, as_of).filter(Decided::is_done).map(|decided| decided.base)
         };
         Some(NewLink { operate_id: operate.lead_id.clone(), salesforce_id: salesforce.lead_id.clone(), in_step })
     }

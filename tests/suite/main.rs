@@ -31,6 +31,7 @@ mod in_step;
 mod init;
 mod keeping;
 mod lenses;
+mod linked;
 mod logged;
 mod logging;
 mod mapped;

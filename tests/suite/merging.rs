@@ -133,6 +133,12 @@ proptest! {
     }
 
     #[test]
+    fn what_both_sides_have_when_they_meet_is_what_they_have_in_common(now in word(), policy in policy(), later in any::<bool>()) {
+        let newest = Newest::Side(if later { Side::Operate } else { Side::Salesforce });
+        prop_assert_eq!(decide(["", ""], [now, now], policy, newest, None), Decision::Agree);
+    }
+
+    #[test]
     fn nothing_is_overwritten_without_a_trace(base in [word(), word()], now in [word(), word()], policy in policy()) {
         // Plain giving is only for a target that nobody changed: any other overwriting is a settled conflict.
         if let Decision::Give(to) = decide(base, now, policy, Newest::Tie, None) {
