@@ -20,6 +20,7 @@ mod lease;
 mod listing;
 mod many;
 mod mapping;
+mod matching;
 mod names;
 mod observe;
 mod open;
@@ -64,8 +65,9 @@ pub use exchange::{ExportedLink, Imported, KnownPair, REFUSED_LINES, RefusedLine
 pub use hold::{Candidate, Hold};
 pub use lease::Leader;
 pub use listing::{Done, Hour, ListedConflict, Slice};
+pub use matching::{Ambiguous, Match, Matches, NewLink};
 pub use observe::{Observation, Observed};
-pub use pair::{Ambiguous, Match, Matches, NewLink, Part};
+pub use pair::Part;
 pub use postgres::Databases;
 pub use prune::{PRUNE, Pruned};
 pub use push::{LONGEST_WAIT, Outbox, PushRow};
