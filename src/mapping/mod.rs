@@ -93,7 +93,9 @@ impl Mapping {
         let groups = groups(fields);
         let mut fields = fields.iter().map(|field| Field::build(field, conflict, time)).collect::<Result<Vec<_>, _>>()?;
         let read = PerSide::build(|side| native_names(&fields, side));
-        fields.iter_mut().for_each(|field| field.stands_among(&read));
+        for field in &mut fields {
+            field.stands_among(&read);
+        }
         let place = |name: &String| {
             fields.iter().position(|field| field.name == *name).ok_or_else(|| MappingError {
                 field: name.clone(),

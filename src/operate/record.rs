@@ -92,7 +92,7 @@ pub(super) fn as_id(value: &Json) -> Option<String> {
     let text = spelt(value)?;
     let text = text.as_ref();
     let fits = match value {
-        Json::Number(_) => is_whole(&text),
+        Json::Number(_) => is_whole(text),
         Json::String(_) => {
             text.len() <= LONGEST_ID && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
         }

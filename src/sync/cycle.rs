@@ -168,7 +168,7 @@ impl Engine {
 
     async fn decide_all(&self, cycle: &mut Cycle, as_of: &AsOf) -> Result<u64, CycleError> {
         self.store.rest(self.rules.unlinks, self.now()).await?;
-        cycle.parked += self.pair(as_of).await?;
+        cycle.parked += Box::pin(self.pair(as_of)).await?;
         let reconciled = self.reconcile(as_of).await?;
         cycle.conflicts += reconciled.conflicts;
         cycle.parked += reconciled.parked;

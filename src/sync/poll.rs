@@ -47,7 +47,7 @@ impl Engine {
 
     /// A poll that says which of these leads it brought.
     pub(super) async fn poll_for(&self, side: Side, wanted: &[String]) -> Result<Polled, CycleError> {
-        let polled = self.poll_uncounted(side, wanted).instrument(tracing::debug_span!("poll", %side)).await;
+        let polled = Box::pin(self.poll_uncounted(side, wanted)).instrument(tracing::debug_span!("poll", %side)).await;
         let labels = metrics::Polled { side, outcome: metrics::Outcome::of(&polled) };
         self.metrics.polls.get_or_create(&labels).inc();
         let changed = polled.as_ref().map_or(0, |polled| polled.changed);

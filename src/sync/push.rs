@@ -65,7 +65,7 @@ impl Engine {
         while let Some((kind, count)) = next(&outbox).filter(|_| !stop()) {
             let batch = client.batch_size(kind, count);
             let due = self.store.due(side, kind, self.now(), at_once(batch, client.concurrency())).await?;
-            pushed.add(self.push_round(side, kind, &due, batch).await?);
+            pushed.add(Box::pin(self.push_round(side, kind, &due, batch)).await?);
             // They are counted once they are all gone, not after each round: there may be very many.
             outbox.take(side, kind, if due.is_empty() { usize::MAX } else { due.len() });
             if next(&outbox).is_none() {
@@ -92,20 +92,20 @@ impl Engine {
         let marked: HashSet<i64> = self.store.mark_sent(&ids, sent_at.unwrap_or_else(|| self.now())).await?.into_iter().collect();
         ready.retain(|(push, _)| marked.contains(&push.push_id));
         settled.retain(|settled| marked.contains(&settled.push_id));
-        let (pushes, writes): (Vec<&PushRow>, Vec<Write>) = ready.into_iter().unzip();
+        let (sent, writes): (Vec<&PushRow>, Vec<Write>) = ready.into_iter().unzip();
         let span = |writes: usize| tracing::debug_span!("push", %side, push.kind = kind.as_str(), writes);
         let client = self.clients.get(side);
         let batches = writes.chunks(batch).map(|writes| client.write(writes).instrument(span(writes.len())));
         let answers = side_by_side(self.turns.as_deref(), batches).await;
         drop(writes);
         let mut failed = None;
-        let mut answered = Vec::with_capacity(pushes.len());
-        for (pushes, answer) in pushes.chunks(batch).zip(answers) {
+        let mut answered = Vec::with_capacity(sent.len());
+        for (sent, answer) in sent.chunks(batch).zip(answers) {
             match answer {
-                Ok(outcomes) => answered.extend(pushes.iter().copied().zip(outcomes)),
+                Ok(outcomes) => answered.extend(sent.iter().copied().zip(outcomes)),
                 Err(error) => {
                     let later = self.now();
-                    settled.extend(pushes.iter().map(|push| Settled {
+                    settled.extend(sent.iter().map(|push| Settled {
                         code: Some("not_sent".to_owned()),
                         error: Some(error.to_string()),
                         ..Settled::plain(push, Verdict::Due(later))
