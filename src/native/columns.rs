@@ -43,8 +43,7 @@ impl Columns {
             row.place(name).ok().or_else(spelt)
         };
         self.places = self.names.iter().map(place).collect();
-        self.in_order =
-            self.places.is_sorted_by(|one, next| one.is_some() && one < next) && self.places.iter().all(Option::is_some);
+        self.in_order = self.places.iter().all(Option::is_some) && self.places.is_sorted_by(|one, next| one < next);
     }
 
     /// A field of the row that was looked at.

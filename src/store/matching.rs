@@ -9,7 +9,7 @@ use serde_json::{Value as Json, json};
 use super::many::Rows;
 use super::observe::drop_keys;
 use super::pair::{newest_link, side};
-use super::sql::{Connection, query};
+use super::sql::{Connection, query, query_scalar};
 use super::{DirtyLink, Part, Store, StoreError, stamp};
 use crate::lead::Side;
 
@@ -143,14 +143,13 @@ impl Store {
             let attach = format!(
                 "UPDATE lead_state AS lead SET link_id = l.link_id, dirty = iif(l.state = 'in_step', 0, 1),
                      former = iif(l.state = 'in_step', NULL, lead.former)
-                 FROM link l WHERE l.link_id > ? AND lead.side = '{side}' AND lead.lead_id = l.{side}_id AND lead.link_id IS NULL"
+                 FROM link l WHERE l.link_id > ? AND lead.side = '{side}' AND lead.lead_id = l.{side}_id AND lead.link_id IS NULL
+                 RETURNING lead_id"
             );
-            query(attach).bind(before).execute(&mut *tx).await?;
-            let id = |pair: &NewLink| match side {
-                Side::Operate => Json::from(pair.operate_id.as_str()),
-                Side::Salesforce => Json::from(pair.salesforce_id.as_str()),
-            };
-            drop_keys(&mut tx, side, &pairs.iter().map(id).collect::<Json>().to_string()).await?;
+            let linked: Vec<String> = query_scalar(attach).bind(before).fetch_all(&mut *tx).await?;
+            if !linked.is_empty() {
+                drop_keys(&mut tx, side, &Json::from(linked).to_string()).await?;
+            }
         }
         Ok(tx.commit().await?)
     }

@@ -114,6 +114,11 @@ async fn what_a_person_links_while_pairs_are_compared_is_linked_once() {
     let pairs = "SELECT concat_ws(' ', operate_id, salesforce_id, origin) FROM link";
     assert_eq!(rows(&bench.address, pairs).await, [format!("1 {OTHER} match")]);
     assert_eq!(rows(&bench.address, "SELECT lead_id FROM lead_state WHERE link_id IS NULL ORDER BY lead_id").await, [TWIN, "2"]);
+    assert_eq!(
+        rows(&bench.address, "SELECT lead_id FROM lead_key ORDER BY lead_id").await,
+        [TWIN, "2"],
+        "they can still be found"
+    );
 }
 
 #[tokio::test]
