@@ -17,12 +17,15 @@ use crate::store::{Outbox, PushRow, Settled, Verdict};
 /// Writes under way at once, however many batches that is: each is in memory until it is settled.
 const MOST: usize = 10_000;
 
-/// Writes of a round at least, where that many are due: two commits for all of them, however few a request takes.
+/// Changes of a round at least, where that many are due and one request can look for all of them after a crash: two commits for them,
+/// however few a request takes.
 const LEAST: usize = 200;
 
-/// How many writes a round takes: as many batches as may be under way, or one.
-fn at_once(batch: usize, concurrency: usize) -> usize {
-    (batch * concurrency).clamp(LEAST, MOST.max(batch))
+/// How many writes a round takes: as many batches as may be under way, or one. Creates are noted as sent only when they are: how long ago
+/// that was tells whether one may still arrive.
+fn at_once(kind: WriteKind, batch: usize, concurrency: usize, reads_at_once: usize) -> usize {
+    let least = if kind == WriteKind::Create { 1 } else { LEAST.min(reads_at_once) };
+    (batch * concurrency).max(least).min(MOST.max(batch))
 }
 
 /// What pushing came to.
@@ -64,7 +67,8 @@ impl Engine {
         let next = |outbox: &Outbox| outbox.ready(side).find(|(kind, _)| !hold.holds(side, *kind));
         while let Some((kind, count)) = next(&outbox).filter(|_| !stop()) {
             let batch = client.batch_size(kind, count);
-            let due = self.store.due(side, kind, self.now(), at_once(batch, client.concurrency())).await?;
+            let round = at_once(kind, batch, client.concurrency(), client.reads_at_once());
+            let due = self.store.due(side, kind, self.now(), round).await?;
             pushed.add(Box::pin(self.push_round(side, kind, &due, batch)).await?);
             // They are counted once they are all gone, not after each round: there may be very many.
             outbox.take(side, kind, if due.is_empty() { usize::MAX } else { due.len() });
@@ -253,7 +257,17 @@ mod tests {
 
     #[test]
     fn batches_are_sent_side_by_side_as_long_as_they_are_small() {
-        assert_eq!([at_once(200, 5), at_once(5_000, 5), at_once(20_000, 5)], [1_000, MOST, 20_000]);
-        assert_eq!(at_once(25, 5), LEAST, "eight requests of the smallest batches");
+        let creates = [200, 5_000, 20_000].map(|batch| at_once(WriteKind::Create, batch, 5, 2_000));
+        assert_eq!(creates, [1_000, MOST, 20_000]);
+    }
+
+    #[test]
+    fn a_round_of_changes_is_large_where_one_request_can_look_for_all_of_them() {
+        let round = |kind, reads_at_once| at_once(kind, 20, 1, reads_at_once);
+        assert_eq!(
+            [round(WriteKind::Update, 2_000), round(WriteKind::Delete, 2_000), round(WriteKind::Update, 50)],
+            [LEAST, LEAST, 50]
+        );
+        assert_eq!([round(WriteKind::Update, 1), round(WriteKind::Create, 2_000)], [20, 20]);
     }
 }
