@@ -149,12 +149,12 @@ impl Mapping {
         side: Side,
         values: impl IntoIterator<Item = (usize, &'v Value)>,
     ) -> Result<NativeFields, FieldProblem> {
-        let mut native = NativeFields::new();
+        let mut native = Vec::new();
         for (place, value) in values {
             let Some(field) = self.fields.get(place) else { continue };
             native.extend(field.write(side, value).map_err(|reason| FieldProblem { field: field.name.clone(), reason })?);
         }
-        Ok(native)
+        Ok(native.into_iter().collect())
     }
 
     /// What a new lead on side `to` is given: the other side's values and, where those are empty or stay on their side, the
