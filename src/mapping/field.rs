@@ -1,5 +1,8 @@
 //! One mapped field: what it is, and how its value is read and written on a side.
 
+use std::iter::repeat_n;
+use std::sync::Arc;
+
 use serde_json::Value as Json;
 
 use super::expression::Expression;
@@ -138,16 +141,16 @@ impl Field {
     }
 
     /// The native fields that hold a value on a side. An error says why they cannot.
-    pub(super) fn write(&self, side: Side, value: &Value) -> Result<Vec<(String, Json)>, String> {
-        let names = self.native.get(side);
+    pub(super) fn write(&self, side: Side, value: &Value) -> Result<Vec<(Arc<str>, Json)>, String> {
+        let native = self.native.get(side);
+        let names = native.iter().map(|name| Arc::from(name.as_str()));
         let put = |value: &Value| self.lens.put(side, value).map_err(|problem| problem.to_string());
         let (Some(parts), Value::Text(text)) = (&self.parts, value) else {
-            let json = put(value)?;
-            return Ok(names.iter().map(|name| (name.clone(), json.clone())).collect());
+            return Ok(names.zip(repeat_n(put(value)?, native.len())).collect());
         };
-        let texts = parts::split(parts, text, names.len())?;
+        let texts = parts::split(parts, text, native.len())?;
         let part = |text: &str| put(&if text.is_empty() { Value::Empty } else { Value::Text(text.to_owned()) });
-        names.iter().zip(&texts).map(|(name, text)| Ok((name.clone(), part(text)?))).collect()
+        names.zip(&texts).map(|(name, text)| Ok((name, part(text)?))).collect()
     }
 
     /// What people know it by on a side: one name or several.
