@@ -1,5 +1,7 @@
 //! What an operator sees of the built program when the org takes something away: the Bulk API, the external id field, rights.
 
+use std::time::Duration;
+
 use leadsync::sandbox::Fault;
 use serde_json::json;
 
@@ -33,10 +35,14 @@ async fn a_bulk_job_that_fails_is_tried_again_ever_later_and_its_words_are_told(
     fail_loads(&systems, "InternalServerError : try later");
     let daemon = start(&systems);
     until("three jobs failed", || logged(&systems, "bulk.failed") >= 3).await;
+    // The job's results are asked for, and it is dropped, before its words are stored.
+    let store = leadsync::store::Store::open_existing(&systems.config().store).await.unwrap();
+    while store.status(chrono::Utc::now()).await.unwrap().pushes.contains_key("sent") {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     let (_, said, _) = run(&systems, &["status"]).await;
     let told = "210 tried and not done: InternalServerError: bulk job ";
     assert!(said.contains(told) && said.contains("Failed: InternalServerError : try later"), "{said}");
-    let store = leadsync::store::Store::open_existing(&systems.config().store).await.unwrap();
     assert_eq!(store.status(chrono::Utc::now()).await.unwrap().pushes.keys().collect::<Vec<_>>(), ["due"]);
     assert_eq!(requested(&systems, "POST", "/jobs/ingest"), 3, "each wait is longer than the one before");
     systems.sandbox.salesforce().clear_faults();
