@@ -129,7 +129,8 @@ impl Engine {
             return named;
         }
         let sent = self.mapping.decode_some(&push.fields);
-        let same = by(&|candidate| sent.iter().all(|(place, value)| candidate.values.0.get(*place) == Some(value)));
+        let same =
+            by(&|candidate| !sent.is_empty() && sent.iter().all(|(place, value)| candidate.values.0.get(*place) == Some(value)));
         if !same.is_empty() {
             return same;
         }
@@ -143,9 +144,12 @@ impl Engine {
         by(&|candidate| keys.iter().zip(&candidate.lead.keys).any(|(ours, theirs)| ours.is_some() && ours == theirs))
     }
 
+    /// Whether a lead has all that a write gives. Of a field that is not mapped any more, nobody can tell.
     fn holds(&self, side: Side, record: &Record, push: &PushRow) -> bool {
         let values = self.mapping.read(side, &record.fields);
-        self.mapping.decode_some(&push.fields).iter().all(|(place, value)| values.0.get(*place) == Some(value))
+        let given = self.mapping.decode_some(&push.fields);
+        let is_told = push.fields.as_object().is_none_or(|fields| fields.len() == given.len());
+        is_told && given.iter().all(|(place, value)| values.0.get(*place) == Some(value))
     }
 
     /// New leads that a poll brought while creates are in doubt may be what those made.

@@ -169,3 +169,27 @@ async fn a_new_lead_that_a_poll_brings_while_its_create_is_in_doubt_is_what_that
     once(&bench).await;
     assert_eq!(bench.engine.store().show(&made).await.unwrap().unwrap().leads.salesforce.map(|lead| lead.lead_id), Some(theirs));
 }
+
+#[tokio::test]
+async fn a_write_in_doubt_of_a_field_that_is_not_mapped_any_more_is_not_taken_for_done() {
+    let mut bench = Bench::new().await;
+    let (operate, salesforce) = bench.pair().await;
+    bench.cycle().await;
+    bench.operate.edit(&operate, "title", "CFO");
+    bench.salesforce.fault(Fault::LostBefore);
+    bench.salesforce.set_reads_fail(true);
+    bench.operate.later();
+    bench.salesforce.later();
+    bench.engine.cycle(Patience::NextCycle, &|| false).await.unwrap_err();
+    bench.salesforce.set_reads_fail(false);
+    let title = bench.fields.remove(2);
+    bench.restart().await;
+    bench.cycle().await;
+    bench.fields.insert(2, title);
+    bench.restart().await;
+    for _ in 0..2 {
+        bench.cycle().await;
+    }
+    let titles = [bench.operate.value(&operate, "title"), bench.salesforce.value(&salesforce, "title__c")];
+    assert_eq!(titles, [json!("CFO"), json!("CFO")]);
+}
