@@ -2,6 +2,8 @@
 
 use chrono::TimeDelta;
 use leadsync::config::sync::DeleteRule;
+use leadsync::lead::Side;
+use leadsync::side::SideError;
 use leadsync::sync::Patience;
 use serde_json::json;
 
@@ -184,7 +186,9 @@ async fn a_write_in_doubt_of_a_field_that_is_not_mapped_any_more_is_not_taken_fo
     bench.salesforce.set_reads_fail(false);
     let title = bench.fields.remove(2);
     bench.restart().await;
-    bench.cycle().await;
+    // It is looked for, and then the cycle ends.
+    bench.salesforce.fail_poll(SideError::Unreachable { side: Side::Salesforce, reason: "gone".to_owned() });
+    bench.engine.cycle(Patience::NextCycle, &|| false).await.unwrap_err();
     bench.fields.insert(2, title);
     bench.restart().await;
     for _ in 0..2 {
