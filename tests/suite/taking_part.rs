@@ -163,3 +163,14 @@ async fn a_constant_is_given_to_new_leads_and_never_again() {
     bench.cycle().await;
     assert_eq!((bench.salesforce.value(&salesforce, "source__c"), writes(&bench)), (json!(""), before));
 }
+
+#[tokio::test]
+async fn what_has_no_part_in_a_lead_is_not_in_step_though_both_sides_have_the_same() {
+    let bench = with_mappings().await;
+    let lead = bench.operate.add(&[("email", "ann@example.com"), ("title", "virtual"), ("desks", "4")]);
+    let theirs = [("email__c", "ann@example.com"), ("title__c", "virtual"), ("virtual_desks__c", "4"), ("office_desks__c", "4")];
+    bench.salesforce.add(&theirs);
+    bench.cycle().await;
+    let base = bench.engine.store().show(&lead).await.unwrap().unwrap().base;
+    assert_eq!((base.get("virtual_desks"), base.get("office_desks")), (Some(&json!("4")), None), "{base}");
+}
