@@ -25,6 +25,7 @@ use tokio::sync::{Mutex, mpsc};
 
 use self::auth::OperateSignIn;
 pub use self::lookup::REFERENCES;
+use self::record::own_fields;
 pub use self::sweep::Probe;
 use self::time::LocalTime;
 use crate::config::field::Lookup;
@@ -65,10 +66,8 @@ impl OperateClient {
     pub fn new(config: &OperateConfig, mut mapped: Vec<String>, lookups: Vec<(String, Lookup)>) -> Result<Self, SideError> {
         let transport =
             Transport::new(Side::Operate, &config.base_url, config.requests_per_second, config.concurrency, config.timeout)?;
-        let own =
-            [&config.id_field, &config.modified_field, &config.created_field, &config.converted_field, &config.external_id_field];
         let mut fields: Vec<String> = Vec::new();
-        for name in own.into_iter().chain(&mapped).filter(|name| !name.is_empty()) {
+        for name in own_fields(config).into_iter().chain(&mapped).filter(|name| !name.is_empty()) {
             if !fields.contains(name) {
                 fields.push(name.clone());
             }

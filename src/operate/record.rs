@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::{Value as Json, json};
 
 use super::OperateClient;
+use crate::config::operate::OperateConfig;
 use crate::lead::Side;
 use crate::native::{Columns, Names};
 use crate::side::{NativeFields, Record, SideError};
@@ -24,7 +25,11 @@ pub(super) struct Layout {
     mapped: Columns,
 }
 
-/// The places of our own fields.
+/// The fields that every query names, whatever is mapped: each at its place below.
+pub(super) const fn own_fields(config: &OperateConfig) -> [&String; 5] {
+    [&config.id_field, &config.modified_field, &config.created_field, &config.converted_field, &config.external_id_field]
+}
+
 const ID: usize = 0;
 const MODIFIED: usize = 1;
 const CREATED: usize = 2;
@@ -34,11 +39,8 @@ const EXTERNAL_ID: usize = 4;
 impl OperateClient {
     /// For the rows of one answer.
     pub(super) fn layout(&self) -> Layout {
-        let config = &self.config;
-        let own =
-            [&config.id_field, &config.modified_field, &config.created_field, &config.converted_field, &config.external_id_field];
         Layout {
-            own: Columns::named(Names::new(own.into_iter().map(|name| name.as_str().into()).collect())),
+            own: Columns::named(Names::new(own_fields(&self.config).into_iter().map(|name| name.as_str().into()).collect())),
             mapped: Columns::named(Arc::clone(&self.mapped)),
         }
     }

@@ -195,9 +195,8 @@ impl Decided {
 impl Store {
     /// The next `limit` links after `after` of which a lead changed, each with its writes since `recent`.
     pub async fn dirty_links(&self, after: i64, limit: i64, recent: DateTime<Utc>) -> Result<Vec<DirtyLink>, StoreError> {
-        let rows = query(
-            "SELECT o.lead_id, o.modified_at, o.changed_at, ov.fields, o.external_id, o.converted, o.master_id, o.deleted_at IS NOT NULL, o.former,
-                    s.lead_id, s.modified_at, s.changed_at, sv.fields, s.external_id, s.converted, s.master_id, s.deleted_at IS NOT NULL, s.former,
+        let rows = query(format!(
+            "SELECT {LEADS},
                     l.link_id, l.words, l.base, l.origin, l.unlinked_at IS NOT NULL AS unlinked,
                     EXISTS (SELECT 1 FROM lead_state n WHERE n.external_id = l.operate_id AND n.side = 'salesforce' AND n.link_id <> l.link_id
                         AND n.deleted_at IS NULL) AS name_is_taken,
@@ -224,7 +223,7 @@ impl Store {
              LEFT JOIN lead_state s ON s.side = 'salesforce' AND s.lead_id = l.salesforce_id
              LEFT JOIN lead_values sv ON sv.side = 'salesforce' AND sv.lead_id = l.salesforce_id
              ORDER BY l.link_id",
-        )
+        ))
         .bind(after)
         .bind(limit)
         .bind(stamp(recent))
@@ -385,7 +384,12 @@ fn dirty_link(row: &Row) -> Result<DirtyLink, StoreError> {
     })
 }
 
-/// How many columns of a dirty link are a lead's.
+/// The columns of both leads of a link, as [`lead_row`] takes them: their states are `o` and `s`, their values `ov` and `sv`.
+pub(super) const LEADS: &str =
+    "o.lead_id, o.modified_at, o.changed_at, ov.fields, o.external_id, o.converted, o.master_id, o.deleted_at IS NOT NULL, o.former,
+     s.lead_id, s.modified_at, s.changed_at, sv.fields, s.external_id, s.converted, s.master_id, s.deleted_at IS NOT NULL, s.former";
+
+/// How many of them are a lead's.
 const LEAD_COLUMNS: usize = 9;
 
 /// The lead whose columns begin with this one.

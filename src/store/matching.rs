@@ -6,10 +6,10 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value as Json, json};
 
+use super::decide::LEADS;
 use super::many::Rows;
-use super::observe::drop_keys;
-use super::pair::{newest_link, side};
-use super::sql::{Connection, query, query_scalar};
+use super::pair::{attach_and, newest_link, side};
+use super::sql::{Connection, query};
 use super::{DirtyLink, Part, Store, StoreError, stamp};
 use crate::lead::Side;
 
@@ -60,9 +60,8 @@ impl Store {
     /// `CROSS JOIN` keeps `SQLite` to the order written: from the leads that changed to their keys, and from those to the leads that have
     /// the same. Any other order grows with the square of the leads.
     pub async fn matches(&self, rule: usize, part: &Part) -> Result<Matches, StoreError> {
-        let finding = query(
-            "SELECT o.lead_id, o.modified_at, o.changed_at, ov.fields, o.external_id, o.converted, o.master_id, o.deleted_at IS NOT NULL, o.former,
-                    s.lead_id, s.modified_at, s.changed_at, sv.fields, s.external_id, s.converted, s.master_id, s.deleted_at IS NOT NULL, s.former,
+        let finding = query(format!(
+            "SELECT {LEADS},
                     d.key, o.aside IS NOT NULL OR s.aside IS NOT NULL AS aside,
                     EXISTS (SELECT 1 FROM lead_state n WHERE n.external_id = o.lead_id AND n.side = 'salesforce' AND n.link_id IS NOT NULL
                         AND n.deleted_at IS NULL) AS name_is_taken,
@@ -81,7 +80,7 @@ impl Store {
              LEFT JOIN lead_state s ON d.leads = 2 AND s.side = 'salesforce' AND s.lead_id = d.salesforce_id AND s.link_id IS NULL
              LEFT JOIN lead_values ov ON ov.side = 'operate' AND ov.lead_id = o.lead_id
              LEFT JOIN lead_values sv ON sv.side = 'salesforce' AND sv.lead_id = s.lead_id",
-        );
+        ));
         let mut found = Matches::default();
         for row in part.bind(finding).bind(number(rule)).fetch_all(&self.read).await? {
             let link = DirtyLink::of_match(&row)?;
@@ -139,18 +138,8 @@ impl Store {
                 query.bind(&pair.operate_id).bind(&pair.salesforce_id).bind(base).bind(state).bind(now.clone())
             })
             .await?;
-        for side in Side::BOTH {
-            let attach = format!(
-                "UPDATE lead_state AS lead SET link_id = l.link_id, dirty = iif(l.state = 'in_step', 0, 1),
-                     former = iif(l.state = 'in_step', NULL, lead.former)
-                 FROM link l WHERE l.link_id > ? AND lead.side = '{side}' AND lead.lead_id = l.{side}_id AND lead.link_id IS NULL
-                 RETURNING lead_id"
-            );
-            let linked: Vec<String> = query_scalar(attach).bind(before).fetch_all(&mut *tx).await?;
-            if !linked.is_empty() {
-                drop_keys(&mut tx, side, &Json::from(linked).to_string()).await?;
-            }
-        }
+        let in_step = ", dirty = iif(l.state = 'in_step', 0, 1), former = iif(l.state = 'in_step', NULL, lead.former)";
+        attach_and(&mut tx, before, in_step).await?;
         Ok(tx.commit().await?)
     }
 }

@@ -226,21 +226,18 @@ async fn forget_deleted(tx: &mut Connection) -> Result<(), StoreError> {
 
 /// Gives the leads of new links their link, and takes them out of the search.
 pub(super) async fn attach(tx: &mut Connection, before: i64) -> Result<(), StoreError> {
-    for (side, sql) in [
-        (
-            Side::Operate,
-            "UPDATE lead_state AS lead SET link_id = l.link_id FROM link l
-             WHERE l.link_id > ? AND lead.side = 'operate' AND lead.lead_id = l.operate_id AND lead.link_id IS NULL
-             RETURNING lead_id",
-        ),
-        (
-            Side::Salesforce,
-            "UPDATE lead_state AS lead SET link_id = l.link_id FROM link l
-             WHERE l.link_id > ? AND lead.side = 'salesforce' AND lead.lead_id = l.salesforce_id AND lead.link_id IS NULL
-             RETURNING lead_id",
-        ),
-    ] {
-        let ids: Vec<String> = query_scalar(sql).bind(before).fetch_all(&mut *tx).await?;
+    attach_and(tx, before, "").await
+}
+
+/// The same, and sets more of each `lead` by its link `l`.
+pub(super) async fn attach_and(tx: &mut Connection, before: i64, more: &'static str) -> Result<(), StoreError> {
+    for side in Side::BOTH {
+        let attaching = format!(
+            "UPDATE lead_state AS lead SET link_id = l.link_id{more} FROM link l
+             WHERE l.link_id > ? AND lead.side = '{side}' AND lead.lead_id = l.{side}_id AND lead.link_id IS NULL
+             RETURNING lead_id"
+        );
+        let ids: Vec<String> = query_scalar(attaching).bind(before).fetch_all(&mut *tx).await?;
         if !ids.is_empty() {
             drop_keys(tx, side, &Json::from(ids).to_string()).await?;
         }
