@@ -16,8 +16,8 @@ CONFIG = str(HERE.parent / "config/leadsync.toml")
 class Sandbox:
     """Both simulated systems, and the environment in which the program works on them."""
 
-    def __init__(self, program, folder, leads, **more):
-        self.process = subprocess.Popen([program, "sandbox", "--leads", str(leads)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    def __init__(self, program, folder, leads, options=(), **more):
+        self.process = subprocess.Popen([program, "sandbox", "--leads", str(leads), *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         said = json.loads(self.process.stdout.readline())
         self.address = {"operate": said["operate"]["base_url"], "salesforce": said["salesforce"]["login_url"]}
         self.store = f"{folder}/leadsync.db"

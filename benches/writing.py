@@ -19,22 +19,22 @@ def since(before, after):
     return {side: {key: after[side][key] - before[side][key] for key in after[side]} for side in after}
 
 
-def first_load(program, folder, leads):
-    with Sandbox(program, folder, leads) as systems:
+def first_load(program, folder, leads, empty=None):
+    """Until nothing is left to be written. Where one system is empty, the other has all the leads."""
+    with Sandbox(program, folder, leads, ["--empty", empty] if empty else []) as systems:
+        began = time.monotonic()
         ran = systems.once()
         while systems.query("SELECT count(*) FROM push WHERE state IN ('due', 'sent')")[0][0]:
             systems.once()
-        used = systems.used()
-        print("| what | leads | requests | floor |\n| --- | --- | --- | --- |")
-        operate, salesforce = used["operate"], used["salesforce"]
-        creates = math.ceil(salesforce["created"] / 200)
-        named = math.ceil(salesforce["updated"] / 200)
-        print(f"| made in Salesforce, then given the ids of new Operate leads | {salesforce['created']:,} + {salesforce['updated']:,} | "
-              f"{salesforce['write']:,} | {creates + named:,} ({salesforce['write'] / (creates + named) - 1:+.1%}) |")
-        floor = operate["created"] + operate["updated"]
-        print(f"| made in Operate | {operate['created']:,} + {operate['updated']:,} | {operate['write']:,} | {floor:,} ({operate['write'] / floor - 1:+.1%}) |")
-        cycles = systems.query("SELECT sum(julianday(ended_at) - julianday(started_at)) * 86400 FROM cycle")[0][0]
-        print(f"\nfirst load of {leads:,} leads: {cycles:.1f} s in cycles, {ran.memory:.0f} MiB, reads {operate['read']} + {salesforce['read']}\n")
+        took, used = time.monotonic() - began, systems.used()
+    operate, salesforce = used["operate"], used["salesforce"]
+    print(f"\n{leads:,} leads, {empty or 'neither system'} empty: {took:.1f} s, {ran.memory:.0f} MiB, reads {operate['read']} + {salesforce['read']}\n")
+    print("| leads | made | changed | requests | floor |\n| --- | --- | --- | --- | --- |")
+    # As many a request as there may be: one in Operate, 200 in Salesforce.
+    for system, of, most in (("Salesforce", salesforce, 200), ("Operate", operate, 1)):
+        floor = math.ceil(of["created"] / most) + math.ceil(of["updated"] / most)
+        over = f" ({of['write'] / floor - 1:+.1%})" if floor else ""
+        print(f"| {system} | {of['created']:,} | {of['updated']:,} | {of['write']:,} | {floor:,}{over} |", flush=True)
 
 
 def changes(program, folder, count):
@@ -139,8 +139,8 @@ if __name__ == "__main__":
     program, leads = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 20_000
     which = sys.argv[3] if len(sys.argv) > 3 else "load changes latency"
     with tempfile.TemporaryDirectory() as folder:
-        if "load" in which:
-            first_load(program, folder, leads)
+        for empty in (None, "salesforce", "operate") if "load" in which else ():
+            first_load(program, folder, leads, empty)
         if "changes" in which:
             changes(program, folder, 1_000)
         if "latency" in which:

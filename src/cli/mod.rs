@@ -206,7 +206,7 @@ pub enum Command {
         report: Report,
     },
     /// Both systems, simulated on loopback; prints their addresses and credentials as one line of JSON.
-    Sandbox(sandbox::Systems),
+    Sandbox(sandbox::Alone),
     /// The sandbox and the daemon together, with changes arriving on both sides: start here.
     Demo(sandbox::Demo),
     /// Print the JSON Schema of the configuration, for editors that complete and check it.
@@ -397,7 +397,7 @@ async fn dispatch(arguments: Arguments) -> Result<Ended, Failure> {
         }
         Command::Init(options) => init::init(&options, file).await,
         Command::Fields { sample, report } => fields::fields(&load(file)?, sample, report).await,
-        Command::Sandbox(systems) => sandbox::sandbox(&systems).await,
+        Command::Sandbox(sandbox) => sandbox::sandbox(&sandbox).await,
         Command::Demo(options) => Box::pin(sandbox::demo(options)).await,
         Command::Schema => {
             output::line(schema::text().trim_end());

@@ -5,9 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+
 use super::{Ended, Failure, output};
 use crate::daemon;
 use crate::demo::{self, DemoOptions};
+use crate::lead::Side;
 use crate::sandbox::{Sandbox, SandboxOptions};
 
 /// The workspace's zone: one with summer time, so that it is tried.
@@ -33,6 +36,17 @@ pub struct Systems {
     pub pubsub: SocketAddr,
 }
 
+/// The sandbox by itself.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Alone {
+    /// The two systems.
+    #[command(flatten)]
+    pub systems: Systems,
+    /// This system has no lead at the start, and the other one N, so that a first load can be tried.
+    #[arg(long, value_name = "SYSTEM", value_parser = PossibleValuesParser::new(Side::BOTH.map(Side::as_str)).try_map(side))]
+    pub empty: Option<Side>,
+}
+
 /// How the demo runs.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Demo {
@@ -47,6 +61,10 @@ pub struct Demo {
     pub systems: Systems,
 }
 
+fn side(word: String) -> Result<Side, &'static str> {
+    Side::parse(&word).ok_or("neither operate nor salesforce")
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     let help = || format!("`{text}` is not a time: write a whole number and s, m or h, such as 20s");
     let digits = text.find(|each: char| !each.is_ascii_digit()).ok_or_else(help)?;
@@ -59,6 +77,18 @@ fn duration(text: &str) -> Result<Duration, String> {
         _ => None,
     };
     seconds.filter(|seconds| *seconds > 0).map(Duration::from_secs).ok_or_else(help)
+}
+
+impl Alone {
+    fn options(&self) -> SandboxOptions {
+        let options = self.systems.options();
+        let leads = options.operate_leads;
+        match self.empty {
+            None => options,
+            Some(Side::Operate) => SandboxOptions { operate_leads: 0, salesforce_leads: leads, common: 0, ..options },
+            Some(Side::Salesforce) => SandboxOptions { salesforce_leads: 0, common: 0, ..options },
+        }
+    }
 }
 
 impl Systems {
@@ -78,9 +108,9 @@ impl Systems {
     }
 }
 
-pub(super) async fn sandbox(systems: &Systems) -> Result<Ended, Failure> {
+pub(super) async fn sandbox(sandbox: &Alone) -> Result<Ended, Failure> {
     let stop = daemon::stop_on_signal()?;
-    let sandbox = Sandbox::start(systems.options()).await?;
+    let sandbox = Sandbox::start(sandbox.options()).await?;
     output::json_line(&sandbox.addresses())?;
     stop.cancelled().await;
     sandbox.stop().await;

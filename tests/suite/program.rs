@@ -396,18 +396,29 @@ async fn get(address: &str) -> Vec<u8> {
     client.get(address).send().await.unwrap().bytes().await.unwrap().to_vec()
 }
 
-#[tokio::test]
-async fn the_sandbox_prints_where_it_is_and_stays_on_loopback() {
-    let mut command = Command::new(PROGRAM);
-    let mut sandbox = command.args(["sandbox", "--leads", "5"]).stdout(Stdio::piped()).spawn().unwrap();
+/// How many leads each system of a sandbox has, Operate first.
+async fn leads_at_the_start(arguments: &[&str]) -> [usize; 2] {
+    let mut sandbox = Command::new(PROGRAM).arg("sandbox").args(arguments).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
     std::io::BufRead::read_line(&mut std::io::BufReader::new(sandbox.stdout.take().unwrap()), &mut line).unwrap();
     let addresses: Json = serde_json::from_str(&line).unwrap();
-    let leads = format!("{}/_sandbox/leads", addresses["operate"]["base_url"].as_str().unwrap());
-    let answer: Vec<Json> = serde_json::from_slice(&get(&leads).await).unwrap();
-    assert_eq!(answer.len(), 5);
+    let mut leads = [0; 2];
+    for (leads, (system, url)) in leads.iter_mut().zip([("operate", "base_url"), ("salesforce", "login_url")]) {
+        let answer = get(&format!("{}/_sandbox/leads", addresses[system][url].as_str().unwrap())).await;
+        *leads = serde_json::from_slice::<Vec<Json>>(&answer).unwrap().len();
+    }
     signal(&sandbox, "-TERM");
     assert!(sandbox.wait().unwrap().success());
+    leads
+}
+
+#[tokio::test]
+async fn the_sandbox_prints_where_it_is_and_stays_on_loopback() {
+    assert_eq!(leads_at_the_start(&["--leads", "5"]).await, [5, 3]);
+    for empty in ["operate", "salesforce"] {
+        let leads = ["operate", "salesforce"].map(|system| if system == empty { 0 } else { 7 });
+        assert_eq!(leads_at_the_start(&["--leads", "7", "--empty", empty]).await, leads);
+    }
     let mut command = Command::new(PROGRAM);
     command.args(["sandbox", "--operate", "0.0.0.0:0"]);
     let (status, _, errors) = run_with(command).await;
