@@ -4,9 +4,10 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-/// Gives back what a large reading needed, which the C library's allocator keeps for each thread; `Dockerfile` has the settings.
+/// Gives back what a large reading needed, which the C library's allocator keeps for each thread; `.cargo/config.toml` has its settings. `SQLite`
+/// takes its memory from it too.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
