@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::outcome::{self, ApiError};
-use super::read::parse;
+use super::read::{parse, wanted};
 use super::record::unreadable;
 use super::{Fields, SalesforceClient};
 use crate::http::{Answer, Repeat, Request};
@@ -85,6 +85,7 @@ impl SalesforceClient {
         let mut newest: Option<Position> = None;
         let mut locator: Option<String> = None;
         loop {
+            wanted(pages).await?;
             let path = ["jobs", "query", job.id.as_str(), "results"];
             let mut request = self.request("bulk_results", Method::GET, &path, Repeat::Safe);
             request = request.header("Accept", "text/csv").query("maxRecords", RESULTS.to_string());

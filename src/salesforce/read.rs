@@ -33,6 +33,11 @@ pub(super) struct QueryRows {
     pub(super) total: u64,
 }
 
+/// Waits until there is room for a page. One that was asked for before would lie in memory, and be asked for again after a crash.
+pub(super) async fn wanted(pages: &mpsc::Sender<Page>) -> Result<(), SideError> {
+    pages.reserve().await.map(drop).map_err(|_| SideError::Abandoned)
+}
+
 impl SalesforceClient {
     /// Reads every Lead changed since, the deleted and merged among them, in the order of (`SystemModstamp`, `Id`).
     ///
@@ -50,6 +55,7 @@ impl SalesforceClient {
         let mut after = start;
         let mut checkpoint = from;
         loop {
+            wanted(pages).await?;
             // Without a limit, the first answer tells how many there are.
             let limit = if after.is_some() { format!(" LIMIT {PAGE}") } else { String::new() };
             let soql = format!("{} ORDER BY SystemModstamp ASC, Id ASC{limit}", self.change_query(&fields, after.as_deref()));

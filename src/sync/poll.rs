@@ -156,13 +156,13 @@ async fn view(
     mut arriving: mpsc::Receiver<Page>,
     views: mpsc::Sender<View>,
 ) {
-    while let Some(Page { records, checkpoint, as_of }) = arriving.recv().await {
+    // A page is taken up once there is room for it.
+    while let Ok(room) = views.reserve().await {
+        let Some(Page { records, checkpoint, as_of }) = arriving.recv().await else { return };
         let is_there = |id: &&String| records.iter().any(|record| record.id == **id);
         let brought = wanted.iter().filter(is_there).cloned().collect();
         let leads = records.into_iter().map(|record| observation(&mapping, side, record)).collect();
-        if views.send(View { leads, brought, checkpoint, as_of }).await.is_err() {
-            return;
-        }
+        room.send(View { leads, brought, checkpoint, as_of });
     }
 }
 
