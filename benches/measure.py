@@ -77,5 +77,5 @@ with tempfile.TemporaryDirectory() as folder:
     idle(folder, 10_000, "no history")
     reading.age(folder, HISTORY)
     idle(folder, 10_000, f"{HISTORY:,} writes of the past")
-    made = reading.killed(tools, folder, LEADS)
-    print(f"\nkilled half way and started again, {LEADS:,} leads a side: {made['operate']} + {made['salesforce']} requests in all", flush=True)
+    made = reading.killed(tools, folder, MOST)
+    print(f"\nkilled half way and started again, {MOST:,} leads a side: {made['operate']} + {made['salesforce']} requests in all", flush=True)
