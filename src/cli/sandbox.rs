@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::{Ended, Failure, output};
 use crate::daemon;
@@ -43,7 +43,7 @@ pub struct Alone {
     #[command(flatten)]
     pub systems: Systems,
     /// This system has no lead at the start, and the other one N, so that a first load can be tried.
-    #[arg(long, value_name = "SYSTEM", value_parser = PossibleValuesParser::new(Side::BOTH.map(Side::as_str)).try_map(side))]
+    #[arg(long, value_name = "SYSTEM", value_parser = system())]
     pub empty: Option<Side>,
 }
 
@@ -61,8 +61,10 @@ pub struct Demo {
     pub systems: Systems,
 }
 
-fn side(word: String) -> Result<Side, &'static str> {
-    Side::parse(&word).ok_or("neither operate nor salesforce")
+/// One of both systems.
+fn system() -> impl TypedValueParser<Value = Side> {
+    PossibleValuesParser::new(Side::BOTH.map(Side::as_str))
+        .try_map(|word| Side::parse(&word).ok_or("neither operate nor salesforce"))
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
