@@ -14,7 +14,7 @@ use super::{Place, Store, StoreError};
 const ROWS: usize = 500;
 
 /// What a connection keeps of the store's pages, as `SQLite` puts kibibytes. Linux keeps them as well: with four times as much, reading and linking
-/// a million leads takes as long.
+/// a million leads takes as long. Only where the store may be written: to set it reads the store, which [`open_existing`] has its own ways for.
 const CACHE: &str = "-500";
 
 /// Opens it for writing, and makes it if it is missing.
@@ -26,6 +26,7 @@ pub(super) async fn open(path: PathBuf) -> Result<Store, StoreError> {
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .row_buffer_size(ROWS)
+        .pragma("cache_size", CACHE)
         .busy_timeout(Duration::from_secs(30));
     connect(path, options).await
 }
@@ -56,7 +57,6 @@ pub(super) async fn open_existing(path: PathBuf) -> Result<Store, StoreError> {
 
 async fn connect(path: PathBuf, options: SqliteConnectOptions) -> Result<Store, StoreError> {
     let place = Place::File(path);
-    let options = options.pragma("cache_size", CACHE);
     let write = SqliteConnection::connect_with(&options).await.map_err(|error| StoreError::opening(error, &place))?;
     let read = SqlitePoolOptions::new()
         .test_before_acquire(false)
