@@ -10,11 +10,11 @@ use std::hint::black_box;
 
 use cases::Core;
 use leadsync::lead::Side;
-use tikv_jemallocator::Jemalloc;
+use mimalloc::MiMalloc;
 
 /// The program's own. What the C library's takes depends on what lies where, which differs from run to run by a twelfth.
 #[global_allocator]
-static ALLOCATOR: Jemalloc = Jemalloc;
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// How often, where once is over in no time.
 const TIMES: usize = 100;

@@ -4,10 +4,9 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-/// Gives back what a large reading needed, which the C library's allocator keeps for each thread; `.cargo/config.toml` has its settings. `SQLite`
-/// takes its memory from it too.
+/// Gives back what a large reading needed, which the C library's allocator keeps for each thread; `Dockerfile` has the settings.
 #[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
