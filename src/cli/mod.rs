@@ -121,7 +121,7 @@ pub enum Command {
         conflict_id: i64,
         /// Whose value wins.
         #[arg(long, value_enum)]
-        take: Take,
+        take: System,
     },
     /// List the leads that are parked, with the reason.
     Parked(Report),
@@ -226,20 +226,20 @@ pub struct Report {
     pub json: bool,
 }
 
-/// `--take`.
+/// One of both systems, as options name it.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub enum Take {
-    /// Operate's value.
+pub enum System {
+    /// essensys Operate.
     Operate,
-    /// Salesforce's value.
+    /// Salesforce.
     Salesforce,
 }
 
-impl From<Take> for Side {
-    fn from(take: Take) -> Self {
-        match take {
-            Take::Operate => Self::Operate,
-            Take::Salesforce => Self::Salesforce,
+impl From<System> for Side {
+    fn from(system: System) -> Self {
+        match system {
+            System::Operate => Self::Operate,
+            System::Salesforce => Self::Salesforce,
         }
     }
 }

@@ -5,12 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
-
-use super::{Ended, Failure, output};
+use super::{Ended, Failure, System, output};
 use crate::daemon;
 use crate::demo::{self, DemoOptions};
-use crate::lead::Side;
 use crate::sandbox::{Sandbox, SandboxOptions};
 
 /// The workspace's zone: one with summer time, so that it is tried.
@@ -43,8 +40,8 @@ pub struct Alone {
     #[command(flatten)]
     pub systems: Systems,
     /// This system has no lead at the start, and the other one N, so that a first load can be tried.
-    #[arg(long, value_name = "SYSTEM", value_parser = system())]
-    pub empty: Option<Side>,
+    #[arg(long, value_enum, value_name = "SYSTEM")]
+    pub empty: Option<System>,
 }
 
 /// How the demo runs.
@@ -59,12 +56,6 @@ pub struct Demo {
     /// The two systems.
     #[command(flatten)]
     pub systems: Systems,
-}
-
-/// One of both systems.
-fn system() -> impl TypedValueParser<Value = Side> {
-    PossibleValuesParser::new(Side::BOTH.map(Side::as_str))
-        .try_map(|word| Side::parse(&word).ok_or("neither operate nor salesforce"))
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -87,8 +78,8 @@ impl Alone {
         let leads = options.operate_leads;
         match self.empty {
             None => options,
-            Some(Side::Operate) => SandboxOptions { operate_leads: 0, salesforce_leads: leads, common: 0, ..options },
-            Some(Side::Salesforce) => SandboxOptions { salesforce_leads: 0, common: 0, ..options },
+            Some(System::Operate) => SandboxOptions { operate_leads: 0, salesforce_leads: leads, common: 0, ..options },
+            Some(System::Salesforce) => SandboxOptions { salesforce_leads: 0, common: 0, ..options },
         }
     }
 }

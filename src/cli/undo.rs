@@ -4,7 +4,7 @@ use std::io::{IsTerminal as _, Write as _};
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta, Utc};
 
-use super::{Ended, Failure, Report, Take, output};
+use super::{Ended, Failure, Report, System, output};
 use crate::config::Config;
 use crate::lead::Side;
 use crate::store::{Store, Undone, stamp};
@@ -21,7 +21,7 @@ pub struct Undo {
     pub since: Option<DateTime<Utc>>,
     /// Only what was written to this side.
     #[arg(long, value_enum, requires = "since")]
-    pub side: Option<Take>,
+    pub side: Option<System>,
     /// Apply it without a question.
     #[arg(long, conflicts_with = "dry_run")]
     pub yes: bool,
