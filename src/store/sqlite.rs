@@ -13,8 +13,8 @@ use super::{Place, Store, StoreError};
 /// Rows that the thread of a connection reads ahead: those of a batch. It need not wait for the one that takes them.
 const ROWS: usize = 500;
 
-/// What a connection keeps of the store's pages, as `SQLite` puts kibibytes. Linux keeps them as well: with four times as much, reading and linking
-/// a million leads takes as long. Only where the store may be written: to set it reads the store, which [`open_existing`] has its own ways for.
+/// What a connection keeps of the store's pages, as `SQLite` puts kibibytes. Linux keeps them as well: with four times as much, to link a million
+/// pairs takes as long. Only where the store may be written: to set it reads the store, which [`open_existing`] has its own ways for.
 const CACHE: &str = "-500";
 
 /// Opens it for writing, and makes it if it is missing.

@@ -104,6 +104,30 @@ async fn salesforce_gives_everything_in_keyset_pages() {
 }
 
 #[tokio::test]
+async fn salesforce_is_asked_for_a_page_once_there_is_room_for_it() {
+    let systems = Systems::of(0, 10, 0).await;
+    let (client, other) = (salesforce(&systems), salesforce(&systems));
+    let (pages, mut arriving) = mpsc::channel(1);
+    pages.try_send(Page { records: Vec::new(), checkpoint: None, as_of: Utc::now() }).unwrap();
+    let mut polling = Box::pin(client.poll(None, TimeDelta::zero(), pages));
+    // Answers to somebody else, in whose time it would have asked.
+    let answers = async {
+        for _ in 0..10 {
+            assert_eq!(other.count().await.unwrap(), 10);
+        }
+    };
+    tokio::select! {
+        polled = &mut polling => panic!("{polled:?} with no room for a page"),
+        () = answers => {}
+    }
+    assert_eq!(client.requests(), 0);
+    assert!(arriving.recv().await.unwrap().records.is_empty());
+    let (polled, page) = tokio::join!(polling, arriving.recv());
+    polled.unwrap();
+    assert_eq!((page.unwrap().records.len(), client.requests()), (10, 1));
+}
+
+#[tokio::test]
 async fn deleted_and_converted_leads_are_in_salesforces_changes() {
     let systems = Systems::of(0, 10, 0).await;
     let side = systems.sandbox.salesforce();
