@@ -10,11 +10,11 @@ use std::hint::black_box;
 
 use cases::Core;
 use leadsync::lead::Side;
-use mimalloc::MiMalloc;
+use tikv_jemallocator::Jemalloc;
 
 /// The program's own. What the C library's takes depends on what lies where, which differs from run to run by a twelfth.
 #[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 /// How often, where once is over in no time.
 const TIMES: usize = 100;

@@ -31,7 +31,7 @@ def configure(folder, url, server):
 
 class Replica:
     def __init__(self, program, pairs, name):
-        environment = {**os.environ, "BENCH_SECRET": "bench", "MIMALLOC_ALLOW_THP": "0", "MIMALLOC_PURGE_DELAY": "0"}
+        environment = {**os.environ, "BENCH_SECRET": "bench"}
         log = open(pairs.parent / f"{name}.log", "w")
         self.process = subprocess.Popen([program, "run", "--config-dir", str(pairs)], env=environment, stderr=log)
         self.holder = f"{platform.node()} process {self.process.pid}"

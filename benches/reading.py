@@ -10,8 +10,8 @@ from pathlib import Path
 
 from tools import FIELDS, HERE, Ran, Server, configuration, cpu_of, memory_of, query
 
-# As in the image and in the unit for systemd, and what the configuration names.
-SECRET = {"BENCH_SECRET": "bench", "MIMALLOC_ALLOW_THP": "0", "MIMALLOC_PURGE_DELAY": "0"}
+# What the configuration names.
+SECRET = {"BENCH_SECRET": "bench"}
 
 
 def once(program, config):

@@ -32,9 +32,6 @@ class Sandbox:
             "SALESFORCE_CLIENT_SECRET": said["salesforce"]["client_secret"],
             "LEADSYNC__STORE__URL": f"sqlite:{self.store}",
             "LEADSYNC__OPS__LISTEN": "",
-            # As in the image and in the unit for systemd.
-            "MIMALLOC_ALLOW_THP": "0",
-            "MIMALLOC_PURGE_DELAY": "0",
             "LEADSYNC__OPERATE__REQUESTS_PER_SECOND": "1000",
             "LEADSYNC__SALESFORCE__REQUESTS_PER_SECOND": "1000",
             "LEADSYNC__SCHEDULE__OVERLAP": "10s",

@@ -4,9 +4,11 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-/// Gives back what a large reading needed, which the C library's allocator keeps for each thread; `Dockerfile` has the settings.
+/// Gives back what a large reading needed, which the C library's allocator keeps for each thread; `.cargo/config.toml` has its settings. `SQLite`
+/// takes its memory from the C library: were all of it jemalloc's, the tests' `libfaketime` would wait for itself, as it takes memory when jemalloc
+/// first asks for the time.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {

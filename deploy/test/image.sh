@@ -83,7 +83,7 @@ if [[ -n "$binary" ]]; then
   chmod +x "$root"/usr/local/bin/*
   image_of "$root" "$builder" --env PATH=/usr/local/bin:/bin
 else
-  mmdebstrap --quiet --variant=minbase --include=gcc,libc6-dev,ca-certificates bookworm "$work/builder.tar"
+  mmdebstrap --quiet --variant=minbase --include=gcc,libc6-dev,make,ca-certificates bookworm "$work/builder.tar"
   mkdir -p "$root" && tar -xf "$work/builder.tar" -C "$root" --exclude='./dev/*' && rm "$work/builder.tar"
   cp -a "$(rustc --print sysroot)" "$root/usr/local/toolchain"
   rm -rf "$root/usr/local/toolchain/share"
