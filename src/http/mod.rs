@@ -6,6 +6,7 @@
 
 mod clock;
 pub(crate) mod fuzz;
+mod pace;
 mod send;
 mod session;
 

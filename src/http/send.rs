@@ -10,13 +10,13 @@ use std::time::Duration;
 use backon::{ExponentialBuilder, Retryable as _};
 use chrono::{DateTime, Utc};
 use futures_util::{Stream, StreamExt as _};
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
 use reqwest::{StatusCode, Url};
 use secrecy::ExposeSecret as _;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::Instrument as _;
 
+use super::pace::Pace;
 use super::session::Sessions;
 use super::{Answer, Repeat, Request, ServerClock, Session, SignIn, Trouble, is_passing, is_turned_away};
 use crate::lead::Side;
@@ -36,7 +36,7 @@ pub struct Transport {
     side: Side,
     http: reqwest::Client,
     timeout: Duration,
-    rate: DefaultDirectRateLimiter,
+    pace: Pace,
     slots: Semaphore,
     sessions: Sessions,
     clock: ServerClock,
@@ -100,7 +100,7 @@ impl Transport {
             side,
             http,
             timeout,
-            rate: RateLimiter::direct(Quota::per_second(per_second).allow_burst(NonZeroU32::MIN)),
+            pace: Pace::per_second(per_second),
             slots: Semaphore::new(at_once.max(1)),
             sessions: Sessions::default(),
             clock: ServerClock::default(),
@@ -224,7 +224,7 @@ impl Transport {
     async fn attempt(&self, session: &Session, how: &dyn SignIn, request: &Request, whole: bool) -> Result<Heard<'_>, Failed> {
         let url = address(&session.base, request);
         let slot = self.slots.acquire().await.map_err(|_| Failed::Trouble(Trouble::NotSent("shutting down".to_owned())))?;
-        self.rate.until_ready().await;
+        self.pace.turn().await;
         let mut sending = self.http.request(request.method.clone(), url.clone()).bearer_auth(session.token.expose_secret());
         if !request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("accept")) {
             sending = sending.header(ACCEPT, "application/json");
