@@ -40,9 +40,9 @@ use crate::side::{
     ClockOffset, Listed, NativeField, Outcome, Page, Position, Record, SideClient, SideError, Swept, Usage, Write, WriteKind,
 };
 
-/// Writes that are handed over at once. Operate takes one record a request as a rule, so this only bounds how many creates
-/// can be in doubt after a crash.
-const BATCH: usize = 20;
+/// Writes of a round. Operate takes one record a request as a rule, so this only bounds how many creates can be in doubt after a crash: those
+/// of two rounds.
+const BATCH: usize = 10;
 
 /// An Operate workspace.
 pub struct OperateClient {

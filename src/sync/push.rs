@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tracing::Instrument as _;
@@ -26,6 +27,35 @@ const LEAST: usize = 200;
 fn at_once(kind: WriteKind, batch: usize, concurrency: usize, reads_at_once: usize) -> usize {
     let least = if kind == WriteKind::Create { 1 } else { LEAST.min(reads_at_once) };
     (batch * concurrency).max(least).min(MOST.max(batch))
+}
+
+/// Rounds under way at once. The side would wait for the store after each small one: one is sent while another is noted or settled.
+const fn side_by_side_rounds(round: usize) -> usize {
+    if round < LEAST { 2 } else { 1 }
+}
+
+/// Writes of one kind that are due on a side, as rounds take them.
+struct Due {
+    side: Side,
+    kind: WriteKind,
+    /// Writes in a request.
+    batch: usize,
+    /// Writes in a round.
+    round: usize,
+    /// How many there are, as far as is known; taken from by one round at a time.
+    left: tokio::sync::Mutex<usize>,
+}
+
+/// Writes that are noted as sent.
+struct Round {
+    sent: Vec<PushRow>,
+    writes: Vec<Write>,
+    /// What cannot be sent.
+    settled: Vec<Settled>,
+    /// When they were noted, by the server's clock, if that is known.
+    sent_at: Option<DateTime<Utc>>,
+    /// How many were due.
+    tried: u64,
 }
 
 /// What pushing came to.
@@ -68,10 +98,10 @@ impl Engine {
         while let Some((kind, count)) = next(&outbox).filter(|_| !stop()) {
             let batch = client.batch_size(kind, count);
             let round = at_once(kind, batch, client.concurrency(), client.reads_at_once());
-            let due = self.store.due(side, kind, self.now(), round).await?;
-            pushed.add(Box::pin(self.push_round(side, kind, &due, batch)).await?);
+            let due = Due { side, kind, batch, round, left: usize::try_from(count).unwrap_or(usize::MAX).into() };
+            pushed.add(self.push_all(&due, stop).await?);
+            outbox.take(side, kind, usize::MAX);
             // They are counted once they are all gone, not after each round: there may be very many.
-            outbox.take(side, kind, if due.is_empty() { usize::MAX } else { due.len() });
             if next(&outbox).is_none() {
                 outbox = self.store.outbox(self.now()).await?;
             }
@@ -79,34 +109,46 @@ impl Engine {
         Ok(pushed)
     }
 
-    /// Notes writes of a kind as sent, sends them in batches, side by side as the client allows, and settles them.
-    async fn push_round(&self, side: Side, kind: WriteKind, due: &[PushRow], batch: usize) -> Result<Pushed, CycleError> {
-        let _under_way = self.writing.read().await;
-        let ids: Vec<i64> = due.iter().map(|push| push.push_id).collect();
-        let mut ready = Vec::new();
-        let mut settled = Vec::new();
-        for push in due {
-            match self.write_of(push) {
-                Ok(write) => ready.push((push, write)),
-                Err(problem) => settled.push(refused(push, &Refusal::new("mapping", problem))),
+    /// Sends all of one kind, round by round. The first failure ends it, once what is under way has come back.
+    async fn push_all(&self, due: &Due, stop: &(dyn Fn() -> bool + Sync)) -> Result<Pushed, CycleError> {
+        let failed = AtomicBool::new(false);
+        let rounds = || async {
+            let mut pushed = Pushed::default();
+            while !stop() && !failed.load(Ordering::Relaxed) {
+                match Box::pin(self.push_round(due)).await {
+                    Ok(Some(done)) => pushed.add(done),
+                    Ok(None) => break,
+                    Err(error) => {
+                        failed.store(true, Ordering::Relaxed);
+                        return Err(error);
+                    }
+                }
             }
+            Ok(pushed)
+        };
+        let all = side_by_side(self.turns.as_deref(), std::iter::repeat_with(rounds).take(side_by_side_rounds(due.round))).await;
+        let mut pushed = Pushed::default();
+        for done in all {
+            pushed.add(done?);
         }
-        // By the server's clock: ours may be set while a write is under way, or before the next start.
-        let sent_at = self.server_time(side);
-        let marked: HashSet<i64> = self.store.mark_sent(&ids, sent_at.unwrap_or_else(|| self.now())).await?.into_iter().collect();
-        ready.retain(|(push, _)| marked.contains(&push.push_id));
-        settled.retain(|settled| marked.contains(&settled.push_id));
-        let (sent, writes): (Vec<&PushRow>, Vec<Write>) = ready.into_iter().unzip();
+        Ok(pushed)
+    }
+
+    /// Notes the next writes as sent, sends them in batches, side by side as the client allows, and settles them. `None`: there are none.
+    async fn push_round(&self, due: &Due) -> Result<Option<Pushed>, CycleError> {
+        let _under_way = self.writing.read().await;
+        let Some(Round { sent, writes, mut settled, sent_at, tried }) = self.take_round(due).await? else { return Ok(None) };
+        let (side, kind) = (due.side, due.kind);
         let span = |writes: usize| tracing::debug_span!("push", %side, push.kind = kind.as_str(), writes);
         let client = self.clients.get(side);
-        let batches = writes.chunks(batch).map(|writes| client.write(writes).instrument(span(writes.len())));
+        let batches = writes.chunks(due.batch).map(|writes| client.write(writes).instrument(span(writes.len())));
         let answers = side_by_side(self.turns.as_deref(), batches).await;
         drop(writes);
         let mut failed = None;
         let mut answered = Vec::with_capacity(sent.len());
-        for (sent, answer) in sent.chunks(batch).zip(answers) {
+        for (sent, answer) in sent.chunks(due.batch).zip(answers) {
             match answer {
-                Ok(outcomes) => answered.extend(sent.iter().copied().zip(outcomes)),
+                Ok(outcomes) => answered.extend(sent.iter().zip(outcomes)),
                 Err(error) => {
                     let later = self.now();
                     settled.extend(sent.iter().map(|push| Settled {
@@ -120,7 +162,33 @@ impl Engine {
         }
         let sent_at = sent_at.map(|time| time - TimeDelta::seconds(2));
         let pushed = self.settle_round(side, &answered, settled, sent_at.unwrap_or_default()).await?;
-        failed.map_or(Ok(Pushed { tried: due.len() as u64, ..pushed }), |error| Err(error.into()))
+        failed.map_or(Ok(Some(Pushed { tried, ..pushed })), |error| Err(error.into()))
+    }
+
+    /// Notes the next writes as sent, if there are any.
+    async fn take_round(&self, due: &Due) -> Result<Option<Round>, CycleError> {
+        let mut left = due.left.lock().await;
+        let pushes = if *left == 0 { Vec::new() } else { self.store.due(due.side, due.kind, self.now(), due.round).await? };
+        *left = if pushes.is_empty() { 0 } else { left.saturating_sub(pushes.len()) };
+        if pushes.is_empty() {
+            return Ok(None);
+        }
+        let (tried, ids): (_, Vec<i64>) = (pushes.len() as u64, pushes.iter().map(|push| push.push_id).collect());
+        let mut ready = Vec::new();
+        let mut settled = Vec::new();
+        for push in pushes {
+            match self.write_of(&push) {
+                Ok(write) => ready.push((push, write)),
+                Err(problem) => settled.push(refused(&push, &Refusal::new("mapping", problem))),
+            }
+        }
+        // By the server's clock: ours may be set while a write is under way, or before the next start.
+        let sent_at = self.server_time(due.side);
+        let marked: HashSet<i64> = self.store.mark_sent(&ids, sent_at.unwrap_or_else(|| self.now())).await?.into_iter().collect();
+        ready.retain(|(push, _)| marked.contains(&push.push_id));
+        settled.retain(|settled| marked.contains(&settled.push_id));
+        let (sent, writes) = ready.into_iter().unzip();
+        Ok(Some(Round { sent, writes, settled, sent_at, tried }))
     }
 
     /// Settles what was sent, and what could not be.
