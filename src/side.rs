@@ -104,8 +104,8 @@ pub enum WriteKind {
 }
 
 impl WriteKind {
-    /// All of them, in the order in which they are sent.
-    pub const ALL: [Self; 3] = [Self::Create, Self::Update, Self::Delete];
+    /// All of them, in the order in which they are sent: somebody may wait for a change, and new leads may be very many.
+    pub const ALL: [Self; 3] = [Self::Update, Self::Create, Self::Delete];
 
     /// The store's word.
     #[must_use]

@@ -273,7 +273,10 @@ impl Daemon {
         self.systems.keep(engine.tally());
         match ended {
             Ended::FieldsChanged => return Ok(()),
-            Ended::Well { waits } => {
+            Ended::Well { waits, unfinished } => {
+                if unfinished {
+                    self.hints.tell_all();
+                }
                 self.again_at = waits.then(|| Instant::now() + AGAIN);
                 self.caught_up = true;
                 self.refusals.end();

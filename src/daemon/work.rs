@@ -26,6 +26,8 @@ pub(super) enum Ended {
     Well {
         /// Something waits for a second to pass.
         waits: bool,
+        /// Writes are left to a cycle that begins at once.
+        unfinished: bool,
     },
     /// The systems' fields have changed, so that the mapping has to be fitted anew.
     FieldsChanged,
@@ -57,7 +59,7 @@ pub(super) async fn carry_out(work: &Work, engine: &Engine, stop: &CancellationT
         ran = working => match ran {
             Ok(Followed { cycle, waits }) => {
                 tracing::debug!(leads.seen = cycle.seen, pushed = cycle.pushed, parked = cycle.parked, "cycle.done");
-                return Ended::Well { waits };
+                return Ended::Well { waits, unfinished: cycle.unfinished };
             }
             Err(error) => error,
         },

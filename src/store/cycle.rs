@@ -45,6 +45,8 @@ pub struct Cycle {
     pub usage: Option<Usage>,
     /// Why it ended early.
     pub error: Option<String>,
+    /// Whether writes are left to the next one, since this one has written for long.
+    pub unfinished: bool,
 }
 
 /// `SQLite`'s numbers are signed.

@@ -86,17 +86,16 @@ impl Engine {
     }
 
     async fn rounds(&self, cycle: &mut Cycle, patience: Patience, stop: &(dyn Fn() -> bool + Sync)) -> Result<(), CycleError> {
-        let give_up = match patience {
-            Patience::NextCycle => None,
-            Patience::Wait(limit) => Some(Instant::now() + limit),
-        };
+        let Patience::Wait(limit) = patience else { return self.round(cycle, stop).await.map(drop) };
+        let mut give_up = Instant::now() + limit;
         loop {
             let waits = self.round(cycle, stop).await?;
-            match give_up {
-                Some(give_up) if (waits.second || waits.more) && Instant::now() < give_up && !stop() => {
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                }
-                _ => return Ok(()),
+            if cycle.unfinished && !stop() {
+                give_up = Instant::now() + limit;
+            } else if (waits.second || waits.more) && Instant::now() < give_up && !stop() {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            } else {
+                return Ok(());
             }
         }
     }
@@ -136,6 +135,8 @@ impl Engine {
     ) -> Result<Waits, CycleError> {
         let mut held = 0;
         let mut outbox = Outbox::default();
+        let mut until = None;
+        cycle.unfinished = false;
         for _ in 0..ROUNDS {
             held = self.decide_all(cycle, as_of).await?;
             outbox = self.store.outbox(self.now()).await?;
@@ -149,14 +150,17 @@ impl Engine {
                 break;
             }
             let brakes = &brakes;
+            let until = *until.get_or_insert_with(|| Instant::now() + self.rules.write_for);
+            let pause = || stop() || Instant::now() >= until;
             let PerSide { operate: mut pushed, salesforce } =
-                self.on_both(|side| self.push(side, outbox.clone(), brakes, stop)).await?;
+                self.on_both(|side| self.push(side, outbox.clone(), brakes, &pause)).await?;
             pushed.add(salesforce);
             cycle.pushed += pushed.done;
             cycle.parked += pushed.parked;
             cycle.changed += pushed.changed;
             cycle.deleted += pushed.deleted;
-            if pushed.tried == 0 {
+            cycle.unfinished = Instant::now() >= until;
+            if pushed.tried == 0 || cycle.unfinished {
                 break;
             }
             outbox = self.store.outbox(self.now()).await?;

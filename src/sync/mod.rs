@@ -35,6 +35,7 @@ mod undo;
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value as Json;
@@ -61,6 +62,10 @@ use turns::side_by_side;
 /// Tells the time; the servers' clocks are measured against it.
 pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 
+/// An edit waits no longer than this for a first load. Shorter cycles would take more requests: each reads both sides, and gives the new leads'
+/// ids to Salesforce.
+const WRITE_FOR: Duration = Duration::from_mins(2);
+
 /// What the engine takes from the configuration.
 #[derive(Debug, Clone)]
 pub struct Rules {
@@ -74,6 +79,8 @@ pub struct Rules {
     pub overlap: TimeDelta,
     /// How long after an unanswered create it is looked for once more before it is sent again.
     pub settle: TimeDelta,
+    /// How long a cycle writes. The rest is left to the next one: what people edit meanwhile is not seen.
+    pub write_for: Duration,
     /// The share of all links that a cycle may change; `None`: any.
     pub max_change: Option<f64>,
     /// How many deletes a cycle may carry out.
@@ -126,6 +133,7 @@ impl Rules {
             duplicates: config.salesforce.duplicates,
             overlap: config.schedule.overlap,
             settle: TimeDelta::from_std(config.operate.settle).unwrap_or(TimeDelta::MAX),
+            write_for: WRITE_FOR,
             max_change: sync.max_change,
             max_delete: sync.max_delete.into(),
             daily_request_share: config.salesforce.daily_request_share,

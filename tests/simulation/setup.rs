@@ -1,5 +1,7 @@
 //! The configuration that a run of the daemon has.
 
+use std::time::Duration;
+
 use chrono::TimeDelta;
 use leadsync::config::field::{Direction, FieldConfig};
 use leadsync::config::salesforce::DuplicateRule;
@@ -94,6 +96,7 @@ impl Setup {
             duplicates: DuplicateRule::Park,
             overlap: TimeDelta::minutes(10),
             settle: TimeDelta::seconds(30),
+            write_for: Duration::from_mins(2),
             max_change: None,
             max_delete: self.max_delete,
             daily_request_share: 0.5,

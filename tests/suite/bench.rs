@@ -126,6 +126,7 @@ pub fn rules() -> Rules {
         duplicates: DuplicateRule::Park,
         overlap: TimeDelta::minutes(10),
         settle: TimeDelta::seconds(1),
+        write_for: Duration::from_mins(2),
         max_change: None,
         max_delete: 10,
         daily_request_share: 0.5,

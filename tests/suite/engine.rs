@@ -1,5 +1,7 @@
 //! What the engine does with creates, edits, conflicts and lost answers.
 
+use std::time::Duration;
+
 use chrono::Utc;
 use leadsync::config::sync::ConflictRule;
 use leadsync::lead::{PerSide, Side};
@@ -274,4 +276,28 @@ async fn a_field_that_rules_on_both_sides_fight_over_is_parked_before_long() {
     bench.cycle().await;
     assert_eq!(bench.state(&operate).await.0, "in_step");
     assert_eq!(bench.salesforce.value(&salesforce, "phone__c"), json!("3"));
+}
+
+#[tokio::test]
+async fn a_first_load_lets_other_edits_by() {
+    let bench = Bench::ruled(|rules| rules.write_for = Duration::from_millis(1)).await;
+    let (operate, salesforce) = bench.pair().await;
+    let new: Vec<String> = (0..1_000).map(|place| bench.operate.add(&[("email", &format!("{place}@example.com"))])).collect();
+    let step = async || {
+        bench.operate.later();
+        bench.salesforce.later();
+        bench.engine.cycle(Patience::NextCycle, &|| false).await.unwrap()
+    };
+    assert!(step().await.unfinished, "not all of them in a millisecond");
+    let other_half = |id: &String| bench.salesforce.leads().into_iter().find(|lead| lead.external_id.as_ref() == Some(id));
+    let waiting = new.iter().find(|id| other_half(id).is_none()).unwrap();
+    bench.operate.edit(waiting, "title", "Chair");
+    bench.operate.edit(&operate, "title", "Chair");
+    while bench.salesforce.value(&salesforce, "title__c") != json!("Chair") {
+        assert!(step().await.unfinished);
+    }
+    assert!(bench.salesforce.leads().len() < 1_000, "changes go before new leads");
+    bench.cycle().await;
+    assert_eq!((bench.salesforce.leads().len(), bench.salesforce.writes()), (1_001, 1_002));
+    assert_eq!(other_half(waiting).unwrap().fields["title__c"], json!("Chair"), "by its create");
 }
