@@ -5,6 +5,7 @@ use leadsync::sandbox::{Cut, Fault, SandboxOptions};
 use leadsync::store::Actor;
 use serde_json::json;
 
+use crate::program::until;
 use crate::systems::{Systems, cycle};
 
 /// Both systems with the same people, in step, and the ids of one pair.
@@ -367,4 +368,17 @@ async fn only_leads_of_the_record_type_that_the_filter_names_take_part() {
     cycle(&engine).await.unwrap();
     assert_eq!((systems.sandbox.operate().leads().len(), salesforce.leads().len()), (4, 5));
     assert!(engine.store().show(&other).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_create_whose_answer_takes_long_does_not_keep_the_others_waiting() {
+    let systems = Systems::of(0, 30, 0).await;
+    let engine = systems.engine().await;
+    systems.sandbox.operate().fault(Fault { latency_ms: Some(600_000), ..Fault::on("write") }).unwrap();
+    // Long before it is given up.
+    let others = until("all the others are made", || systems.sandbox.operate().leads().len() == 29);
+    tokio::select! {
+        ended = cycle(&engine) => panic!("{ended:?}"),
+        made = tokio::time::timeout(systems.config().operate.timeout / 2, others) => made.unwrap(),
+    }
 }
