@@ -6,7 +6,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value as Json, json};
 
-use super::decide::LEADS;
+use super::dirty::LEADS;
 use super::many::Rows;
 use super::pair::{attach_and, newest_link, side};
 use super::sql::{Connection, query};
