@@ -150,7 +150,9 @@ impl Engine {
                 break;
             }
             let brakes = &brakes;
-            let until = *until.get_or_insert_with(|| Instant::now() + self.rules.write_for);
+            // Where polls are to be spared, the next one comes no sooner.
+            let interval = thrift.interval().and_then(|interval| interval.to_std().ok()).unwrap_or_default();
+            let until = *until.get_or_insert_with(|| Instant::now() + interval.max(self.rules.write_for));
             let pause = || stop() || Instant::now() >= until;
             let PerSide { operate: mut pushed, salesforce } =
                 self.on_both(|side| self.push(side, outbox.clone(), brakes, &pause)).await?;

@@ -278,11 +278,25 @@ async fn a_field_that_rules_on_both_sides_fight_over_is_parked_before_long() {
     assert_eq!(bench.salesforce.value(&salesforce, "phone__c"), json!("3"));
 }
 
+/// A bench whose cycles write for a millisecond, a pair that is in step, and a thousand new leads in Operate.
+async fn first_load() -> (Bench, (String, String), Vec<String>) {
+    let bench = Bench::ruled(|rules| rules.write_for = Duration::from_millis(1)).await;
+    let pair = bench.pair().await;
+    let new = (0..1_000).map(|place| bench.operate.add(&[("email", &format!("{place}@example.com"))])).collect();
+    (bench, pair, new)
+}
+
+#[tokio::test]
+async fn where_polls_are_spared_a_first_load_goes_on_until_the_next() {
+    let (bench, ..) = first_load().await;
+    bench.salesforce.set_usage(9_100, 10_000);
+    let cycle = bench.engine.cycle(Patience::NextCycle, &|| false).await.unwrap();
+    assert_eq!((cycle.pushed, cycle.unfinished), (1_000, false));
+}
+
 #[tokio::test]
 async fn a_first_load_lets_other_edits_by() {
-    let bench = Bench::ruled(|rules| rules.write_for = Duration::from_millis(1)).await;
-    let (operate, salesforce) = bench.pair().await;
-    let new: Vec<String> = (0..1_000).map(|place| bench.operate.add(&[("email", &format!("{place}@example.com"))])).collect();
+    let (bench, (operate, salesforce), new) = first_load().await;
     let step = async || {
         bench.operate.later();
         bench.salesforce.later();
