@@ -51,7 +51,7 @@ pub struct NewConflict {
 pub struct Decided {
     /// The link.
     pub link_id: i64,
-    /// [`DirtyLink::words`] as it was when this was decided.
+    /// [`words`](super::DirtyLink::words) as it was when this was decided.
     pub words: i64,
     /// The base as it is now.
     pub base: String,
