@@ -1,4 +1,4 @@
-//! The cycle: poll both sides, reconcile, push until nothing is due.
+//! The cycle: poll both sides, reconcile, push until nothing is due, or for as long as a cycle may write.
 
 use std::sync::PoisonError;
 use std::time::Duration;
@@ -126,7 +126,7 @@ impl Engine {
         Ok(Waits { more: waits.more || renamed, ..waits })
     }
 
-    /// Decides what changed and writes what is due, until nothing is.
+    /// Decides what changed and writes what is due, until nothing is or the time for writing is over.
     pub(super) async fn carry_out(
         &self,
         cycle: &mut Cycle,
