@@ -82,11 +82,11 @@ impl Outbox {
         self.0.iter().any(|waiting| !waiting.sent && waiting.kind != WriteKind::Create)
     }
 
-    /// So many of what can be sent to a side were taken.
-    pub fn take(&mut self, side: Side, kind: WriteKind, count: usize) {
+    /// What can be sent to a side of this kind was taken.
+    pub fn take(&mut self, side: Side, kind: WriteKind) {
         let of = |waiting: &&mut Waiting| !waiting.sent && waiting.side == side && waiting.kind == kind;
         if let Some(waiting) = self.0.iter_mut().find(of) {
-            waiting.ready = waiting.ready.saturating_sub(count as u64);
+            waiting.ready = 0;
         }
     }
 

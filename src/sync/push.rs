@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use tracing::Instrument as _;
@@ -100,7 +99,7 @@ impl Engine {
             let round = at_once(kind, batch, client.concurrency(), client.reads_at_once());
             let due = Due { side, kind, batch, round, left: usize::try_from(count).unwrap_or(usize::MAX).into() };
             pushed.add(self.push_all(&due, stop).await?);
-            outbox.take(side, kind, usize::MAX);
+            outbox.take(side, kind);
             // They are counted once they are all gone, not after each round: there may be very many.
             if next(&outbox).is_none() {
                 outbox = self.store.outbox(self.now()).await?;
@@ -111,15 +110,14 @@ impl Engine {
 
     /// Sends all of one kind, round by round. The first failure ends it, once what is under way has come back.
     async fn push_all(&self, due: &Due, stop: &(dyn Fn() -> bool + Sync)) -> Result<Pushed, CycleError> {
-        let failed = AtomicBool::new(false);
         let rounds = || async {
             let mut pushed = Pushed::default();
-            while !stop() && !failed.load(Ordering::Relaxed) {
+            while !stop() {
                 match Box::pin(self.push_round(due)).await {
                     Ok(Some(done)) => pushed.add(done),
                     Ok(None) => break,
                     Err(error) => {
-                        failed.store(true, Ordering::Relaxed);
+                        *due.left.lock().await = 0;
                         return Err(error);
                     }
                 }
@@ -168,11 +166,15 @@ impl Engine {
     /// Notes the next writes as sent, if there are any.
     async fn take_round(&self, due: &Due) -> Result<Option<Round>, CycleError> {
         let mut left = due.left.lock().await;
-        let pushes = if *left == 0 { Vec::new() } else { self.store.due(due.side, due.kind, self.now(), due.round).await? };
-        *left = if pushes.is_empty() { 0 } else { left.saturating_sub(pushes.len()) };
-        if pushes.is_empty() {
+        if *left == 0 {
             return Ok(None);
         }
+        let pushes = self.store.due(due.side, due.kind, self.now(), due.round).await?;
+        if pushes.is_empty() {
+            *left = 0;
+            return Ok(None);
+        }
+        *left = left.saturating_sub(pushes.len());
         let (tried, ids): (_, Vec<i64>) = (pushes.len() as u64, pushes.iter().map(|push| push.push_id).collect());
         let mut ready = Vec::new();
         let mut settled = Vec::new();

@@ -234,6 +234,22 @@ async fn writes_that_could_not_be_sent_at_all_are_due_with_the_reason() {
 }
 
 #[tokio::test]
+async fn a_side_that_cannot_be_reached_is_not_asked_for_all_the_other_writes_too() {
+    let bench = Bench::new().await;
+    let leads: Vec<String> = (0..300).map(|place| bench.operate.add(&[("email", &format!("{place}@example.com"))])).collect();
+    bench.cycle().await;
+    leads.iter().for_each(|lead| bench.operate.edit(lead, "phone", "2"));
+    bench.operate.later();
+    bench.salesforce.later();
+    // Small rounds: two of 50 writes are under way at once.
+    bench.salesforce.set_reads_at_once(1);
+    bench.salesforce.fail_write(SideError::Unreachable { side: Side::Salesforce, reason: "it is down".to_owned() });
+    let before = bench.salesforce.writes();
+    bench.engine.cycle(Patience::NextCycle, &|| false).await.unwrap_err();
+    assert!(bench.salesforce.writes() - before < 100, "{} of 300", bench.salesforce.writes() - before);
+}
+
+#[tokio::test]
 async fn a_field_that_is_refused_and_is_there_parks_the_lead() {
     let (bench, operate, _) = updated(Outcome::Schema(words())).await;
     assert_eq!(bench.cycle().await.parked, 1);
