@@ -238,7 +238,9 @@ async fn a_side_that_cannot_be_reached_is_not_asked_for_all_the_other_writes_too
     let bench = Bench::new().await;
     let leads: Vec<String> = (0..300).map(|place| bench.operate.add(&[("email", &format!("{place}@example.com"))])).collect();
     bench.cycle().await;
-    leads.iter().for_each(|lead| bench.operate.edit(lead, "phone", "2"));
+    for lead in &leads {
+        bench.operate.edit(lead, "phone", "2");
+    }
     bench.operate.later();
     bench.salesforce.later();
     // Small rounds: two of 50 writes are under way at once.
