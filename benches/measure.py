@@ -57,16 +57,17 @@ with tempfile.TemporaryDirectory() as folder:
     print(f"\nleadsync takes {took / peer:.2f} times as long as simple-salesforce, {other / took:.1f} times less than tap-salesforce, and "
           f"{whole / lowest:.2f} times as long as the floor of Operate\n")
 
-    print("| leads on each side | all read from Operate | all linked at first | memory | of it by lead | store |")
-    print("| --- | --- | --- | --- | --- | --- |")
+    print("| leads on each side | all read from Operate | the floor of links | all linked at first | memory | of it by lead | store |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
     leads = 1_000
     while leads <= MOST:
         operate, requests = reading.read(tools, folder, "operate", leads)
+        lowest = reading.floor_of_links(tools, folder, leads)
         linked, made = reading.link(tools, folder, leads)
         size = os.path.getsize(f"{folder}/leadsync.db") / 2**20
         print(
-            f"| {leads:,} | {operate.seconds:.2f} s, {operate.memory:.0f} MiB, {requests} request | {linked.seconds:.2f} s, "
-            f"{made['operate']} + {made['salesforce']} requests, 0 writes | {linked.memory:.0f} MiB | "
+            f"| {leads:,} | {operate.seconds:.2f} s, {operate.memory:.0f} MiB, {requests} request | {lowest.seconds:.2f} s | {linked.seconds:.2f} s, "
+            f"{linked.seconds / lowest.seconds:.2f} times as long, {made['operate']} + {made['salesforce']} requests, 0 writes | {linked.memory:.0f} MiB | "
             f"{linked.seconds / leads * 1e6:.0f} \u00b5s | {size:.0f} MiB |",
             flush=True,
         )

@@ -48,13 +48,24 @@ def simple(tools, leads):
 def floor(tools, folder, leads):
     """A bare parse of Operate's answer as it comes, and an insert a lead."""
     with Server(tools.server, salesforce=0, operate=leads) as server:
-        store = Path(folder, "floor.db")
-        for name in Path(folder).glob("floor.db*"):
-            name.unlink()
-        names = ",".join(["leadid", "lastmodified", *(name for name, _, _ in FIELDS)])
-        ran = Ran([tools.floor, server.address, f"fields=[{names}]", str(store)]).must()
-        assert int(ran.out) == leads, ran.out
-        return ran
+        return bare(tools, folder, server, leads)
+
+
+def floor_of_links(tools, folder, leads):
+    """A bare parse of both sides' answers, an insert a lead, and one a link."""
+    with Server(tools.server, leads=leads) as server:
+        names = ",".join(["Id", "SystemModstamp", *(name for _, name, _ in FIELDS)])
+        return bare(tools, folder, server, leads, f"SELECT {names} FROM Lead")
+
+
+def bare(tools, folder, server, leads, *more):
+    store = Path(folder, "floor.db")
+    for name in Path(folder).glob("floor.db*"):
+        name.unlink()
+    names = ",".join(["leadid", "lastmodified", *(name for name, _, _ in FIELDS)])
+    ran = Ran([tools.floor, server.address, f"fields=[{names}]", str(store), *more]).must()
+    assert int(ran.out) == leads, ran.out
+    return ran
 
 
 def tap(tools, folder, leads):

@@ -122,20 +122,18 @@ impl Store {
         let mut connection = self.write().await?;
         let mut tx = connection.begin().await?;
         let before = newest_link(&mut tx).await?;
+        // A lead that has a link is named by it.
         let insert = Rows {
-            before: "INSERT INTO link (operate_id, salesforce_id, base, state, created_at, updated_at, origin)
-                 SELECT r.column1, r.column2, r.column3, r.column4, r.column5, r.column5, 'match' FROM (VALUES"
-                .into(),
-            parameters: 5,
-            after: ") r WHERE NOT EXISTS (SELECT 1 FROM lead_state a WHERE a.side = 'operate' AND a.lead_id = r.column1 AND a.link_id IS NOT NULL)
-                 AND NOT EXISTS (SELECT 1 FROM lead_state a WHERE a.side = 'salesforce' AND a.lead_id = r.column2 AND a.link_id IS NOT NULL)
-                 ON CONFLICT DO NOTHING",
+            before: "INSERT INTO link (operate_id, salesforce_id, base, state, created_at, updated_at, origin) VALUES".into(),
+            parameters: 7,
+            after: " ON CONFLICT DO NOTHING",
         };
         let now = stamp(now);
+        let now = now.as_str();
         insert
             .run(&mut tx, pairs, |query, pair| {
                 let (base, state) = pair.in_step.as_deref().map_or(("{}", "pending"), |base| (base, "in_step"));
-                query.bind(&pair.operate_id).bind(&pair.salesforce_id).bind(base).bind(state).bind(now.clone())
+                query.bind(pair.operate_id.as_str()).bind(pair.salesforce_id.as_str()).bind(base).bind(state).bind(now).bind(now).bind("match")
             })
             .await?;
         let in_step = ", dirty = iif(l.state = 'in_step', 0, 1), former = iif(l.state = 'in_step', NULL, lead.former)";

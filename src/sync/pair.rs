@@ -1,6 +1,7 @@
 //! Pairing: what to do with leads that have no link.
 
 use chrono::{DateTime, Utc};
+use tokio::sync::mpsc;
 
 use super::follow::AsOf;
 use super::{CycleError, Engine};
@@ -9,7 +10,7 @@ use crate::side::WriteKind;
 use crate::store::{Created, Decided, Match, Matches, NewLink, NewPush, Part, UnlinkedLead};
 
 /// Leads looked at in one transaction.
-const BATCH: i64 = 500;
+const BATCH: i64 = 1024;
 /// So many batches of leads are left alone in one transaction.
 const MANY: usize = 20;
 
@@ -37,26 +38,41 @@ impl Engine {
 
     /// Links what a rule of `[sync].match` finds. Gives how many leads it finds several for.
     async fn pair_by_rule(&self, rule: usize, parts: &[Part], as_of: &AsOf) -> Result<u64, CycleError> {
-        let name = self.mapping.match_rule(rule);
-        let (mut parked, mut found, mut links) = (0, Matches::default(), Vec::new());
-        // Pairs are found and compared while those before them are stored.
-        for part in parts.iter().map(Some).chain([None, None]) {
-            let finding = async {
-                match part {
-                    Some(part) => self.store.matches(rule, part).await,
-                    None => Ok(Matches::default()),
+        // Pairs are found while those before them are compared, and those before them are stored.
+        let (founds, mut found) = mpsc::channel(1);
+        let (links, compared) = mpsc::channel(1);
+        let finding = async move {
+            for part in parts {
+                let matches = self.store.matches(rule, part).await?;
+                if founds.send(matches).await.is_err() {
+                    break;
                 }
-            };
-            self.recall_mappings(found.pairs.iter().map(|pair| &pair.link)).await?;
-            let (stored, compared, next) =
-                tokio::join!(self.store.link(&links, self.now()), self.link_each(&found.pairs, as_of), finding);
-            stored?;
-            let ambiguous = self.store.park_unclear((rule, &name), &found.unclear, self.now()).await?;
+            }
+            Ok(())
+        };
+        let comparing = async move {
+            while let Some(Matches { pairs, unclear }) = found.recv().await {
+                self.recall_mappings(pairs.iter().map(|pair| &pair.link)).await?;
+                let Ok(room) = links.reserve().await else { break };
+                room.send((self.link_each(&pairs, as_of).await, unclear));
+            }
+            Ok(())
+        };
+        let ((), (), parked) = tokio::try_join!(finding, comparing, self.keep_links(rule, compared))?;
+        Ok(parked)
+    }
+
+    /// Stores links that a rule of `[sync].match` found, and parks the leads that it finds several for. Gives how many.
+    async fn keep_links(&self, rule: usize, mut compared: mpsc::Receiver<(Vec<NewLink>, Vec<String>)>) -> Result<u64, CycleError> {
+        let name = self.mapping.match_rule(rule);
+        let mut parked = 0;
+        while let Some((links, unclear)) = compared.recv().await {
+            self.store.link(&links, self.now()).await?;
+            let ambiguous = self.store.park_unclear((rule, &name), &unclear, self.now()).await?;
             for lead in &ambiguous {
                 tracing::warn!(side = %lead.side, lead.id = lead.lead_id, "pair.ambiguous");
             }
             parked += ambiguous.len() as u64;
-            (links, found) = (compared, next?);
         }
         Ok(parked)
     }
