@@ -133,7 +133,14 @@ impl Store {
         insert
             .run(&mut tx, pairs, |query, pair| {
                 let (base, state) = pair.in_step.as_deref().map_or(("{}", "pending"), |base| (base, "in_step"));
-                query.bind(pair.operate_id.as_str()).bind(pair.salesforce_id.as_str()).bind(base).bind(state).bind(now).bind(now).bind("match")
+                query
+                    .bind(pair.operate_id.as_str())
+                    .bind(pair.salesforce_id.as_str())
+                    .bind(base)
+                    .bind(state)
+                    .bind(now)
+                    .bind(now)
+                    .bind("match")
             })
             .await?;
         let in_step = ", dirty = iif(l.state = 'in_step', 0, 1), former = iif(l.state = 'in_step', NULL, lead.former)";

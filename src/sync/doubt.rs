@@ -4,11 +4,12 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, TimeDelta};
 
+use super::pair::BATCH;
 use super::{CycleError, Engine};
 use crate::lead::Side;
 use crate::mapping::Values;
 use crate::side::{Record, Write, WriteKind};
-use crate::store::{Observation, Outbox, PushRow, Settled, Verdict};
+use crate::store::{Observation, Outbox, PushRow, Settled, UnlinkedLead, Verdict};
 
 /// How much earlier than it was sent, by the server's clock, a create may seem to have happened.
 const MARGIN: TimeDelta = TimeDelta::seconds(10);
@@ -159,27 +160,37 @@ impl Engine {
         if creates.is_empty() {
             return Ok(());
         }
-        let unlinked = self.store.unlinked(None, i64::from(i32::MAX)).await?;
-        let mut candidates = Vec::new();
-        for lead in unlinked.into_iter().filter(|lead| lead.side == Side::Operate && !lead.deleted) {
-            let values = self.mapping.decode(&lead.fields);
-            let lead = Observation {
-                keys: self.mapping.match_keys(&values),
-                fields: lead.fields,
-                lead_id: lead.lead_id,
-                modified_at: lead.modified_at,
-                external_id: None,
-                deleted: false,
-                converted: lead.converted,
-                master_id: None,
-                filtered: false,
-            };
-            candidates.push(Candidate { lead, values });
+        let (mut candidates, mut after) = (Vec::new(), None);
+        loop {
+            let leads = self.store.unlinked(after, BATCH).await?;
+            let Some(last) = leads.last() else { break };
+            after = Some((last.side, last.lead_id.clone()));
+            let leads = leads.into_iter().filter(|lead| lead.side == Side::Operate && !lead.deleted);
+            let leads: Vec<Candidate> = leads.map(|lead| self.new_lead(lead)).collect();
+            // Few of very many new leads are kept.
+            let alike: HashSet<usize> = creates.iter().flat_map(|push| self.likenesses(Side::Operate, push, &leads)).collect();
+            candidates.extend(leads.into_iter().enumerate().filter(|(place, _)| alike.contains(place)).map(|(_, lead)| lead));
         }
         // Only what was found beyond doubt is settled here; the rest waits for its time.
         let found: Vec<PushRow> =
             creates.into_iter().filter(|push| self.likenesses(Side::Operate, push, &candidates).len() == 1).collect();
         self.conclude(Side::Operate, &found, candidates, &|_| false).await
+    }
+
+    fn new_lead(&self, lead: UnlinkedLead) -> Candidate {
+        let values = self.mapping.decode(&lead.fields);
+        let lead = Observation {
+            keys: self.mapping.match_keys(&values),
+            fields: lead.fields,
+            lead_id: lead.lead_id,
+            modified_at: lead.modified_at,
+            external_id: None,
+            deleted: false,
+            converted: lead.converted,
+            master_id: None,
+            filtered: false,
+        };
+        Candidate { lead, values }
     }
 }
 

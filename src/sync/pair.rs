@@ -9,8 +9,8 @@ use crate::lead::{PerSide, Side};
 use crate::side::WriteKind;
 use crate::store::{Created, Decided, Match, Matches, NewLink, NewPush, Part, UnlinkedLead};
 
-/// Leads looked at in one transaction.
-const BATCH: i64 = 1024;
+/// Leads looked at in one transaction: a power of two, as the store's statements take them.
+pub(super) const BATCH: i64 = 1024;
 /// So many batches of leads are left alone in one transaction.
 const MANY: usize = 20;
 
@@ -63,7 +63,11 @@ impl Engine {
     }
 
     /// Stores links that a rule of `[sync].match` found, and parks the leads that it finds several for. Gives how many.
-    async fn keep_links(&self, rule: usize, mut compared: mpsc::Receiver<(Vec<NewLink>, Vec<String>)>) -> Result<u64, CycleError> {
+    async fn keep_links(
+        &self,
+        rule: usize,
+        mut compared: mpsc::Receiver<(Vec<NewLink>, Vec<String>)>,
+    ) -> Result<u64, CycleError> {
         let name = self.mapping.match_rule(rule);
         let mut parked = 0;
         while let Some((links, unclear)) = compared.recv().await {

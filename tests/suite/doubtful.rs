@@ -1,7 +1,7 @@
 //! Writes of which nobody knows what became of them, and clocks that cannot be trusted.
 
 use chrono::TimeDelta;
-use leadsync::config::sync::DeleteRule;
+use leadsync::config::sync::{CreateRule, DeleteRule};
 use leadsync::lead::Side;
 use leadsync::side::SideError;
 use leadsync::sync::Patience;
@@ -125,6 +125,27 @@ async fn a_create_in_doubt_is_found_by_what_was_sent_or_else_by_a_key() {
     bench.cycle().await;
     assert_eq!((bench.operate.leads().len(), bench.state(&theirs).await.0), (1, "in_step".to_owned()));
     assert_eq!(bench.engine.store().show(&theirs).await.unwrap().unwrap().leads.operate.unwrap().lead_id, made);
+}
+
+#[tokio::test]
+async fn a_create_in_doubt_is_found_among_very_many_new_leads() {
+    let bench = Bench::ruled(|rules| {
+        rules.settle = TimeDelta::minutes(30);
+        rules.create = CreateRule::ToOperate;
+    })
+    .await;
+    let others: Vec<String> = (0..1_999).map(|_| bench.operate.add(&[("phone", "2")])).collect();
+    once(&bench).await;
+    let theirs = bench.salesforce.add(&[("phone__c", "1")]);
+    bench.operate.fault(Fault::LostAfter);
+    bench.operate.set_finds_nothing(true);
+    once(&bench).await;
+    for other in &others {
+        bench.operate.edit(other, "phone", "3");
+    }
+    bench.cycle().await;
+    let made = bench.engine.store().show(&theirs).await.unwrap().unwrap().leads.operate.map(|lead| lead.lead_id);
+    assert_eq!((bench.operate.leads().len(), made), (2_000, Some("2000".to_owned())), "after more than a batch of others");
 }
 
 #[tokio::test]
