@@ -21,7 +21,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 use clap::Parser;
 use futures_util::stream;
 use serde_json::json;
@@ -78,13 +78,14 @@ async fn main() {
     let (salesforce, operate) = (arguments.salesforce.unwrap_or(arguments.leads), arguments.operate.unwrap_or(arguments.leads));
     let spacing = TimeDelta::seconds(arguments.spacing.into());
     let span = spacing * i32::try_from(salesforce.max(operate)).expect("a count of leads");
-    let first = Utc::now() - TimeDelta::hours(1) - span;
+    // The same all day: a store that knows the leads finds none of them changed when the server is started again.
+    let first = Utc::now().date_naive().and_time(NaiveTime::MIN).and_utc() - TimeDelta::hours(1) - span;
     let org = Arc::new(Org {
         address: address.clone(),
         salesforce,
         operate,
         spacing,
-        first: DateTime::from_timestamp(first.timestamp(), 0).expect("a time"),
+        first,
         queries: Mutex::default(),
         requests: [AtomicU64::new(0), AtomicU64::new(0)],
     });
