@@ -1,6 +1,6 @@
 //! `/metrics`: what was counted, and what the store holds at this moment, as Prometheus and `OpenMetrics` read it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -71,7 +71,10 @@ fn of_daemon(own: &mut Registry, ops: &Ops) {
         own.register_with_unit("last_cycle_timestamp", "When a cycle ended well last", Unit::Seconds, gauge);
     }
     if let Some(file) = ops.store.file() {
-        store_size(own, file);
+        let mut log = file.to_owned().into_os_string();
+        log.push("-wal");
+        let size = |path: &Path| std::fs::metadata(path).map_or(0, |file| i64::try_from(file.len()).unwrap_or(i64::MAX));
+        store_size(own, &[("store", size(file)), ("log", size(Path::new(&log)))]);
     }
 }
 
@@ -81,6 +84,11 @@ pub(super) async fn asked_of_store(own: &mut Registry, ops: &Ops) {
     match ops.store.status(now).await {
         Ok(status) => of_store(own, &status, now),
         // What was counted is shown all the same; a figure that is missing is an alert of its own.
+        Err(error) => return tracing::error!(error = %error, "ops.store_unreadable"),
+    }
+    match ops.store.schema_size().await {
+        Ok(Some(size)) => store_size(own, &[("store", size)]),
+        Ok(None) => {}
         Err(error) => tracing::error!(error = %error, "ops.store_unreadable"),
     }
 }
@@ -156,14 +164,17 @@ where
     family
 }
 
-fn store_size(own: &mut Registry, store: &Path) {
-    let mut log = store.to_owned().into_os_string();
-    log.push("-wal");
-    let size = |path: &Path| std::fs::metadata(path).map_or(0, |file| i64::try_from(file.len()).unwrap_or(i64::MAX));
+fn store_size(own: &mut Registry, sizes: &[(&'static str, i64)]) {
     let family = Family::<Labels, Gauge>::default();
-    family.get_or_create(&[("file", "store")]).set(size(store));
-    family.get_or_create(&[("file", "log")]).set(size(&PathBuf::from(log)));
-    own.register_with_unit("store_size", "The store's file and its write-ahead log", Unit::Bytes, family);
+    for (file, size) in sizes {
+        family.get_or_create(&[("file", file)]).set(*size);
+    }
+    own.register_with_unit(
+        "store_size",
+        "The store's file and its write-ahead log, or its schema in a database",
+        Unit::Bytes,
+        family,
+    );
 }
 
 /// The figures that every process is expected to have.

@@ -35,6 +35,7 @@ mod reread;
 mod search;
 mod settle;
 mod share;
+mod size;
 mod sql;
 mod sqlite;
 mod state;

@@ -86,7 +86,10 @@ async fn a_replica_stands_by_and_takes_over_whether_the_leader_ends_or_is_killed
     assert_eq!((status, &said["role"]), (200, &json!("stand-by")), "{said}");
     assert!(said["reasons"][0].as_str().unwrap().contains(&format!("process {} since", first.process.id())), "{said}");
     assert_eq!((first.asked("/leaderz").await.0, second.asked("/leaderz").await.0), (200, 503));
-    assert!(first.asked("/metrics").await.1.contains("leadsync_leader 1\n"));
+    let figures = first.asked("/metrics").await.1;
+    assert!(figures.contains("leadsync_leader 1\n"));
+    let size = figures.lines().find_map(|line| line.strip_prefix("leadsync_store_size_bytes{file=\"store\"} "));
+    assert!(size.is_some_and(|size| size.parse::<u64>().is_ok_and(|size| size > 30 * 1_024)), "{figures}");
     assert!(second.asked("/metrics").await.1.contains("leadsync_leader 0\n"));
     let (_, status, _) = run(&systems, &["status"]).await;
     assert!(status.contains(&format!("process {} since", first.process.id())), "{status}");
