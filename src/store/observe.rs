@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value as Json, json};
 
 use super::many::Rows;
-use super::sql::{Connection, query, query_scalar};
+use super::sql::{Connection, Value, query, query_scalar};
 use super::{Store, StoreError, stamp};
 use crate::lead::Side;
 use crate::side::Position;
@@ -307,35 +307,32 @@ async fn search_by(tx: &mut Connection, side: Side, known: Vec<Json>, keys: &[(u
 
 /// Takes leads out of the search. Leads that wait because several matched them are looked at again.
 pub(super) async fn drop_keys(connection: &mut Connection, side: Side, ids: &str) -> Result<(), StoreError> {
+    drop_keys_of(connection, side, "SELECT value FROM json_each(?)", ids).await
+}
+
+/// The same for those whose ids a `SELECT` with one parameter gives.
+pub(super) async fn drop_keys_of<'q>(
+    connection: &mut Connection,
+    side: Side,
+    ids: &str,
+    parameter: impl Into<Value<'q>> + Copy,
+) -> Result<(), StoreError> {
     let anybody_waits: bool =
         query_scalar("SELECT EXISTS (SELECT 1 FROM link WHERE state <> 'in_step' AND state = 'parked' AND origin = 'ambiguous')")
             .fetch_one(&mut *connection)
             .await?;
     if anybody_waits {
-        reconsider(connection, side, ids).await?;
+        let reconsider = format!(
+            "UPDATE lead_state SET dirty = 1
+             WHERE link_id IN (SELECT link_id FROM link WHERE state <> 'in_step' AND state = 'parked' AND origin = 'ambiguous')
+               AND (side, lead_id) IN (
+                   SELECT n.side, n.lead_id FROM lead_key k JOIN lead_key n ON n.rule = k.rule AND n.key = k.key
+                   WHERE k.side = '{side}' AND k.lead_id IN ({ids}))"
+        );
+        query(reconsider).bind(parameter).execute(&mut *connection).await?;
     }
-    query("DELETE FROM lead_key WHERE side = ? AND lead_id IN (SELECT value FROM json_each(?))")
-        .bind(side.as_str())
-        .bind(ids)
-        .execute(&mut *connection)
-        .await?;
-    Ok(())
-}
-
-/// Has leads looked at again that wait because several match them, these among them.
-async fn reconsider(connection: &mut Connection, side: Side, ids: &str) -> Result<(), StoreError> {
-    query(
-        "UPDATE lead_state SET dirty = 1
-         WHERE link_id IN (SELECT link_id FROM link WHERE state <> 'in_step' AND state = 'parked' AND origin = 'ambiguous')
-           AND (side, lead_id) IN (
-               SELECT n.side, n.lead_id FROM json_each(?) j
-               JOIN lead_key k ON k.side = ? AND k.lead_id = j.value
-               JOIN lead_key n ON n.rule = k.rule AND n.key = k.key)",
-    )
-    .bind(ids)
-    .bind(side.as_str())
-    .execute(&mut *connection)
-    .await?;
+    let dropping = format!("DELETE FROM lead_key WHERE side = '{side}' AND lead_id IN ({ids})");
+    query(dropping).bind(parameter).execute(&mut *connection).await?;
     Ok(())
 }
 

@@ -1,9 +1,8 @@
 //! Pairing: unlinked leads find each other, by external id and then by the keys of `[sync].match`.
 
 use chrono::{DateTime, Utc};
-use serde_json::Value as Json;
 
-use super::observe::drop_keys;
+use super::observe::drop_keys_of;
 use super::sql::{Connection, Query, query, query_as, query_scalar};
 use super::{Store, StoreError, stamp};
 use crate::lead::Side;
@@ -234,12 +233,10 @@ pub(super) async fn attach_and(tx: &mut Connection, before: i64, more: &'static 
     for side in Side::BOTH {
         let attaching = format!(
             "UPDATE lead_state AS lead SET link_id = l.link_id{more} FROM link l
-             WHERE l.link_id > ? AND lead.side = '{side}' AND lead.lead_id = l.{side}_id AND lead.link_id IS NULL
-             RETURNING lead_id"
+             WHERE l.link_id > ? AND lead.side = '{side}' AND lead.lead_id = l.{side}_id AND lead.link_id IS NULL"
         );
-        let ids: Vec<String> = query_scalar(attaching).bind(before).fetch_all(&mut *tx).await?;
-        if !ids.is_empty() {
-            drop_keys(tx, side, &Json::from(ids).to_string()).await?;
+        if query(attaching).bind(before).execute(&mut *tx).await? > 0 {
+            drop_keys_of(tx, side, &format!("SELECT {side}_id FROM link WHERE link_id > ?"), before).await?;
         }
     }
     Ok(())

@@ -9,5 +9,5 @@ mod query;
 mod row;
 
 pub(super) use connection::{Connection, Pool};
-pub(super) use query::{Query, query, query_as, query_scalar};
+pub(super) use query::{Query, Value, query, query_as, query_scalar};
 pub(super) use row::{Cell, Row};
