@@ -129,8 +129,8 @@ impl Store {
                     l.link_id, l.words, l.base, l.origin, l.unlinked_at IS NOT NULL AS unlinked,
                     EXISTS (SELECT 1 FROM lead_state n WHERE n.external_id = l.operate_id AND n.side = 'salesforce' AND n.link_id <> l.link_id
                         AND n.deleted_at IS NULL) AS name_is_taken,
-                    EXISTS (SELECT 1 FROM lead_state n WHERE n.side = 'operate' AND n.lead_id = s.external_id
-                        AND n.deleted_at IS NOT NULL) AS named_is_gone,
+                    (SELECT n.side FROM lead_state n WHERE n.side = 'operate' AND n.lead_id = s.external_id
+                        AND n.deleted_at IS NOT NULL LIMIT 1) IS NOT NULL AS named_is_gone,
                     (SELECT string_agg('[\"' || p.side || '\",\"' || p.state || '\",' || p.fields || ',' || coalesce(CAST(p.undoes AS TEXT), 'null')
                          || ',' || p.before || ']', ',') FROM push p
                      WHERE p.link_id = l.link_id AND p.state IN ('due', 'sent', 'parked')) AS unsettled,

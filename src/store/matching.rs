@@ -58,15 +58,15 @@ impl Store {
     /// among it.
     ///
     /// `CROSS JOIN` keeps `SQLite` to the order written: from the leads that changed to their keys, and from those to the leads that have
-    /// the same. Any other order grows with the square of the leads.
+    /// the same. Any other order grows with the square of the leads. PostgreSQL would put all rows of an `EXISTS` into a table first.
     pub async fn matches(&self, rule: usize, part: &Part) -> Result<Matches, StoreError> {
         let finding = query(format!(
             "SELECT {LEADS},
                     d.key, o.aside IS NOT NULL OR s.aside IS NOT NULL AS aside,
-                    EXISTS (SELECT 1 FROM lead_state n WHERE n.external_id = o.lead_id AND n.side = 'salesforce' AND n.link_id IS NOT NULL
-                        AND n.deleted_at IS NULL) AS name_is_taken,
-                    EXISTS (SELECT 1 FROM lead_state n WHERE n.side = 'operate' AND n.lead_id = s.external_id
-                        AND n.deleted_at IS NOT NULL) AS named_is_gone
+                    (SELECT n.side FROM lead_state n WHERE n.external_id = o.lead_id AND n.side = 'salesforce' AND n.link_id IS NOT NULL
+                        AND n.deleted_at IS NULL LIMIT 1) IS NOT NULL AS name_is_taken,
+                    (SELECT n.side FROM lead_state n WHERE n.side = 'operate' AND n.lead_id = s.external_id
+                        AND n.deleted_at IS NOT NULL LIMIT 1) IS NOT NULL AS named_is_gone
              FROM (SELECT r.key AS key, count(*) AS leads, max(iif(n.side = 'operate', n.lead_id, NULL)) AS operate_id,
                           max(iif(n.side = 'salesforce', n.lead_id, NULL)) AS salesforce_id
                    FROM (SELECT DISTINCT k.key AS key

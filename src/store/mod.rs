@@ -15,6 +15,7 @@ mod dirty;
 mod dossier;
 mod error;
 mod exchange;
+mod figures;
 mod hold;
 mod keeper;
 mod lease;

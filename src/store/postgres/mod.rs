@@ -25,8 +25,14 @@ const PREPARED: usize = 400;
 const WRITERS: usize = 8;
 const READERS: usize = 4;
 
-/// What every connection is set to. Nobody waits for ever, and whoever is gone does not keep others waiting.
-const SETTINGS: [(&str, &str); 8] = [
+/// What every connection is set to. Nobody waits for ever, and whoever is gone does not keep others waiting. Statements are written to go
+/// from a few rows to their like by an index, as `SQLite` does them; the planner would rather read a table whole for each of many batches
+/// while its figures are of the time before a first load.
+const SETTINGS: [(&str, &str); 12] = [
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("enable_material", "off"),
+    ("max_parallel_workers_per_gather", "0"),
     ("application_name", "leadsync"),
     ("client_min_messages", "error"),
     ("jit", "off"),
