@@ -18,7 +18,8 @@ impl Store {
         .fetch_all(&mut *connection)
         .await?;
         for table in grown {
-            query(format!("ANALYZE {table}")).execute(&mut *connection).await?;
+            // It can wait where somebody has the table, a vacuum that takes hours among them.
+            query(format!("ANALYZE (SKIP_LOCKED) {table}")).execute(&mut *connection).await?;
         }
         Ok(())
     }
