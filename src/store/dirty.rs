@@ -129,8 +129,7 @@ impl Store {
                     l.link_id, l.words, l.base, l.origin, l.unlinked_at IS NOT NULL AS unlinked,
                     EXISTS (SELECT 1 FROM lead_state n WHERE n.external_id = l.operate_id AND n.side = 'salesforce' AND n.link_id <> l.link_id
                         AND n.deleted_at IS NULL) AS name_is_taken,
-                    (SELECT n.side FROM lead_state n WHERE n.side = 'operate' AND n.lead_id = s.external_id
-                        AND n.deleted_at IS NOT NULL LIMIT 1) IS NOT NULL AS named_is_gone,
+                    {NAMED_IS_GONE},
                     (SELECT string_agg('[\"' || p.side || '\",\"' || p.state || '\",' || p.fields || ',' || coalesce(CAST(p.undoes AS TEXT), 'null')
                          || ',' || p.before || ']', ',') FROM push p
                      WHERE p.link_id = l.link_id AND p.state IN ('due', 'sent', 'parked')) AS unsettled,
@@ -208,6 +207,10 @@ fn dirty_link(row: &Row) -> Result<DirtyLink, StoreError> {
 pub(super) const LEADS: &str =
     "o.lead_id, o.modified_at, o.changed_at, ov.fields, o.external_id, o.converted, o.master_id, o.deleted_at IS NOT NULL, o.former,
      s.lead_id, s.modified_at, s.changed_at, sv.fields, s.external_id, s.converted, s.master_id, s.deleted_at IS NOT NULL, s.former";
+
+/// Whether the Operate lead that `s` names is known to be deleted. PostgreSQL would put all rows of an `EXISTS` into a table first.
+pub(super) const NAMED_IS_GONE: &str = "(SELECT n.side FROM lead_state n WHERE n.side = 'operate' AND n.lead_id = s.external_id
+     AND n.deleted_at IS NOT NULL LIMIT 1) IS NOT NULL AS named_is_gone";
 
 /// How many of them are a lead's.
 const LEAD_COLUMNS: usize = 9;

@@ -6,7 +6,8 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value as Json, json};
 
-use super::dirty::LEADS;
+use super::analyze::analyze_grown;
+use super::dirty::{LEADS, NAMED_IS_GONE};
 use super::many::Rows;
 use super::pair::{attach_and, newest_link, side};
 use super::sql::{Connection, query};
@@ -65,8 +66,7 @@ impl Store {
                     d.key, o.aside IS NOT NULL OR s.aside IS NOT NULL AS aside,
                     (SELECT n.side FROM lead_state n WHERE n.external_id = o.lead_id AND n.side = 'salesforce' AND n.link_id IS NOT NULL
                         AND n.deleted_at IS NULL LIMIT 1) IS NOT NULL AS name_is_taken,
-                    (SELECT n.side FROM lead_state n WHERE n.side = 'operate' AND n.lead_id = s.external_id
-                        AND n.deleted_at IS NOT NULL LIMIT 1) IS NOT NULL AS named_is_gone
+                    {NAMED_IS_GONE}
              FROM (SELECT r.key AS key, count(*) AS leads, max(iif(n.side = 'operate', n.lead_id, NULL)) AS operate_id,
                           max(iif(n.side = 'salesforce', n.lead_id, NULL)) AS salesforce_id
                    FROM (SELECT DISTINCT k.key AS key
@@ -145,7 +145,8 @@ impl Store {
             .await?;
         let in_step = ", dirty = iif(l.state = 'in_step', 0, 1), former = iif(l.state = 'in_step', NULL, lead.former)";
         attach_and(&mut tx, before, in_step).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        analyze_grown(&mut connection).await
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod address;
 mod alone;
+mod analyze;
 mod audit;
 mod backup;
 mod brake;
@@ -15,7 +16,6 @@ mod dirty;
 mod dossier;
 mod error;
 mod exchange;
-mod figures;
 mod hold;
 mod keeper;
 mod lease;

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::analyze::analyze_grown;
 use super::observe::drop_keys_of;
 use super::sql::{Connection, Query, query, query_as, query_scalar};
 use super::{Store, StoreError, stamp};
@@ -47,6 +48,7 @@ impl Store {
     /// Links what external ids say.
     pub async fn pair_by_external_id(&self, now: DateTime<Utc>) -> Result<(), StoreError> {
         let mut connection = self.write().await?;
+        analyze_grown(&mut connection).await?;
         let mut tx = connection.begin().await?;
         dissolve(&mut tx).await?;
         let news = News::of(&mut tx).await?;

@@ -160,8 +160,9 @@ impl Engine {
         if creates.is_empty() {
             return Ok(());
         }
-        let (mut candidates, mut after) = (Vec::new(), None);
-        loop {
+        let (mut candidates, mut after) = (Vec::new(), None::<(Side, String)>);
+        // Operate's come before Salesforce's.
+        while after.as_ref().is_none_or(|(side, _)| *side == Side::Operate) {
             let leads = self.store.unlinked(after, BATCH).await?;
             let Some(last) = leads.last() else { break };
             after = Some((last.side, last.lead_id.clone()));

@@ -22,7 +22,6 @@ impl Engine {
         if !self.store.has_new_leads().await? {
             return Ok(0);
         }
-        self.store.count_anew().await?;
         self.store.pair_by_external_id(now).await?;
         self.adopt_unanswered_creates().await?;
         let mut parked = 0;
@@ -73,7 +72,6 @@ impl Engine {
         let mut parked = 0;
         while let Some((links, unclear)) = compared.recv().await {
             self.store.link(&links, self.now()).await?;
-            self.store.count_anew().await?;
             let ambiguous = self.store.park_unclear((rule, &name), &unclear, self.now()).await?;
             for lead in &ambiguous {
                 tracing::warn!(side = %lead.side, lead.id = lead.lead_id, "pair.ambiguous");

@@ -26,8 +26,8 @@ const WRITERS: usize = 8;
 const READERS: usize = 4;
 
 /// What every connection is set to. Nobody waits for ever, and whoever is gone does not keep others waiting. Statements are written to go
-/// from a few rows to their like by an index, as `SQLite` does them; the planner would rather read a table whole for each of many batches
-/// while its figures are of the time before a first load.
+/// from a few rows to their like by an index, as `SQLite` does them; the planner would rather read a table whole, by several processes, for each
+/// of many batches while its figures are of the time before a first load.
 const SETTINGS: [(&str, &str); 12] = [
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
