@@ -57,6 +57,16 @@ async fn a_pair_that_reads_the_same_is_linked_as_if_each_field_had_been_compared
 }
 
 #[tokio::test]
+async fn a_lead_like_one_that_is_linked_gets_a_half_of_its_own() {
+    let bench = Bench::new().await;
+    both(&bench, "a@example.com", &[], &[]);
+    bench.cycle().await;
+    let second = bench.salesforce.add(&[("email__c", "a@example.com")]);
+    bench.cycle().await;
+    assert_eq!((bench.operate.leads().len(), bench.state(&second).await.0), (2, "in_step".to_owned()));
+}
+
+#[tokio::test]
 async fn two_hundred_guarded_writes_take_two_commits() {
     let bench = Bench::ruled(|rules| rules.max_change = None).await;
     let ids: Vec<String> = (0..200).map(|lead| bench.operate.add(&[("email", &format!("{lead}@example.com"))])).collect();
